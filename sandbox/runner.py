@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.discord import DiscordServer, Upload, add_elsewhere, default_world
-from sandbox.providers import Latency, Reve2ImgServer, SkillBossServer
+from sandbox.image_apis import ImageApis
 from sandbox.providers.pictures import draw_picture
 from sandbox.web import Ledger, Page
 
@@ -49,18 +49,14 @@ class Sandbox:
 
     def __init__(self, *, command: Sequence[str], folder: Path, ledger: Ledger | None = None) -> None:
         token = secrets.token_urlsafe(24)
-        self._keys = {name: f"sandbox-{secrets.token_urlsafe(16)}" for name in ("skillboss", "reve2img")}
         self._token = token
         self._command = list(command)
         self.folder = folder
         state = default_world(token=token)
         add_elsewhere(state)
         self.discord = DiscordServer(state)
-        latency = Latency(queue=1, work=3)
-        self.skillboss = SkillBossServer(key=self._keys["skillboss"], latency=latency)
-        self.reve2img = Reve2ImgServer(key=self._keys["reve2img"], latency=latency)
-        providers = {"skillboss": self.skillboss, "reve2img": self.reve2img}
-        self.page = Page(self.discord, providers=providers, bot=self, ledger=ledger, token=_kept_token(folder))
+        self.apis = ImageApis()
+        self.page = Page(self.discord, providers=self.apis.servers, bot=self, ledger=ledger, token=_kept_token(folder))
         self.page.mount()
         self._bot: asyncio.subprocess.Process | None = None
         self._bot_port = 0
@@ -73,9 +69,7 @@ class Sandbox:
         """
         await asyncio.to_thread(self._empty_folder)
         await self.discord.start(port=PAGE_PORT, or_another=True)
-        await self._post_example()
-        await self.skillboss.start()
-        await self.reve2img.start()
+        await asyncio.gather(self._post_example(), self.apis.start())
         self._bot_port = free_port()
         await self.start_bot()
 
@@ -123,8 +117,7 @@ class Sandbox:
         """Stop the bot, then the fakes."""
         await self.stop_bot()
         await self.discord.close()
-        await self.skillboss.close()
-        await self.reve2img.close()
+        await self.apis.close()
 
     @property
     def bot_url(self) -> str:
@@ -136,11 +129,7 @@ class Sandbox:
         return {
             "DISCORD_TOKEN": self._token,
             "DISCORD_API_URL": self.discord.api_url,
-            "SKILLBOSS_WHOLESALE_KEY": self._keys["skillboss"],
-            "SKILLBOSS_API_URL": self.skillboss.url,
-            "REVE2IMG_API_KEY": self._keys["reve2img"],
-            "REVE2IMG_API_URL": self.reve2img.url,
-            "DEFAULT_MODEL": "reve-2.0",
+            **self.apis.environment(),
             "DATA_DIR": str(self.folder),
             "DATABASE_URL": "",
             "HTTP_HOST": "127.0.0.1",

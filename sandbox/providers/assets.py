@@ -29,7 +29,7 @@ async def draw_job_picture(job: Job, index: int, *, signed: bool) -> bytes:
     A `signed` image has a provenance manifest.
     """
     inputs = tuple(each.picture for each in job.inputs)
-    data = await asyncio.to_thread(_draw_cached, job.request, index, inputs)
+    data = await asyncio.to_thread(_draw_cached, job.request, job.first_number + index, inputs)
     return add_manifest(data, manifest(f"{job.id}/{index}")) if signed else data
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -71,8 +72,8 @@ class Job:
 
     A job with a `failure_reason` will fail; one with a `stuck_state` stays in that state. `submit_body` is the body of
     its submit. `inputs` are its fetched images; `pictures` are the files of a result that was sent in a reply.
-    `completes_on_inputs` is set if a test completes the job during the
-    fetch. The key of its `owner` alone may read it.
+    `completes_on_inputs` is set if a test completes the job during the fetch. The key of its `owner` alone may read it.
+    `first_number` is the number of its first picture, among those of the same prompt.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Job:
     inputs: tuple[Input, ...] = ()
     pictures: tuple[bytes, ...] = field(default=(), repr=False)
     completes_on_inputs: bool = False
+    first_number: int = 0
     fetch_task: asyncio.Task[None] | None = field(default=None, repr=False)
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -121,7 +123,8 @@ class JobStore:
     A `balance` of None is unlimited. With `prepaid`, credits are taken when a job is made and refunded when it fails
     (reve2img); otherwise a job is charged when it completes (SkillBoss: "you're charged only on COMPLETED"). `clock`
     returns seconds and only decides when results expire; waiting uses the event loop's timers. `on_job_end` is called
-    with each job as it ends; `fetch_inputs` fetches a job's inputs at its start.
+    with each job as it ends; `fetch_inputs` fetches a job's inputs at its start. With `varies_repeats`, jobs with an
+    equal prompt have different pictures; otherwise the same ones.
     """
 
     def __init__(
@@ -139,6 +142,8 @@ class JobStore:
         self.balance = balance
         self.jobs: dict[str, Job] = {}
         self.billed: list[Charge] = []
+        self.varies_repeats = False
+        self._pictures_of: Counter[str] = Counter()
         self._prepaid = prepaid
         self._clock = clock
         self._ids = ids
@@ -165,6 +170,9 @@ class JobStore:
         """
         record_id = f"rec_{self._ids()[:16]}"
         job = Job(id=job_id or self._ids(), record_id=record_id, owner=owner, request=request, inputs=inputs)
+        if self.varies_repeats:
+            job.first_number = self._pictures_of[request.prompt]
+            self._pictures_of[request.prompt] += request.images
         self.jobs[job.id] = job
         if self._prepaid:
             self._charge(job)

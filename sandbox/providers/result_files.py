@@ -16,7 +16,8 @@ def draw_result(job: Job, index: int, *, is_black: bool = False) -> bytes:
     A megapixel takes about 30 ms of CPU time: call it in a thread.
     """
     inputs = () if is_black else tuple(each.picture for each in job.inputs)
-    return add_manifest(_draw(job.request, index, inputs, is_black), manifest(f"{job.id}/{index}"))
+    drawn = _draw(job.request, job.first_number + index, inputs, is_black)
+    return add_manifest(drawn, manifest(f"{job.id}/{index}"))
 
 
 @lru_cache(maxsize=8)

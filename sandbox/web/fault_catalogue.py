@@ -4,7 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.providers import Endpoint, Kind
+from sandbox.providers import (
+    BflServer,
+    ComfyServer,
+    Endpoint,
+    FalServer,
+    GeminiServer,
+    ImageApiServer,
+    Kind,
+    OpenAiImagesServer,
+    OpenRouterServer,
+)
+from sandbox.web.case_labels import CASE_LABELS, ERRORS, RESULTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +103,23 @@ _WEBHOOK: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
     ("Delivered before the submit's own reply", Kind.EARLY, {}),
     ("Delivered 30 s late", Kind.LATE, {"seconds": 30.0}),
 )
+_STUCK: Final = tuple(way for way in _FATES if way[1] is Kind.STUCK)
+_UNKNOWN_STATUS: Final[tuple[tuple[str, Kind, dict[str, Any]], ...]] = (
+    ("A status that no document lists", Kind.WORD, {}),
+)
 _POLLING_ONLY: Final = "Without WEBHOOK_PUBLIC_URL the bot only polls, and this changes nothing."
+
+# Image APIs with named cases: their class has the endpoint of each.
+_SERVERS: Final[Mapping[str, type[ImageApiServer]]] = {
+    "fal": FalServer,
+    "bfl": BflServer,
+    "openai": OpenAiImagesServer,
+    "openrouter": OpenRouterServer,
+    "gemini": GeminiServer,
+    "comfyui": ComfyServer,
+}
+_QUEUES: Final = frozenset({"fal", "bfl", "comfyui"})
+_WEBHOOK_SENDERS: Final = frozenset({"fal", "bfl"})
 
 _EDIT: Final = {"method": "PATCH", "path": "/messages/"}
 _ANSWER: Final = {"method": "POST", "path": "/callback$"}
@@ -136,13 +163,15 @@ def _all() -> Iterator[FaultRow]:
             yield from _ways(service, Endpoint.SUBMIT, "The job itself", _EDITS)
         yield from _answers(service, Endpoint.STATUS, "Status", _STATUS)
         yield from _ways(service, Endpoint.STATUS, "Status", _ANY)
-        yield from _ways(service, Endpoint.STATUS, "Status", (("A status that no document lists", Kind.WORD, {}),))
+        yield from _ways(service, Endpoint.STATUS, "Status", _UNKNOWN_STATUS)
         if service == "skillboss":
             cancel = {404: "Unknown job", 409: "Already started", 500: "Server error"}
             yield from _answers(service, Endpoint.CANCEL, "Cancel", cancel)
             yield from _ways(service, Endpoint.CANCEL, "Cancel", (("200 that claims nothing", Kind.UNSAID, {}), *_ANY))
             yield from _ways(service, Endpoint.WEBHOOK, "Webhooks", _WEBHOOK, hint=_POLLING_ONLY)
         yield from _ways(service, Endpoint.PICTURE, "Pictures", _PICTURE)
+    for service in _SERVERS:
+        yield from _cases(service)
     for number, (group, label, how) in enumerate(_DISCORD):
         yield FaultRow(id=f"discord-{number}", service="discord", group=group, label=label, how=how)
 
@@ -169,6 +198,29 @@ def _answers(service: str, endpoint: Endpoint, group: str, statuses: Mapping[int
                 label=f"{status} in the envelope of a 200",
                 how={**how, "in_envelope": True},
             )
+
+
+def _cases(service: str) -> Iterator[FaultRow]:
+    """Return the rows of a service with named cases, sorted by group."""
+    rows_of: dict[str, list[FaultRow]] = {}
+    for group, labels in CASE_LABELS[service].items():
+        for case, label in labels.items():
+            endpoint = _SERVERS[service].cases[case].endpoint
+            how = {"endpoint": endpoint, "kind": Kind.CASE, "case": case}
+            hint = _POLLING_ONLY if endpoint is Endpoint.WEBHOOK else None
+            row = FaultRow(id=f"{service}-{case}", service=service, group=group, label=label, how=how, hint=hint)
+            rows_of.setdefault(group, []).append(row)
+    rows_of[ERRORS] += _ways(service, Endpoint.SUBMIT, ERRORS, (_ANY[0], _ANY[3]))
+    if service in _QUEUES:
+        rows_of[RESULTS] += _ways(service, Endpoint.SUBMIT, RESULTS, _STUCK)
+        status = (*_ANY, *(() if service == "comfyui" else _UNKNOWN_STATUS))
+        rows_of.setdefault("Status", []).extend(_ways(service, Endpoint.STATUS, "Status", status))
+        downloads = tuple(way for way in _PICTURE if way[1] is not Kind.STATUS)
+        rows_of["Pictures"] += _ways(service, Endpoint.PICTURE, "Pictures", downloads)
+    if service in _WEBHOOK_SENDERS:
+        rows_of["Webhooks"] += _ways(service, Endpoint.WEBHOOK, "Webhooks", _WEBHOOK, hint=_POLLING_ONLY)
+    for rows_of_group in rows_of.values():
+        yield from rows_of_group
 
 
 def _ways(

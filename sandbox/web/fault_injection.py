@@ -8,6 +8,7 @@ from sandbox.discord import Fault as DiscordFault
 from sandbox.discord.encoding import Json
 from sandbox.providers import ImageApiServer, Latency
 from sandbox.web.fault_catalogue import FaultRow, rows
+from sandbox.web.services import SERVICES
 
 _ALWAYS: Final = 1_000_000_000
 _MAX_SECONDS: Final = 3600.0
@@ -30,6 +31,11 @@ class FaultInjector:
             {"id": row.id, "service": row.service, "group": row.group, "label": row.label, "hint": row.hint}
             for row in self._rows.values()
         ]
+
+    def services(self) -> dict[str, Json]:
+        """Return the name and a model of each service with rows."""
+        used = dict.fromkeys(row.service for row in self._rows.values())
+        return {each: {"name": SERVICES[each].name, "model": SERVICES[each].model} for each in used}
 
     def state(self) -> Json:
         """Return the active faults and the latency.

@@ -168,6 +168,7 @@ class Page:
             "languages": LANGUAGES,
             "panel": self._panel.state(),
             "table": self._panel.faults.table(),
+            "services": self._panel.faults.services(),
             "has_process": self._panel.has_process,
             "has_ledger": self._panel.has_ledger,
         }

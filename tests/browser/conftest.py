@@ -63,7 +63,7 @@ async def shared_sandbox(
 async def sandbox(shared_sandbox: Sandbox) -> Sandbox:
     """Return the sandbox with almost immediate APIs."""
     shared_sandbox.discord.world.acknowledge_within = TIMEOUT_MILLISECONDS / 1000
-    for provider in (shared_sandbox.skillboss, shared_sandbox.reve2img):
+    for provider in shared_sandbox.apis.servers.values():
         provider.latency = Latency(queue=0, work=0.1)
     return shared_sandbox
 

@@ -22,7 +22,7 @@ def own_message(driver: PageDriver, words: str) -> Locator:
 
 
 async def test_imagine_from_picker_shows_images_and_receipt_in_place(sandbox: Sandbox, member: PageDriver) -> None:
-    sandbox.skillboss.latency = MANUAL
+    sandbox.apis.skillboss.latency = MANUAL
     page = member.page
     await page.fill("#message-input", "/")
     options = page.locator("#command-picker [role=option]")
@@ -40,10 +40,12 @@ async def test_imagine_from_picker_shows_images_and_receipt_in_place(sandbox: Sa
     await expect(card).to_contain_text("Member used")
     await expect(card).to_contain_text("Queued")
     identity = await card.get_attribute("id")
-    await sandbox.skillboss.wait_for(lambda: [job for job in sandbox.skillboss.jobs if "harbour" in job.request.prompt])
-    sandbox.skillboss.advance()
+    await sandbox.apis.skillboss.wait_for(
+        lambda: [job for job in sandbox.apis.skillboss.jobs if "harbour" in job.request.prompt]
+    )
+    sandbox.apis.skillboss.advance()
     await expect(card).to_contain_text("Generating")
-    sandbox.skillboss.finish()
+    sandbox.apis.skillboss.finish()
     await expect(card.locator(".gallery[data-count='2'] .tile img")).to_have_count(2)
     await expect(card).to_contain_text("24 credits")
     assert await card.get_attribute("id") == identity
@@ -64,7 +66,7 @@ async def test_imagine_from_picker_shows_images_and_receipt_in_place(sandbox: Sa
 
 
 async def test_cancel_button_ends_queued_job_without_charge(sandbox: Sandbox, member: PageDriver) -> None:
-    sandbox.skillboss.latency = MANUAL
+    sandbox.apis.skillboss.latency = MANUAL
     await member.send("/imagine prompt:never to be drawn")
     card = member.card("never to be drawn")
     await member.button(card, "Cancel").click()

@@ -13,12 +13,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_job_after_bot_kill_finishes_on_same_card(sandbox: Sandbox, open_page: OpenPage) -> None:
-    sandbox.skillboss.latency = MANUAL
+    sandbox.apis.skillboss.latency = MANUAL
     one, two = await open_page("member"), await open_page("member-two")
     await one.send("/imagine prompt:a lighthouse that holds")
     card = one.card("a lighthouse that holds")
-    await sandbox.skillboss.wait_for(lambda: bool(sandbox.skillboss.jobs))
-    sandbox.skillboss.advance()
+    await sandbox.apis.skillboss.wait_for(lambda: bool(sandbox.apis.skillboss.jobs))
+    sandbox.apis.skillboss.advance()
     await expect(card).to_contain_text("Generating")
     identity = await card.get_attribute("id")
 
@@ -27,7 +27,7 @@ async def test_job_after_bot_kill_finishes_on_same_card(sandbox: Sandbox, open_p
     for driver in (one, two):
         await expect(driver.bot_state).to_have_attribute("data-state", "off")
     assert not sandbox.alive
-    sandbox.skillboss.finish()
+    sandbox.apis.skillboss.finish()
     await expect(card).to_contain_text("Generating")
 
     await one.page.click("#bot-start")
@@ -37,7 +37,7 @@ async def test_job_after_bot_kill_finishes_on_same_card(sandbox: Sandbox, open_p
         await expect(finished.locator(".tile img")).to_have_count(1)
         await expect(finished).to_contain_text("12 credits")
         assert await finished.get_attribute("id") == identity
-    assert len(sandbox.skillboss.billed) == 1
+    assert len(sandbox.apis.skillboss.billed) == 1
 
 
 async def test_command_without_bot_shows_failure_and_works_after_restart(sandbox: Sandbox, open_page: OpenPage) -> None:

@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from bot.settings import load_settings
+from bot.factories import build_catalogue
+from bot.settings import Settings, load_settings
+from sandbox.providers import Latency, expected_mark, read_mark
 from sandbox.runner import BotEndedError, Sandbox
+from sandbox.web.services import SERVICES
 
 QUIT = [sys.executable, "-c", "raise SystemExit(3)"]
 
@@ -50,6 +55,58 @@ async def test_environment_is_accepted_by_settings(sandbox: Sandbox, monkeypatch
 
     assert settings.webhook_public_url == sandbox.bot_url
     assert settings.http_port == int(sandbox.bot_url.rpartition(":")[2])
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return the bot's settings.
+
+    The environment has a real key and an order too.
+    """
+    for name, value in {"XAI_API_KEY": "xai-real", "PROVIDER_ORDER": "xai", **sandbox.environment()}.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+async def test_bot_uses_all_fakes_and_nothing_else(sandbox: Sandbox, settings: Settings) -> None:
+    assert settings.providers == tuple(sandbox.apis.servers)
+    addresses = {settings.api_url_of(name) for name in settings.providers}
+    addresses |= {settings.extras_of("fal")["platform_url"], settings.extras_of("fal")["jwks_url"]}
+    assert len(addresses) == 10
+    assert all(address.startswith("http://127.0.0.1:") for address in addresses)
+
+
+async def test_each_service_gets_the_jobs_of_its_model_first(settings: Settings) -> None:
+    """The panel names a model to try each service with."""
+    catalogue = build_catalogue(settings, settings.providers, date(2026, 11, 30))
+    models = {name: service.model for name, service in SERVICES.items() if service.model is not None}
+
+    assert tuple(models) == settings.providers
+    assert [catalogue.offers_of(model)[0].provider for model in models.values()] == list(models)
+    assert catalogue.default_model == "reve-2.0"
+
+
+async def test_repeated_prompt_makes_other_pictures(sandbox: Sandbox) -> None:
+    """Calls with one picture each must not fill a card with equal pictures."""
+    headers = {"x-goog-api-key": sandbox.environment()["GEMINI_API_KEY"]}
+    body = {"contents": [{"parts": [{"text": "a heron"}]}], "generationConfig": {"responseModalities": ["IMAGE"]}}
+    sandbox.apis.gemini.latency = Latency(queue=0, work=0)
+    async with aiohttp.ClientSession(headers=headers) as session:
+        url = f"{sandbox.apis.gemini.url}/v1beta/models/{SERVICES['gemini'].model}:generateContent"
+        for _ in range(2):
+            async with session.post(url, json=body) as answer:
+                assert answer.status == 200, await answer.text()
+
+    (first,), (second,) = (job.pictures for job in sandbox.apis.gemini.jobs)
+    assert read_mark(first) == expected_mark("a heron", 0)
+    assert read_mark(second) == expected_mark("a heron", 1)
+
+
+async def test_media_are_at_addresses_of_the_settings(sandbox: Sandbox, settings: Settings) -> None:
+    """The bot downloads from this machine at the addresses of APIs alone."""
+    assert sandbox.apis.fal.media_url == settings.api_url_of("fal")
+    assert sandbox.apis.bfl.delivery_url == settings.api_url_of("bfl")
+    assert settings.trusted_download_networks == ()
 
 
 async def test_page_address_has_same_token_after_restart(tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ class BflServer(ImageApiServer):
     """Fake of Black Forest Labs: costs in replies, samples with a lifetime.
 
     It charges pictures, and refused outputs by case. Nothing can be cancelled. `wall_clock` returns Unix seconds.
+    With `media_at_api`, the samples are at `url` too: the sandbox's bot downloads from the addresses in its settings
+    alone.
     """
 
     cases: ClassVar[Mapping[str, Case]] = CASES
@@ -71,6 +73,7 @@ class BflServer(ImageApiServer):
         *,
         wall_clock: Callable[[], float] = time.time,
         ids: Callable[[], str] = lambda: str(uuid.uuid4()),
+        media_at_api: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(ids=ids, **options)
@@ -87,8 +90,7 @@ class BflServer(ImageApiServer):
         self._new_id = ids
         self._secret = uuid.uuid4().bytes
         self._polling = SideHost(lambda: [web.get("/v1/get_result", self.handler(Endpoint.STATUS, self._poll))])
-        picture = self.handler(Endpoint.PICTURE, self._sample, is_public=True)
-        self._delivery = SideHost(lambda: [web.get("/results/{id}/sample.{extension}", picture)])
+        self._delivery = None if media_at_api else SideHost(self._sample_routes)
 
     @property
     def polling_url(self) -> str:
@@ -98,12 +100,13 @@ class BflServer(ImageApiServer):
     @property
     def delivery_url(self) -> str:
         """Return the address of the samples' host."""
-        return self._delivery.url
+        return self.url if self._delivery is None else self._delivery.url
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen on all three hosts; port 0 takes a free one for the API."""
+        """Listen on all hosts; port 0 takes a free one for the API."""
         await self._polling.start(host)
-        await self._delivery.start(host)
+        if self._delivery is not None:
+            await self._delivery.start(host)
         await super().start(host, port)
 
     async def close(self) -> None:
@@ -111,7 +114,8 @@ class BflServer(ImageApiServer):
         await self.webhooks.close()
         await super().close()
         await self._polling.close()
-        await self._delivery.close()
+        if self._delivery is not None:
+            await self._delivery.close()
 
     def clear_faults(self) -> None:
         """Remove all faults: stuck tasks move on, delayed webhooks are delivered."""
@@ -140,7 +144,12 @@ class BflServer(ImageApiServer):
             web.get("/v1/credits", self.handler(Endpoint.ACCOUNT, self._credits)),
             web.post("/v1/{model}", self.handler(Endpoint.SUBMIT, self._submit)),
             *webhook_routes(self.webhooks),
+            *(self._sample_routes() if self._delivery is None else ()),
         ]
+
+    def _sample_routes(self) -> list[web.RouteDef]:
+        picture = self.handler(Endpoint.PICTURE, self._sample, is_public=True)
+        return [web.get("/results/{id}/sample.{extension}", picture)]
 
     def picture_urls(self, job: Job) -> list[str]:
         """Return the address of a completed task's sample, with its signature."""

@@ -44,7 +44,8 @@ class FalServer(ImageApiServer):
 
     `admin_key` alone may read the billing events. `wall_clock` returns Unix seconds. A running job goes on after a
     cancel unless `obeys_cancel`. With `forgets_cancelled`, a cancelled request is unknown; otherwise it has ended with
-    the error `client_cancelled`. With `lists_running`, the platform lists requests before their end.
+    the error `client_cancelled`. With `lists_running`, the platform lists requests before their end. With
+    `media_at_api`, the media are at `url` too: the sandbox's bot downloads from the addresses in its settings alone.
     """
 
     cases: ClassVar[dict[str, Case]] = CASES
@@ -56,6 +57,7 @@ class FalServer(ImageApiServer):
         admin_key: str = "sandbox-admin-key",
         wall_clock: Callable[[], float] = time.time,
         ids: Callable[[], str] = lambda: str(uuid.uuid4()),
+        media_at_api: bool = False,
         **options: Any,
     ) -> None:
         others = (*options.pop("other_keys", ()), admin_key)
@@ -79,7 +81,8 @@ class FalServer(ImageApiServer):
             ends_on_redirect=True,
         )
         self._platform = SideHost(FalPlatform(self).routes)
-        self._media = SideHost(FalMedia(self).routes)
+        self._media_routes = FalMedia(self).routes
+        self._media = None if media_at_api else SideHost(self._media_routes)
         self._start_timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -90,12 +93,13 @@ class FalServer(ImageApiServer):
     @property
     def media_url(self) -> str:
         """Return the address of the media."""
-        return self._media.url
+        return self.url if self._media is None else self._media.url
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen on all three hosts; port 0 takes a free one for the queue."""
+        """Listen on all hosts; port 0 takes a free one for the queue."""
         await self._platform.start(host)
-        await self._media.start(host)
+        if self._media is not None:
+            await self._media.start(host)
         await super().start(host, port)
 
     async def close(self) -> None:
@@ -105,7 +109,8 @@ class FalServer(ImageApiServer):
         await self.webhooks.close()
         await super().close()
         await self._platform.close()
-        await self._media.close()
+        if self._media is not None:
+            await self._media.close()
 
     def clear_faults(self) -> None:
         """Remove all faults: stuck jobs move on, delayed webhooks are delivered."""
@@ -136,6 +141,7 @@ class FalServer(ImageApiServer):
         """Return the routes of the queue."""
         of_request = "/{owner}/{app}/requests/{id}"
         return [
+            *(self._media_routes() if self._media is None else ()),
             web.get(of_request + "/status", self.handler(Endpoint.STATUS, self._status)),
             web.get(of_request + "/response", self.handler(Endpoint.RESULT, self._result)),
             web.get(of_request, self.handler(Endpoint.RESULT, self._result)),

@@ -1,7 +1,7 @@
 // The member's ledger: the account, the jobs, and all movements with their postings.
 import { byId, h, morphInto } from "./dom.js";
 import { ask } from "./socket.js";
-import { channelOf, me, store } from "./store.js";
+import { channelOf, me, serviceName, store } from "./store.js";
 import { format } from "./time.js";
 
 const whole = new Intl.NumberFormat("en-US");
@@ -41,7 +41,7 @@ function content({ jobs, movements }) {
 
 function job(each) {
   const charged = each.charged === null ? `${whole.format(each.price)} held or quoted` : `${whole.format(each.charged)} of ${whole.format(each.price)} charged`;
-  return h("li", { "data-key": each.id, "data-state": each.state }, h("b", {}, each.state), ` ${each.prompt.slice(0, 60)} `, h("span", { class: "option-facts" }, [charged, each.provider, each.fault].filter(Boolean).join(" · ")));
+  return h("li", { "data-key": each.id, "data-state": each.state }, h("b", {}, each.state), ` ${each.prompt.slice(0, 60)} `, h("span", { class: "option-facts" }, [charged, each.provider && serviceName(each.provider), each.fault].filter(Boolean).join(" · ")));
 }
 
 function movement(each) {

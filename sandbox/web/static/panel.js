@@ -5,9 +5,8 @@ import { drawLedger } from "./ledger.js";
 import { ask } from "./socket.js";
 import { say } from "./actions.js";
 import { userSection } from "./user_settings.js";
-import { store } from "./store.js";
+import { serviceName, store } from "./store.js";
 
-const SERVICES = { skillboss: "SkillBoss", reve2img: "reve2img", discord: "Discord" };
 const BOT = { on: "The bot is on", starting: "The bot is starting", off: "The bot is off" };
 const SPEEDS = [["At once", 0, 0.2], ["Usual", 1, 3], ["Slow", 5, 20], ["Very slow", 30, 120]];
 
@@ -60,12 +59,16 @@ function latency() {
 }
 
 function faultForm(table) {
-  const service = h("select", { id: "fault-service" }, [...new Set(table.map((row) => row.service))].map((each) => h("option", { value: each }, SERVICES[each] ?? each)));
+  const service = h("select", { id: "fault-service", "aria-describedby": "fault-model" }, [...new Set(table.map((row) => row.service))].map((each) => h("option", { value: each }, serviceName(each))));
+  const model = h("p", { id: "fault-model", class: "hint" });
   const row = h("select", { id: "fault-row", "aria-describedby": "fault-hint" });
   const hint = h("p", { id: "fault-hint", class: "hint", hidden: true });
   const times = h("select", { id: "fault-times" }, [["1", "Once"], ["3", "Three times"], ["10", "Ten times"], ["", "Until fixed"]].map(([value, label]) => h("option", { value }, label)));
 
   function offer() {
+    const tried = store.world.services[service.value]?.model;
+    model.textContent = tried ? `/imagine model:${tried} goes there first.` : "";
+    model.hidden = !tried;
     const groups = Map.groupBy ? Map.groupBy(own(), (each) => each.group) : grouped(own());
     fill(row, [...groups].map(([label, rows]) => h("optgroup", { label }, rows.map((each) => h("option", { value: each.id }, each.label)))));
     explain();
@@ -87,6 +90,7 @@ function faultForm(table) {
       press("break", { row: row.value, times: times.value ? Number(times.value) : null });
     } } },
     h("label", { for: "fault-service" }, "Where", service),
+    model,
     h("label", { for: "fault-row" }, "What goes wrong", row),
     hint,
     h("label", { for: "fault-times" }, "How often", times),
@@ -129,7 +133,7 @@ function fault(each) {
   return h(
     "li",
     { "data-key": `${each.service} ${each.position}` },
-    h("span", {}, h("b", {}, SERVICES[each.service] ?? each.service), ` ${each.label} `, h("span", { class: "option-facts" }, left)),
+    h("span", {}, h("b", {}, serviceName(each.service)), ` ${each.label} `, h("span", { class: "option-facts" }, left)),
     h("button", { type: "button", class: "plain", "data-act": "mend", "data-service": each.service, "data-position": each.position, "aria-label": `Fix: ${each.label}` }, icon("close", 16)),
   );
 }

@@ -25,6 +25,8 @@ export const channelOf = (id) => channels().find((each) => each.id === id);
 
 export const guildHere = () => store.world?.guilds.find((each) => each.id === channelOf(store.channel)?.guild);
 
+export const serviceName = (id) => store.world.services[id]?.name ?? id;
+
 export const person = (id) => store.world?.people.find((each) => each.id === id);
 
 // The people to pick here: the server's members, or both sides of a direct message.

@@ -9,7 +9,8 @@ import pytest
 import yarl
 
 from sandbox.discord import DiscordServer, default_world
-from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
+from sandbox.image_apis import ImageApis
+from sandbox.providers import MANUAL, ImageApiServer
 from sandbox.web import Page
 from tests.sandbox.discord.conftest import running
 from tests.sandbox.discord.fixture_bot import PATIENCE, TOKEN, Clock, FixtureBot
@@ -27,9 +28,12 @@ def discord_server() -> DiscordServer:
 
 
 @pytest.fixture
-def providers() -> dict[str, SkillBossServer | Reve2ImgServer]:
+def providers() -> dict[str, ImageApiServer]:
     """Return the image APIs, not listening."""
-    return {"skillboss": SkillBossServer(latency=MANUAL), "reve2img": Reve2ImgServer(latency=MANUAL)}
+    servers = ImageApis().servers
+    for server in servers.values():
+        server.latency = MANUAL
+    return servers
 
 
 @pytest.fixture
@@ -41,7 +45,7 @@ def process() -> FakeBotProcess:
 @pytest.fixture
 async def page(
     discord_server: DiscordServer,
-    providers: dict[str, SkillBossServer | Reve2ImgServer],
+    providers: dict[str, ImageApiServer],
     process: FakeBotProcess,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Page]:

@@ -27,13 +27,65 @@ async def test_every_fault_row_can_be_enabled_and_disabled(open_client: OpenClie
         assert state["active"] == []
 
 
-async def test_webhook_faults_exist_for_skillboss_only_with_hint(
+async def test_every_named_case_has_words(providers: dict[str, ImageApiServer]) -> None:
+    """Except for repeated effects, and other profiles of OpenAI's fake."""
+    offered = {(row.service, row.how.get("case")) for row in rows()}
+    missing = {(name, case) for name, server in providers.items() for case in server.cases} - offered
+
+    reasons = {case for service, case in missing if service == "gemini"}
+    assert missing - {("gemini", case) for case in reasons} == {
+        ("comfyui", "bad_input"),
+        ("openai", "refused_azure_inner_error"),
+        ("openai", "refused_xai_picture"),
+    }
+    assert all(case.startswith(("refused_input_", "refused_output_")) for case in reasons)
+
+
+async def test_every_service_has_its_name_and_is_listed_once(open_client: OpenClient) -> None:
+    client = await open_client()
+    services = client.world["services"]
+
+    assert list(services) == list(dict.fromkeys(row["service"] for row in client.world["table"]))
+    assert [each["name"] for each in services.values()] == [
+        "SkillBoss",
+        "reve2img",
+        "fal",
+        "Black Forest Labs",
+        "OpenAI",
+        "OpenRouter",
+        "Gemini",
+        "ComfyUI",
+        "Discord",
+    ]
+    assert services["fal"]["model"] == "flux-3"
+    assert services["discord"]["model"] is None
+
+
+async def test_groups_of_a_service_are_together(open_client: OpenClient) -> None:
+    client = await open_client()
+    groups = [(row["service"], row["group"]) for row in client.world["table"]]
+    changes = [group for before, group in zip([None, *groups], groups, strict=False) if group != before]
+
+    assert sorted(changes) == sorted(set(groups))
+
+
+async def test_named_case_of_a_row_is_played(open_client: OpenClient, providers: dict[str, ImageApiServer]) -> None:
+    client = await open_client()
+    (row,) = [each for each in client.world["table"] if each["label"] == "Account locked: balance exhausted"]
+    state = await client.ask("break", row=row["id"], times=3)
+
+    (fault,) = providers["fal"].faults.as_json()
+    assert (fault["endpoint"], fault["kind"], fault["case"], fault["times"]) == ("submit", "case", "account_empty", 3)
+    assert state["active"][0]["label"] == "Account and limits: Account locked: balance exhausted"
+
+
+async def test_webhook_faults_exist_for_senders_only_with_hint(
     open_client: OpenClient, providers: dict[str, ImageApiServer]
 ) -> None:
     client = await open_client()
     offered = [each for each in client.world["table"] if each["group"] == "Webhooks"]
     lost = next(each for each in offered if each["label"] == "Lost webhook")
-    assert {each["service"] for each in offered} == {"skillboss"}
+    assert {each["service"] for each in offered} == {"skillboss", "fal", "bfl"}
     assert all("WEBHOOK_PUBLIC_URL" in each["hint"] for each in offered)
 
     await client.ask("break", row=lost["id"], times=None)
@@ -74,12 +126,12 @@ async def test_latency_is_set_for_all_providers_and_reset(
 ) -> None:
     client = await open_client()
     await client.ask("latency", queue=5, work=20.5)
-    assert [(each.latency.queue, each.latency.work) for each in providers.values()] == [(5, 20.5)] * 2
+    assert [(each.latency.queue, each.latency.work) for each in providers.values()] == [(5, 20.5)] * 8
     for queue in (-1, "5", None, True, 1e9):
         with pytest.raises(RefusedError):
             await client.ask("latency", queue=queue, work=1)
     await client.ask("reset")
-    assert [each.latency.queue for each in providers.values()] == [None, None]
+    assert [each.latency.queue for each in providers.values()] == [None] * 8
 
 
 async def test_dropped_gateway_reconnects(

@@ -1,0 +1,93 @@
+"""The fakes of all image APIs, and the bot's settings for them."""
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Final
+
+from sandbox.providers import (
+    BflServer,
+    ComfyServer,
+    FalServer,
+    GeminiServer,
+    ImageApiServer,
+    Latency,
+    OpenAiImagesServer,
+    OpenRouterServer,
+    Reve2ImgServer,
+    SkillBossServer,
+)
+
+_WORKFLOWS: Final = Path(__file__).parent.parent / "docs" / "workflows"
+_USUAL: Final = Latency(queue=1, work=3)
+
+
+class ImageApis:
+    """One fake of each image API, with a random key.
+
+    `servers` has them by the provider's name, in the bot's order of preference.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[str, str] = {}
+        self.skillboss = SkillBossServer(key=self._new_key("skillboss"), latency=_USUAL)
+        self.reve2img = Reve2ImgServer(key=self._new_key("reve2img"), latency=_USUAL)
+        # The bot downloads pictures from this machine only at the addresses in its settings.
+        self.fal = FalServer(key=self._new_key("fal"), latency=_USUAL, media_at_api=True)
+        self.bfl = BflServer(key=self._new_key("bfl"), latency=_USUAL, media_at_api=True)
+        self.openai = OpenAiImagesServer(key=self._new_key("openai"), latency=_USUAL)
+        self.openrouter = OpenRouterServer(key=self._new_key("openrouter"), latency=_USUAL)
+        self.gemini = GeminiServer(key=self._new_key("gemini"), latency=_USUAL)
+        self.comfyui = ComfyServer(latency=_USUAL)
+        self.servers: dict[str, ImageApiServer] = {
+            "skillboss": self.skillboss,
+            "reve2img": self.reve2img,
+            "fal": self.fal,
+            "bfl": self.bfl,
+            "openai": self.openai,
+            "openrouter": self.openrouter,
+            "gemini": self.gemini,
+            "comfyui": self.comfyui,
+        }
+        for server in self.servers.values():
+            server.store.varies_repeats = True  # some APIs make one picture a call
+
+    async def start(self) -> None:
+        """Start all fakes at the same time."""
+        await asyncio.gather(*(server.start() for server in self.servers.values()))
+
+    async def close(self) -> None:
+        """Stop all fakes. Calling it twice is allowed."""
+        await asyncio.gather(*(server.close() for server in self.servers.values()))
+
+    def environment(self) -> dict[str, str]:
+        """Return the bot's keys and addresses.
+
+        The order has the fakes alone: a real key in the environment or in `.env` is never used.
+        """
+        return {
+            "SKILLBOSS_WHOLESALE_KEY": self._keys["skillboss"],
+            "SKILLBOSS_API_URL": self.skillboss.url,
+            "REVE2IMG_API_KEY": self._keys["reve2img"],
+            "REVE2IMG_API_URL": self.reve2img.url,
+            "FAL_KEY": self._keys["fal"],
+            "FAL_API_URL": self.fal.url,
+            "FAL_PLATFORM_URL": self.fal.platform_url,
+            "FAL_JWKS_URL": f"{self.fal.platform_url}/.well-known/jwks.json",
+            "BFL_API_KEY": self._keys["bfl"],
+            "BFL_API_URL": self.bfl.url,
+            "OPENAI_API_KEY": self._keys["openai"],
+            "OPENAI_API_URL": f"{self.openai.url}/v1",
+            "OPENROUTER_API_KEY": self._keys["openrouter"],
+            "OPENROUTER_API_URL": f"{self.openrouter.url}/api/v1",
+            "GEMINI_API_KEY": self._keys["gemini"],
+            "GEMINI_API_URL": f"{self.gemini.url}/v1beta",
+            "COMFYUI_URL": self.comfyui.url,
+            "COMFYUI_WORKFLOWS": str(_WORKFLOWS),
+            "PROVIDER_ORDER": ",".join(self.servers),
+            "DEFAULT_MODEL": "reve-2.0",
+        }
+
+    def _new_key(self, provider: str) -> str:
+        self._keys[provider] = f"sandbox-{secrets.token_urlsafe(16)}"
+        return self._keys[provider]
