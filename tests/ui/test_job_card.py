@@ -21,7 +21,7 @@ from tests.support.factories import make_context, make_image, make_job, make_req
 from tests.ui.view_reader import active, colour, gallery, labels, parts, plain, texts, unescaped, utf16
 
 GREY, BLURPLE, GREEN, AMBER, RED = 0x80848E, 0x5865F2, 0x3BA55D, 0xF0B232, 0xDA373C
-LOST_NOTE = "The connection broke while this was sent, so its outcome is unknown. The answer may still come."
+LOST_NOTE = "No clear answer came after this was sent, so its outcome is unknown. It may still come."
 KEPT_NOTE = (
     "This happened often today, so the credits stay held until the answer, or are returned "
     f"<t:{int(START.timestamp()) + 7200}:R>."
@@ -451,7 +451,7 @@ FAILED = {
     FaultKind.CONTENT: "The image service refused this prompt.|Try rewording it.",
     FaultKind.GENERATION: "The image service could not make this picture.|Try again, or reword it.",
     FaultKind.NO_PICTURES: "The image service sent no usable picture.|Try again.",
-    FaultKind.REPLY_LOST: "The connection broke while this was sent, so its outcome is unknown.|Try again.",
+    FaultKind.REPLY_LOST: "No clear answer came after this was sent, so its outcome is unknown.|Try again.",
     FaultKind.MALFORMED: "The image service gave an answer that makes no sense.|Try again later.",
     FaultKind.MODEL_UNAVAILABLE: (
         "The image service does not offer this model at the moment.|Try another model, or check `/status`."

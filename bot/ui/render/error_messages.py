@@ -423,7 +423,7 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     ),
     FaultKind.NO_PICTURES: (N_("The image service sent no usable picture."), N_("Try again.")),
     FaultKind.REPLY_LOST: (
-        N_("The connection broke while this was sent, so its outcome is unknown."),
+        N_("No clear answer came after this was sent, so its outcome is unknown."),
         N_("Try again."),
     ),
     FaultKind.MALFORMED: (N_("The image service gave an answer that makes no sense."), N_("Try again later.")),

@@ -289,7 +289,7 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
     job = snapshot.job
     started = _("started {when}").format(when=ago(job.submitted_at or job.created_at))
     if job.state is State.UNKNOWN:
-        note = _("The connection broke while this was sent, so its outcome is unknown. The answer may still come.")
+        note = _("No clear answer came after this was sent, so its outcome is unknown. It may still come.")
         if snapshot.held_until is not None:
             until = ago(snapshot.held_until)
             kept = _("This happened often today, so the credits stay held until the answer, or are returned {when}.")
