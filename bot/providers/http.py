@@ -40,6 +40,8 @@ _MAYBE_CONTENT: Final = frozenset({400, 403, 422})
 _MISSING: Final = frozenset({404, 410})
 # A larger answer is parsed in a thread: it would hold up the event loop.
 _LARGE_BYTES: Final = 256 * 1024
+_VALUES: Final = (b",", b"[", b"{")
+_MOST_VALUES: Final = 2_000_000
 
 FormField = tuple[str, str | tuple[str, bytes, str]]
 """A name, and a text or a file: its name, its bytes, its media type."""
@@ -459,8 +461,11 @@ async def _read_capped(response: httpx.Response, most: int) -> bytes:
 def _parsed(body: bytes) -> object:
     """Return the JSON of a body, or None if there is none.
 
-    A bare `null` is no answer either.
+    A bare `null` is no answer either. Nor is JSON with millions of values: it would take twenty times its length in
+    memory, while that of images is a few long texts.
     """
+    if len(body) > _LARGE_BYTES and sum(map(body.count, _VALUES)) > _MOST_VALUES:
+        return None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

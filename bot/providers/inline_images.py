@@ -4,8 +4,10 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from bot.providers.base import InputFile
+from bot.providers.parsing import MOST_IMAGES
 
 
 async def encode(inputs: Sequence[InputFile]) -> list[str]:
@@ -22,9 +24,9 @@ async def data_uris(inputs: Sequence[InputFile]) -> list[str]:
 async def decode(texts: Iterable[object]) -> tuple[bytes, ...]:
     """Return the bytes of base64 texts or data URIs, without duplicates.
 
-    Whatever is not such a text is left out.
+    Whatever is not such a text is left out, and so are texts beyond `MOST_IMAGES`.
     """
-    listed = [text for text in texts if isinstance(text, str)]
+    listed = list(islice((text for text in texts if isinstance(text, str)), MOST_IMAGES))
     decoded = await asyncio.to_thread(lambda: [_decoded(text) for text in listed])
     return tuple(dict.fromkeys(data for data in decoded if data))
 

@@ -6,10 +6,16 @@ The documents describe them in more than one form.
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from math import isfinite
 from typing import Final
 from urllib.parse import urlsplit
 
+MOST_IMAGES: Final = 16
+"""Of an answer: a few more than a call can ask for, since some may be unusable."""
+
+_MOST_ITEMS: Final = 1000
+_LONGEST_ADDRESS: Final = 8 * 1024
 _MAX_HANDLE: Final = 200
 _LISTS: Final = ("images", "generated_images", "resultUrls", "result_urls", "urls")
 
@@ -25,9 +31,10 @@ def image_urls(value: object) -> tuple[str, ...]:
 
     A result is a bare list, or an object with one or more lists; their items are URLs or objects with `url`
     (seed: header text `images[].url`; Quickstart `generated_images` strings; Webhook `generated_images[].url`).
-    Anything but an absolute http(s) URL is left out.
+    Anything but an absolute http(s) URL is left out, and so are those beyond `MOST_IMAGES`.
     """
-    return tuple(dict.fromkeys(url for url in _candidates(value) if isinstance(url, str) and _is_address(url)))
+    urls = (url for url in islice(_candidates(value), _MOST_ITEMS) if isinstance(url, str) and _is_address(url))
+    return tuple(islice(dict.fromkeys(urls), MOST_IMAGES))
 
 
 def handle_of(value: object) -> str | None:
@@ -84,6 +91,8 @@ def _candidates(value: object) -> Iterator[object]:
 
 
 def _is_address(text: str) -> bool:
+    if len(text) > _LONGEST_ADDRESS:
+        return False
     try:
         parts = urlsplit(text)
     except ValueError:

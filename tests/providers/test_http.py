@@ -76,6 +76,19 @@ def test_retry_after_is_parsed_and_bounded(header: str | None, seconds: float | 
     assert seconds_to_wait(header, NOW) == seconds
 
 
+async def test_json_with_millions_of_values_is_malformed(client: httpx.AsyncClient) -> None:
+    """A short list of long texts, as of images, is not."""
+    async with RawServer(json_reply(f"[{'[],' * 1_000_000}0]")) as server:
+        answer = await http_at(client, server.url).submit("/v1/run", {})
+    async with RawServer(json_reply(f'["{"QUJD" * 1_000_000}"]')) as server:
+        images = await http_at(client, server.url).submit("/v1/run", {})
+
+    assert answer.document is None
+    assert answer.fault is not None
+    assert (answer.fault.kind, answer.fault.maybe_accepted) == (FaultKind.MALFORMED, True)
+    assert images.document == ["QUJD" * 1_000_000]
+
+
 async def test_error_keeps_record_id(client: httpx.AsyncClient) -> None:
     """Support asks for it."""
     async with RawServer(json_reply("{}", "500 Oops", "x-record-id: rec_9\r\n")) as server:

@@ -1,10 +1,12 @@
 """Images, handles and costs in answers; unusable values are left out."""
 
+import base64
 from decimal import Decimal
 
 import pytest
 
-from bot.providers.parsing import amount_of, error_code, handle_of, image_urls
+from bot.providers.inline_images import decode
+from bot.providers.parsing import MOST_IMAGES, amount_of, error_code, handle_of, image_urls
 
 A, B = "https://cdn.example/a.png", "https://cdn.example/b.png"
 
@@ -21,6 +23,19 @@ A, B = "https://cdn.example/a.png", "https://cdn.example/b.png"
 def test_image_addresses_are_unique_and_ordered(result: object) -> None:
     """Lists of strings or objects, bare or named, without duplicates."""
     assert image_urls(result) == (A, B)
+
+
+def test_images_beyond_any_request_are_left_out() -> None:
+    many = [f"https://cdn.example/{number}.png" for number in range(50_000)]
+
+    assert image_urls(many) == tuple(many[:MOST_IMAGES])
+    assert image_urls(["https://cdn.example/" + "a" * 10_000, A]) == (A,)
+
+
+async def test_inline_images_beyond_any_request_are_left_out() -> None:
+    texts = [base64.b64encode(b"%d" % number).decode() for number in range(100)]
+
+    assert await decode([None, *texts]) == tuple(b"%d" % number for number in range(MOST_IMAGES))
 
 
 @pytest.mark.parametrize("result", [None, "https://cdn.example/a.png", 5, {}, {"images": "x"}, []])
