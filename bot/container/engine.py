@@ -287,6 +287,7 @@ class EngineContainer:
             submissions=self.submissions,
             provider_status=self.provider_status,
             clock=self.clock,
+            lease=self.lease,
             has_handle=self.batch_store.has_handle,
         )
 

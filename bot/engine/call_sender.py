@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -15,11 +15,18 @@ from bot.domain.models import Offer
 from bot.engine.claimer import ClaimedCall
 from bot.engine.clock import Clock
 from bot.engine.fault_attribution import attribute_failure, attribute_refusal, level_of
+from bot.engine.lease import Lease
 from bot.engine.provider_status import ProviderStatus, SubmitEpochs
 from bot.engine.submissions import SubmissionBuilder
-from bot.providers.base import Failed, Finished, LostCall, Pending, Provider, SubmitAnswer
+from bot.images.fair_queue import FairQueue
+from bot.providers.base import Failed, Finished, InputForm, LostCall, Pending, Provider, SubmitAnswer
 
 _log = structlog.get_logger(__name__)
+
+INPUT_BYTES: Final = 64 * 1024 * 1024
+"""Of the input images of all open calls of a kind. As base64 in JSON, they take up to five times as much memory."""
+
+_CALLS: Final = 10_000  # no limit: the slots of providers and members are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class CallSender:
         submissions: SubmissionBuilder,
         provider_status: ProviderStatus,
         clock: Clock,
+        lease: Lease,
         has_handle: Callable[[str, str], Awaitable[bool]],
     ) -> None:
         self._has_handle = has_handle
@@ -61,14 +69,22 @@ class CallSender:
         self._submissions = submissions
         self._provider_status = provider_status
         self._clock = clock
+        self._lease = lease
+        # Apart, since synchronous calls take minutes and others seconds.
+        self._turns = {kind: FairQueue(slots=_CALLS, budget=INPUT_BYTES, per_member=_CALLS) for kind in (True, False)}
         self._open_synchronous = 0
         self._no_synchronous = asyncio.Event()
         self._no_synchronous.set()
 
     @property
     def open_synchronous(self) -> int:
-        """Number of open calls to synchronous providers."""
+        """Number of open calls to synchronous providers, with those that wait."""
         return self._open_synchronous
+
+    @property
+    def waiting(self) -> int:
+        """Number of calls that wait for the memory of their inputs."""
+        return sum(queue.waiting for queue in self._turns.values())
 
     async def wait_synchronous(self, seconds: float, hurry: asyncio.Event) -> None:
         """Wait until no such call is open, until `hurry`, or `seconds`."""
@@ -150,22 +166,47 @@ class CallSender:
     async def _send(
         self, job: Job, attempt: Attempt, offer: Offer, provider: Provider, url: str | None
     ) -> SubmitAnswer:
+        if not provider.is_synchronous:
+            return await self._send_in_turn(job, attempt, offer, provider, url)
+        self._open_synchronous += 1
+        self._no_synchronous.clear()
+        try:
+            return await self._send_in_turn(job, attempt, offer, provider, url)
+        finally:
+            self._open_synchronous -= 1
+            if not self._open_synchronous:
+                self._no_synchronous.set()
+
+    async def _send_in_turn(
+        self, job: Job, attempt: Attempt, offer: Offer, provider: Provider, url: str | None
+    ) -> SubmitAnswer:
+        """Send a call once the memory for its inputs is free.
+
+        A call without files never waits. If the lease ended during the wait, another worker may have given the job up.
+        """
+        size = _input_bytes(job) if provider.input_form is InputForm.FILE else 0
+        if not size:
+            return await self._send_now(job, attempt, offer, provider, url)
+        term = self._lease.term
+        async with self._turns[provider.is_synchronous].turn(job.place.member_id, size):
+            if not self._lease.is_held or self._lease.term != term:
+                raise ProviderError(FaultKind.STORAGE, provider=provider.name, detail="not sent without a lease")
+            return await self._send_now(job, attempt, offer, provider, url)
+
+    async def _send_now(
+        self, job: Job, attempt: Attempt, offer: Offer, provider: Provider, url: str | None
+    ) -> SubmitAnswer:
         try:
             submission = await self._submissions.build(job, attempt, offer, provider, webhook_url=url)
         except (ImageError, OSError) as error:
             _log.error("submit.no_input", job=job.id, error=type(error).__name__)
             fault = FaultKind.INPUT_GONE if isinstance(error, ImageError) else FaultKind.STORAGE
             raise ProviderError(fault, provider=provider.name, detail="an input cannot be read") from None
-        if not provider.is_synchronous:
-            return await provider.submit(submission)
-        self._open_synchronous += 1
-        self._no_synchronous.clear()
-        try:
-            return await provider.submit(submission)
-        finally:
-            self._open_synchronous -= 1
-            if not self._open_synchronous:
-                self._no_synchronous.set()
+        return await provider.submit(submission)
+
+
+def _input_bytes(job: Job) -> int:
+    return sum(0 if each.file is None else each.file.size for each in job.request.inputs)
 
 
 async def _forward(event: asyncio.Event, to: asyncio.Event) -> None:
