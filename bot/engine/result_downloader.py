@@ -88,6 +88,8 @@ class ResultDownloader:
     async def keep(self, answer: Finished) -> Finished:
         """Write the images of an answer to the disk, and return it with addresses.
 
+        No answer names a file here: such an address of its own is left out.
+
         Raises:
             OSError: they cannot be written.
         """
@@ -100,7 +102,8 @@ class ResultDownloader:
             self._storage_gate.record_write_failure(error)
             await self.drop(urls)
             raise
-        return replace(answer, image_urls=(*answer.image_urls, *urls), image_files=())
+        addresses = (url for url in answer.image_urls if not is_inline(url))
+        return replace(answer, image_urls=(*addresses, *urls), image_files=())
 
     async def drop(self, urls: Iterable[str]) -> None:
         """Delete the files of `keep`: the images are recorded or given up."""

@@ -3,12 +3,14 @@
 The database decides which to keep.
 """
 
+import errno
 import os
 import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "web
 _PROBE_BYTES: Final = 4096
 _INLINE: Final = "inline"
 _THUMBNAIL: Final = ".thumbnail"
+_INLINE_NAME: Final = re.compile(r"[0-9a-f]{32}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
 
@@ -66,7 +69,9 @@ class ImageStore:
         It is on the disk when this returns, even after a power cut.
         """
         folder = self._root / _INLINE
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self._root)
         name = secrets.token_hex(16)
         temporary = self.temporary() / f"inline-{name}"
         try:
@@ -89,7 +94,7 @@ class ImageStore:
         Raises:
             FileNotFoundError: there is none.
         """
-        path = self._root / _INLINE / name
+        path = self._inline_path(name)
         os.utime(path)
         with tempfile.NamedTemporaryFile(dir=self.temporary(), prefix="inline-", delete=False) as file:
             copy = Path(file.name)
@@ -102,7 +107,18 @@ class ImageStore:
 
     def drop_inline(self, name: str) -> None:
         """Delete an image of `keep_inline`, if it is still there."""
-        (self._root / _INLINE / name).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            self._inline_path(name).unlink()
+
+    def _inline_path(self, name: str) -> Path:
+        """Return the path of an image of `keep_inline`.
+
+        Raises:
+            FileNotFoundError: this is not a name of it: no other file may be named so.
+        """
+        if not _INLINE_NAME.fullmatch(name):
+            raise FileNotFoundError(errno.ENOENT, "not an image of an answer")
+        return self._root / _INLINE / name
 
     def sweep_inline(self, *, older_than: datetime) -> int:
         """Delete images of `keep_inline` not used since `older_than`.

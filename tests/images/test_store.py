@@ -173,3 +173,16 @@ def test_sweep_removes_thumbnail_that_lost_its_image_in_a_crash(tmp_path: Path) 
     store.path(SHA256, "image/jpeg").unlink()
     assert store.sweep_temporary(older_than=future) == 1
     assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "", ".", "0" * 31, "0" * 32 + "/../../secret"])
+def test_no_other_file_is_named_as_an_image_of_an_answer(tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(BODY)
+    store = ImageStore(tmp_path / "pictures")
+    store.keep_inline(BODY)
+
+    with pytest.raises(FileNotFoundError):
+        store.copy_inline(name)
+    store.drop_inline(name)
+    assert secret.read_bytes() == BODY
