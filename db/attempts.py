@@ -11,6 +11,7 @@ from sqlalchemy import insert as plain_insert
 from bot.domain.costs import Cost, CostSource, Currency
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome, State
+from db.locks import CLAIMING_HANDLES, advisory_lock
 from db.tables import attempts, jobs
 
 _COLUMNS = (
@@ -34,6 +35,8 @@ _COLUMNS = (
 )
 
 NANOS: Final = 1_000_000_000
+# A cost that the column cannot hold must not lose the reply with it.
+_HIGHEST_COST: Final = 2**31 - 1
 
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = plain_insert(attempts)
@@ -161,10 +164,21 @@ class AttemptRepository:
             .values(handle=handle)
         )
 
-    def has_handle(self, provider: str, handle: str) -> bool:
-        """Return whether any call has this handle; reads the whole table."""
-        statement = select(attempts.c.job_id).where(attempts.c.handle == handle, attempts.c.provider == provider)
-        return self._connection.execute(statement.limit(1)).first() is not None
+    def claim_handle(self, attempt: Attempt, handle: str) -> bool:
+        """Record a handle as `set_handle` does, unless another call has it.
+
+        Return whether it is this call's. Reads the whole table.
+        """
+        advisory_lock(self._connection, CLAIMING_HANDLES)
+        taken = select(attempts.c.job_id).where(
+            attempts.c.handle == handle,
+            attempts.c.provider == attempt.provider,
+            or_(attempts.c.job_id != attempt.job_id, attempts.c.number != attempt.number),
+        )
+        if self._connection.execute(taken.limit(1)).first() is not None:
+            return False
+        self.set_handle(attempt, handle)
+        return True
 
     def remove_batch(self, job_id: str) -> None:
         """Delete a job's last batch; none of it was sent."""
@@ -190,7 +204,7 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns of changes; None leaves a column as it is."""
     given = {name: value for name, value in values.items() if value is not None}
     cost: Cost | None = given.pop("cost", None)
-    if cost is not None:
+    if cost is not None and cost.amount.is_finite() and 0 <= cost.amount <= _HIGHEST_COST:
         given |= {
             "cost_nanos": int(cost.amount * NANOS),
             "cost_currency": cost.currency,

@@ -14,6 +14,7 @@ IDENTIFYING: Final = 0x41_74_65_6E
 SAVING_PRESETS: Final = 0x41_74_65_6F
 PLANNING_DIRECT_MESSAGES: Final = 0x41_74_65_70
 COUNTING_FREE_REPEATS: Final = 0x41_74_65_71
+CLAIMING_HANDLES: Final = 0x41_74_65_72
 
 
 def advisory_lock(connection: Connection, key: int) -> None:

@@ -288,7 +288,7 @@ class EngineContainer:
             provider_status=self.provider_status,
             clock=self.clock,
             lease=self.lease,
-            has_handle=self.batch_store.has_handle,
+            claim_handle=self.batch_store.claim_handle,
         )
 
     @cached_property

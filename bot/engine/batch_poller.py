@@ -68,12 +68,14 @@ class BatchPoller:
         `may_come`: the provider may know a call later.
         """
         may_come |= any(call.webhook_hash for call in batch)
-        may_learn = may_come and self._schedule.unknown_time_left(job, batch[0]) > 0
-        settled = await self._batch_store.settle(job, has_callback=may_learn)
+        has_time = self._schedule.unknown_time_left(job, batch[0]) > 0
+        settled = await self._batch_store.settle(job, has_callback=may_come and has_time)
         if settled.state is State.QUEUED and self._shown.get(job.id).is_running:
             settled = await self._job_store.mark_running(settled)
         if not settled.state.ended and settled.state is not State.STORING and self._schedule.time_left(job) <= 0:
             settled = await self._batch_store.close_waiting(settled)
+        if settled.state is State.UNKNOWN and not has_time:
+            settled = await self._batch_store.give_up_waiting(settled)
         if settled.state.ended or settled.state is State.STORING:
             return StepResult(job=settled, next_step_in=None if settled.state.ended else 0.0)
         if settled.state is State.UNKNOWN:

@@ -44,9 +44,12 @@ class BatchStore:
         """Return the calls of a job's last batch, by part."""
         return await self._database.read(lambda connection: AttemptRepository(connection).latest_batch(job_id))
 
-    async def has_handle(self, provider: str, handle: str) -> bool:
-        """Return whether any call of any job has this handle."""
-        return await self._database.read(lambda connection: AttemptRepository(connection).has_handle(provider, handle))
+    async def claim_handle(self, call: Attempt, handle: str) -> bool:
+        """Record a handle that was found for a call without a reply.
+
+        Return False if another call of any job has it.
+        """
+        return await self._database.write(lambda connection: AttemptRepository(connection).claim_handle(call, handle))
 
     async def record(self, job: Job, call: Attempt, reply: Reply, jitter: float = 0.0) -> None:
         """Record the reply to one call; the job's state stays.
@@ -169,6 +172,20 @@ class BatchStore:
                 if is_waiting(call):
                     attempts.end_call(call, Outcome.LOST, now, fault=FaultKind.DEADLINE)
             return JobRepository(connection).advance(job, State.STORING)
+
+        return await self._database.write(write)
+
+    async def give_up_waiting(self, job: Job) -> Job:
+        """Give up an UNKNOWN job with calls that were named but did not end.
+
+        With any image the job is unchanged: it waits for the others until its deadline.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> Job:
+            if any(call.result for call in AttemptRepository(connection).latest_batch(job.id)):
+                return job
+            return self._endings.give_up(connection, job, now)
 
         return await self._database.write(write)
 

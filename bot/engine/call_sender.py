@@ -51,7 +51,7 @@ CallResult = SubmitAnswer | ProviderError | LostReply
 class CallSender:
     """Sends calls, each once, and looks for those without a reply.
 
-    `has_handle` tells whether a call of any job has a provider's handle: two equal inputs may be two members' calls.
+    `claim_handle` records a handle for a call unless another has it: two equal inputs may be two members' calls.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class CallSender:
         provider_status: ProviderStatus,
         clock: Clock,
         lease: Lease,
-        has_handle: Callable[[str, str], Awaitable[bool]],
+        claim_handle: Callable[[Attempt, str], Awaitable[bool]],
     ) -> None:
-        self._has_handle = has_handle
+        self._claim_handle = claim_handle
         self._providers = providers
         self._submissions = submissions
         self._provider_status = provider_status
@@ -156,7 +156,7 @@ class CallSender:
                 return LostReply(may_come=True, ask_again=True)
             case LostCall.UNDECIDED:
                 return LostReply(may_come=has_callback)
-            case handle if await self._has_handle(provider.name, handle):
+            case handle if not await self._claim_handle(attempt, handle):
                 _log.warning("submit.found_another", job=job.id, provider=provider.name)
                 return LostReply(may_come=has_callback)
             case handle:

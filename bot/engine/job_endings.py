@@ -20,6 +20,9 @@ from db.jobs import JobRepository
 
 FIRST_RECONCILIATION: Final = timedelta(minutes=1)
 
+# Accepted, and the provider said neither that the call failed nor that it is free.
+_MAYBE_BILLED: Final = (FaultKind.NO_PICTURES, FaultKind.NOT_FOUND)
+
 
 class JobEndings:
     """Ends jobs and settles their holds."""
@@ -94,5 +97,5 @@ def _made(call: Attempt, job: Job) -> int:
     images = call.images or job.request.images
     if call.outcome in (Outcome.OPEN, Outcome.UNKNOWN, Outcome.LOST):
         return min(len(call.result), images) or images
-    was_made = call.outcome is Outcome.FAILED and (is_billed(call.cost) or call.fault is FaultKind.NO_PICTURES)
+    was_made = call.outcome is Outcome.FAILED and (is_billed(call.cost) or call.fault in _MAYBE_BILLED)
     return images if was_made else 0

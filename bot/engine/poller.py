@@ -224,7 +224,7 @@ class JobPoller:
                 return StepResult(job=await self._job_store.mark_cancelled(job))
 
     async def _store(self, job: Job, batch: Sequence[Attempt]) -> StepResult:
-        urls = tuple(url for call in batch for url in call.result)
+        urls = tuple(dict.fromkeys(url for call in batch for url in call.result))
         provider = batch[-1].provider
         progress = self._schedule.progress_of(job)
         now = self._clock.monotonic()

@@ -87,7 +87,7 @@ class JobReconciler:
 
     async def _store(self, job: Job, ends: list[tuple[Attempt, _End]], finished: list[Finished]) -> None:
         """Store the images that came late."""
-        urls = tuple(url for end in finished for url in end.image_urls)
+        urls = tuple(dict.fromkeys(url for end in finished for url in end.image_urls))
         provider = ends[0][0].provider
         download = ResultDownloadProgress()
         if not await self._results.download(job, provider, urls, download):

@@ -88,7 +88,7 @@ class ResultDownloader:
     async def keep(self, answer: Finished) -> Finished:
         """Write the images of an answer to the disk, and return it with addresses.
 
-        No answer names a file here: such an address of its own is left out.
+        An address in the answer that names such a file is left out.
 
         Raises:
             OSError: they cannot be written.

@@ -65,9 +65,14 @@ class Submitter:
         self._config = config
         self._random = randomness
         self._epochs: dict[str, SubmitEpochs] = {}
+        self._stopping = asyncio.Event()
 
     async def wait_synchronous(self, seconds: float, hurry: asyncio.Event | None) -> None:
-        """Wait for the open calls to synchronous providers."""
+        """Wait for the open calls to synchronous providers.
+
+        From now on no refused call is sent again.
+        """
+        self._stopping.set()
         if count := self._sender.open_synchronous:
             _log.warning("submit.waiting", calls=count, seconds=seconds, remedy="A second signal ends the wait.")
             await self._sender.wait_synchronous(seconds, hurry or asyncio.Event())
@@ -175,7 +180,9 @@ class Submitter:
             pause = max(back_off(tries, self._random.random(), error) for _, error in refused)
             if pause > _LONGEST_PART_PAUSE_SECONDS:
                 break
-            await self._clock.wait(asyncio.Event(), pause)
+            await self._clock.wait(self._stopping, pause)
+            if self._stopping.is_set():
+                break  # no submit begins any more
             calls = [await self._repeat(job, call) for call, _ in refused]
         return await self._settle(job, every)
 

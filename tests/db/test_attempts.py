@@ -1,10 +1,12 @@
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
+from bot.domain.costs import CostSource, usd
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from db.attempts import AttemptRepository
@@ -67,6 +69,29 @@ async def test_update_latest_changes_given_columns_of_last_attempt_only(database
     )
     listed = await database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
     assert listed[0] == make_attempt(job, number=1)
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "-1", "1e30"])
+async def test_cost_that_is_no_price_does_not_lose_the_reply(database: Database, amount: str) -> None:
+    job = await a_job_with(database, 1)
+    cost = usd(Decimal(amount), CostSource.REPORTED)
+    await database.write(
+        lambda connection: AttemptRepository(connection).update_latest(job.id, handle="h-1", cost=cost)
+    )
+    assert await latest(database, job) == make_attempt(job, handle="h-1")
+
+
+async def test_handle_belongs_to_the_first_call_that_claims_it(database: Database) -> None:
+    job = await a_job_with(database, 1, 2)
+    first, second = await database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
+
+    def write(connection: Connection) -> list[bool]:
+        repository = AttemptRepository(connection)
+        return [repository.claim_handle(call, "h-1") for call in (first, second, first)]
+
+    assert await database.write(write) == [True, False, True]
+    listed = await database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
+    assert [call.handle for call in listed] == ["h-1", None]
 
 
 async def test_end_latest_keeps_outcome_and_erases_signed_addresses(database: Database) -> None:
