@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx
 import structlog
 
 from bot.domain.costs import Cost, CostSource, Currency, ProviderBalance, usd
@@ -259,6 +260,15 @@ def _cost(document: Mapping[str, Any]) -> Cost | None:
     return None if amount is None else usd(amount / Decimal(_CREDITS_PER_USD), CostSource.REPORTED)
 
 
+def _kind_of(status: int, document: object, headers: httpx.Headers) -> FaultKind | None:
+    """Return KEY_REJECTED for 403, whatever its words.
+
+    Refusals of content are states of a task.
+    """
+    del document, headers
+    return FaultKind.KEY_REJECTED if status == httpx.codes.FORBIDDEN else None
+
+
 def _percent(document: Mapping[str, Any]) -> int | None:
     progress = document.get("progress")
     if isinstance(progress, bool) or not isinstance(progress, int | float) or not 0 <= progress <= 1:
@@ -284,6 +294,6 @@ SPEC: Final = ProviderSpec(
     default_url="https://api.bfl.ai",
     probe_path=_BALANCE_PATH,
     build=Bfl,
-    rules=HttpRules(key_header="x-key", key_prefix="", refusals=REFUSALS - {500, 503}),
+    rules=HttpRules(key_header="x-key", key_prefix="", refusals=REFUSALS - {500, 503}, kind_of=_kind_of),
     shapes=SHAPES,
 )

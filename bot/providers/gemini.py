@@ -178,6 +178,8 @@ def _kind_of(status: int, document: object, headers: httpx.Headers) -> FaultKind
         message = error.get("message")
         is_billing = isinstance(message, str) and "billing" in message.lower()
         return FaultKind.ACCOUNT_EMPTY if is_billing else FaultKind.MODEL_UNAVAILABLE
+    if status == httpx.codes.FORBIDDEN:
+        return FaultKind.KEY_REJECTED  # whatever its words: refusals of content are successful answers
     if status == httpx.codes.TOO_MANY_REQUESTS:
         # The quota of a project without money is 0, so there is no time to wait for.
         can_wait = "retry-after" in headers or _wait_of(headers, document) is not None

@@ -13,6 +13,8 @@ _CONTENT: Final = frozenset(
     {"moderation_blocked", "content_policy_violation", "content_filter", "responsibleaipolicyviolation"}
 )
 _EMPTY: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+# The account may be closed for what it drew before: that is no refusal of this prompt.
+_REJECTED: Final = frozenset({"invalid_api_key", "account_deactivated", "organization_deactivated"})
 _MAYBE_CONTENT: Final = frozenset({400, 403, 422})
 _MAYBE_EMPTY: Final = frozenset({400, 402, 403, 429})
 _RESETS: Final = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens", "x-ratelimit-reset-images")
@@ -33,7 +35,7 @@ def kind_of(status: int, document: object, headers: httpx.Headers) -> FaultKind 
         return FaultKind.CONTENT
     if status in _MAYBE_EMPTY and codes & _EMPTY:
         return FaultKind.ACCOUNT_EMPTY
-    return None
+    return FaultKind.KEY_REJECTED if status == httpx.codes.FORBIDDEN and codes & _REJECTED else None
 
 
 def wait_of(headers: httpx.Headers, document: object) -> float | None:
