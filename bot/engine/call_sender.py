@@ -24,7 +24,7 @@ from bot.providers.base import Failed, Finished, InputForm, LostCall, Pending, P
 _log = structlog.get_logger(__name__)
 
 INPUT_BYTES: Final = 64 * 1024 * 1024
-"""Of the input images of all open calls of a kind. As base64 in JSON, they take up to five times as much memory."""
+"""Of the input images of all open calls of a kind. As base64 in JSON, they take up to six times as much memory."""
 
 _CALLS: Final = 10_000  # no limit: the slots of providers and members are one
 

@@ -261,7 +261,7 @@ def _cost(document: Mapping[str, Any]) -> Cost | None:
 
 
 def _kind_of(status: int, document: object, headers: httpx.Headers) -> FaultKind | None:
-    """Return KEY_REJECTED for 403, whatever its words.
+    """Return KEY_REJECTED for a 403 of any text.
 
     Refusals of content are states of a task.
     """

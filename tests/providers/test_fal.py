@@ -174,6 +174,28 @@ def test_every_shape_is_offered() -> None:
     assert all((offer.remote_edit_model in ENDPOINTS) is (offer.abilities.max_inputs > 0) for offer in OFFERS)
 
 
+_SIDES = {"flux-2": (256, 2048), "seedream": (512, 4096), "qwen-image": (512, 2048), "ideogram": (256, 2048)}
+_PIXELS = {"gpt-image": (655_360, 8_294_400), "seedream": (1024**2, 2048**2)}
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=[offer.model for offer in OFFERS])
+def test_every_offered_size_is_within_the_limits(offer: Any) -> None:
+    """The limits are those of fal's pages."""
+    shape, call = SHAPES[offer.shape], call_at("fal", offer.model)
+    least, most = _SIDES.get(offer.shape, (256, 3840))
+    fewest, area = _PIXELS.get(offer.shape, (least**2, 2048**2))
+    for ratio in offer.abilities["aspect_ratio"]:
+        for resolution in (None, *offer.abilities["resolution"]):
+            request = replace(call.request, aspect_ratio=ratio, resolution=resolution)
+            size = shape.body(replace(call, request=request), []).get("image_size")
+            if not isinstance(size, dict):  # a ratio, and the name of a resolution
+                assert shape.resolutions
+                continue
+            sides = (size["width"], size["height"])
+            assert all(side % 16 == 0 and least <= side <= most for side in sides), (ratio, resolution, sides)
+            assert fewest <= sides[0] * sides[1] <= area, (ratio, resolution, sides)
+
+
 @pytest.mark.parametrize("ratio", ["16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16"])
 def test_size_in_pixels_has_the_ratio_and_no_further_megapixel(ratio: str) -> None:
     width, height = pixels(ratio, 1024)
