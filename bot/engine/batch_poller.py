@@ -1,6 +1,5 @@
 """Steps of a submitted job of several calls."""
 
-import asyncio
 import random
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.engine.batch_store import BatchStore, is_waiting
 from bot.engine.call_sender import CallSender, LostReply
 from bot.engine.fault_attribution import log_failure
+from bot.engine.gather import gather_all
 from bot.engine.job_store import JobStore
 from bot.engine.poll_schedule import ASK_SECONDS, PollProgress, PollSchedule
 from bot.engine.progress import ProgressRegistry
@@ -55,19 +55,18 @@ class BatchPoller:
                 job = await self._cancel(job, provider, waiting)
                 batch = await self._batch_store.get(job.id)
                 waiting = [call for call in batch if is_waiting(call)]
-            news = await asyncio.gather(*(self._read(job, provider, call, progress) for call in waiting))
+            news = await gather_all(self._read(job, provider, call, progress) for call in waiting)
         lost = [call for call in batch if call.outcome is Outcome.UNKNOWN and call.handle is None and not call.result]
-        asked = [await self._ask_for(job, call) for call in lost]
-        return await self._settle(job, batch, progress, refresh_card=any(news), may_come=any(asked))
+        if lost and self._schedule.may_ask(progress):
+            asked = [await self._ask_for(job, call) for call in lost]
+            progress.may_come = any(asked)
+        return await self._settle(job, batch, progress, refresh_card=any(news))
 
     async def _settle(
-        self, job: Job, batch: Sequence[Attempt], progress: PollProgress, *, refresh_card: bool, may_come: bool
+        self, job: Job, batch: Sequence[Attempt], progress: PollProgress, *, refresh_card: bool
     ) -> StepResult:
-        """Move the job on if its calls have ended, or plan the next poll.
-
-        `may_come`: the provider may know a call later.
-        """
-        may_come |= any(call.webhook_hash for call in batch)
+        """Move the job on if its calls have ended, or plan the next poll."""
+        may_come = progress.may_come or any(call.webhook_hash for call in batch)
         has_time = self._schedule.unknown_time_left(job, batch[0]) > 0
         settled = await self._batch_store.settle(job, has_callback=may_come and has_time)
         if settled.state is State.QUEUED and self._shown.get(job.id).is_running:

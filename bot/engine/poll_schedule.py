@@ -41,7 +41,8 @@ class Absence:
 class PollProgress:
     """Progress of a job between its steps.
 
-    A restart loses it; the next step only comes sooner. `absences` are by the number of the call.
+    A restart loses it; the next step only comes sooner. `absences` are by the number of the call. `asked_at` is when
+    the provider was asked for calls without a reply; `may_come` if it may know one later.
     """
 
     polls: int = 0
@@ -49,6 +50,8 @@ class PollProgress:
     downloads: int = 0
     downloading_since: float = 0.0
     download: ResultDownloadProgress = field(default_factory=ResultDownloadProgress)
+    asked_at: float | None = None
+    may_come: bool = False
     slow_shown: bool = False
     hold_shown: bool = False
 
@@ -113,6 +116,14 @@ class PollSchedule:
         absence = progress.absences.setdefault(attempt.number, Absence(since=now))
         absence.tries += 1
         return now - absence.since >= _NOT_FOUND_SECONDS and absence.tries >= _NOT_FOUND_TRIES
+
+    def may_ask(self, progress: PollProgress) -> bool:
+        """Return whether to ask for calls without a reply now, and note it."""
+        now = self._clock.monotonic()
+        if progress.asked_at is not None and now - progress.asked_at < ASK_SECONDS:
+            return False
+        progress.asked_at = now
+        return True
 
     def unknown_time_left(self, job: Job, attempt: Attempt) -> float:
         """Return the seconds left for news of a call after a lost reply.

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -19,6 +19,7 @@ from bot.engine.claimer import Claim, ClaimedCall
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.fault_attribution import log_failure
+from bot.engine.gather import gather_all
 from bot.engine.job_store import JobStore
 from bot.engine.provider_status import ProviderStatus, SubmitEpochs
 from bot.engine.result_downloader import ResultDownloader
@@ -166,7 +167,7 @@ class Submitter:
         job, calls = claim.job, list(claim.calls)
         every: list[CallResult] = []
         for tries in range(1, _TRIES_OF_PART + 1):
-            results = await _all(self._submit_call(job, each, claim.offer, epochs) for each in calls)
+            results = await gather_all(self._submit_call(job, each, claim.offer, epochs) for each in calls)
             every += results
             refused = [
                 (call, result)
@@ -258,10 +259,3 @@ class Submitter:
                 _log.exception("submit.not_written", pause=pause)
             await self._clock.wait(asyncio.Event(), pause)
             pause = min(2 * pause, _LONGEST_PERSIST_PAUSE_SECONDS)
-
-
-async def _all(steps: Iterable[Awaitable[_Result]]) -> list[_Result]:
-    """Return all results, or raise the first error once all steps ended."""
-    tasks = [asyncio.ensure_future(step) for step in steps]
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return [task.result() for task in tasks]
