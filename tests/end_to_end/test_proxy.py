@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.discord import DiscordServer, text
-from tests.end_to_end.system_harness import SystemHarness
+from tests.end_to_end.system_harness import SystemHarness, launch
 from tests.support.proxy import connect_proxy, make_certificate, tls_front
 
 
@@ -13,7 +13,8 @@ async def test_discord_is_reached_through_proxy(tmp_path: Path, monkeypatch: pyt
     """Providers on this machine are not; no credentials in the log."""
     certificate = make_certificate(tmp_path)
     monkeypatch.setattr(DiscordServer, "gateway_url", "wss://discord.example/gateway/")
-    system = SystemHarness(tmp_path)
+    # A forked bot has read the certificates of the machine already.
+    system = SystemHarness(tmp_path, launch=launch)
     try:
         await system.start_fakes()
         port = int(system.discord.base_url.rpartition(":")[2])

@@ -43,6 +43,7 @@ from tests.ui.test_job_card import LIVE_CARDS, SOFT, done, files
 from tests.ui.view_reader import labels, texts
 
 PROMPT = "a lighthouse at dusk"
+PROVIDER = "ComfyUI"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,8 @@ def left(folder: Path, make: Callable[[], ui.LayoutView]) -> list[str]:
     """Return the English words left in the output of `make`."""
     with use_locale("de", folder):
         view = make()
-    return [word for text in [*texts(view), *labels(view)] for word in english(text.replace(PROMPT, ""))]
+    said = [text.replace(PROMPT, "").replace(PROVIDER, "") for text in [*texts(view), *labels(view)]]
+    return [word for text in said for word in english(text)]
 
 
 EVERYTHING = make_request(
