@@ -1,0 +1,73 @@
+"""Validators of single values."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
+from bot.domain.options import is_effect_name
+from bot.providers.openrouter_models import is_model_id as is_openrouter_model
+
+
+def parse_proxy(value: SecretStr) -> SecretStr:
+    """Accept an HTTP proxy, with or without `http://`, and return its URL."""
+    url = value.get_secret_value()
+    url = url if "://" in url else f"http://{url}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("not an HTTP proxy")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("more than an address")
+    return SecretStr(url.rstrip("/"))
+
+
+def check_database(value: str) -> str:
+    """Accept the address of a database with a name."""
+    if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        raise ValueError("another database")
+    try:
+        name = make_url(value).database
+    except ArgumentError:
+        raise ValueError("not an address") from None
+    if name in (None, "", ":memory:"):
+        raise ValueError("no file, or no name")
+    return value
+
+
+def split_names(value: object) -> object:
+    """Return a text's parts between commas; other values unchanged."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def check_effects(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept names of effects."""
+    if not all(is_effect_name(name) for name in names):
+        raise ValueError("not a name")
+    return names
+
+
+def parse_communities(value: object) -> object:
+    """Return server ids between commas, `*`, or None for a lone comma."""
+    if not isinstance(value, str) or value.strip() == "*":
+        return "*" if isinstance(value, str) else value
+    return [int(part) for part in value.split(",") if part.strip()] or None
+
+
+def check_openrouter_models(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept one word, or names of models with their makers."""
+    if names not in ((SHIPPED_ONLY,), (ALL,)) and not (names and all(map(is_openrouter_model, names))):
+        raise ValueError("no names of models")
+    return names
+
+
+def to_upper(value: object) -> object:
+    """Return a text in capital letters; other values unchanged."""
+    return value.upper() if isinstance(value, str) else value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(check_database)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
