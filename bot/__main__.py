@@ -32,6 +32,7 @@ from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
 from bot.money_report import money_report
 from bot.providers.registry import PROVIDERS
+from bot.secret_key import SecretKeyError
 from bot.settings import Settings, SettingsError, load_settings
 from bot.trial import (
     ExitCode,
@@ -102,6 +103,8 @@ def run(
         _fail("Another Atelier serves this database. SQLite takes one process; several need PostgreSQL (DATABASE_URL).")
     except (SQLAlchemyError, sqlite3.Error) as error:
         _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
+    except SecretKeyError as error:
+        _fail(f"Cannot start: {error}")
     except OSError as error:
         _fail(f"Cannot start: {error.strerror or type(error).__name__}. `atelier doctor` says more.")
     except Exception as error:  # noqa: BLE001 - one line instead of a traceback, which is at DEBUG

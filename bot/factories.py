@@ -22,6 +22,7 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
+from bot.secret_key import SecretKey, load_secret_key
 from bot.settings import DISCORD_API_URL, Settings
 from bot.web.server import HealthAddress
 
@@ -138,6 +139,16 @@ def build_member_tag(settings: Settings) -> Callable[[int], str]:
     token = "" if settings.discord_token is None else settings.discord_token.get_secret_value()
     key = hashlib.sha256(b"member-tag:" + token.encode()).digest()
     return lambda member_id: hmac.new(key, str(member_id).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def build_secret_key(settings: Settings) -> SecretKey:
+    """Return the key of SECRET_KEY, or the one in the data folder.
+
+    Raises:
+        SecretKeyError: the file in the data folder cannot be used.
+    """
+    configured = settings.secret_key
+    return load_secret_key(None if configured is None else configured.get_secret_value(), settings.data_dir)
 
 
 def build_health_address(settings: Settings) -> HealthAddress | None:

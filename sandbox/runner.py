@@ -75,9 +75,10 @@ class Sandbox:
 
     async def start_bot(self) -> None:
         """Start the bot's process and wait until its commands are registered."""
-        self._bot = await asyncio.create_subprocess_exec(
-            *self._command, env={**os.environ, **self.environment()}, process_group=0
-        )
+        own = self.environment()
+        # A secret's file beside its value would be a mistake.
+        inherited = {name: value for name, value in os.environ.items() if name.upper().removesuffix("_FILE") not in own}
+        self._bot = await asyncio.create_subprocess_exec(*self._command, env={**inherited, **own}, process_group=0)
         ended = asyncio.create_task(self._bot.wait())
         serving = asyncio.create_task(self._serving())
         done, _ = await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,7 +132,7 @@ class Sandbox:
             "DISCORD_API_URL": self.discord.api_url,
             **self.apis.environment(),
             "DATA_DIR": str(self.folder),
-            "DATABASE_URL": "",
+            "DATABASE_URL": f"sqlite+aiosqlite:///{self.folder / 'atelier.db'}",
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self._bot_port),
             "WEBHOOK_PUBLIC_URL": self.bot_url,

@@ -19,6 +19,7 @@ from bot.doctor.picture_space import check_picture_space
 from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
 from bot.doctor.proxy import check_proxy
+from bot.doctor.secrets import check_secret_files, check_secret_key
 from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folders
 from bot.doctor.vendor_models import check_vendor_models
 from bot.doctor.web import check_ports, check_webhook
@@ -32,6 +33,8 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_folders,
     check_database,
     check_permissions,
+    check_secret_files,
+    check_secret_key,
     check_processes,
     check_disk,
     check_picture_space,

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     IPvAnyNetwork,
+    PrivateAttr,
     SecretStr,
     ValidationInfo,
     create_model,
@@ -34,6 +35,7 @@ from bot.providers.openrouter import OpenRouter
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
 from bot.proxies import Proxies
+from bot.secret_key import MIN_SECRET_KEY
 from bot.settings.errors import IllegibleError
 from bot.settings.provider_fields import (
     PROVIDER_NAMES,
@@ -49,6 +51,7 @@ from bot.settings.validators import (
     Seconds,
     check_effects,
     check_openrouter_models,
+    check_secret_key,
     parse_communities,
     parse_proxy,
     split_names,
@@ -113,6 +116,11 @@ class Settings(_ProviderSettings):
     database_url: Annotated[
         DatabaseUrl | None,
         Field(repr=False, description="takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME"),
+    ] = None
+    secret_key: Annotated[
+        SecretStr | None,
+        AfterValidator(check_secret_key),
+        Field(description=f"takes {MIN_SECRET_KEY} characters or more, such as the output of: openssl rand -hex 32"),
     ] = None
     data_dir: Annotated[Path, Field(description="takes a folder")] = Path("data")
     picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
@@ -182,6 +190,8 @@ class Settings(_ProviderSettings):
     ] = Decimal(5)
     free_repeats: Annotated[int, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2
 
+    _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
+
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -212,6 +222,15 @@ class Settings(_ProviderSettings):
         if mistakes:
             raise ValueError(" ".join(mistakes))  # the names, for `_variables`
         return self
+
+    @property
+    def secret_files(self) -> Mapping[str, Path]:
+        """Files of secrets, by setting."""
+        return self._secret_files
+
+    def note_secret_files(self, paths: Mapping[str, Path]) -> None:
+        """Record the files of secrets."""
+        self._secret_files = MappingProxyType(dict(paths))
 
     @property
     def database_address(self) -> str:

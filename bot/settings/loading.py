@@ -1,9 +1,12 @@
 """Loading of the settings, and the lines about their mistakes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
+from io import StringIO
 from typing import Any, Final
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, create_model
 
 from bot.catalogue_file import CatalogueFileError
@@ -12,6 +15,7 @@ from bot.providers.found_models import FoundModelsError
 from bot.providers.registry import PROVIDERS
 from bot.settings.errors import IllegibleError, SettingsError, UnknownNamesError
 from bot.settings.fields import ENV_FILE, Settings
+from bot.settings.secret_files import SecretFiles, file_setting, read_secret_files, secret_names
 
 _A_KEY: Final = "takes the key of a service in MODELS_FILE"
 
@@ -28,31 +32,53 @@ def load_settings(**overrides: Any) -> Settings:
         text = read_env_file(ENV_FILE)
     except UnreadableFileError as error:
         raise SettingsError(error.lines) from None
-    names = (*names_of(text), *os.environ)
-    lines = {*file_mistakes(ENV_FILE, text), *misspelled_names(names, Settings.model_fields)}
+    known = {*Settings.model_fields, *map(file_setting, secret_names(Settings.model_fields))}
+    lines = {*file_mistakes(ENV_FILE, text), *misspelled_names((*names_of(text), *os.environ), known)}
     if lines:  # what they are about is missing from the settings
         raise SettingsError(tuple(sorted(lines))) from None
-    try:
-        settings = Settings(**overrides)
-        if keys := _service_keys(settings):
-            fields: Any = {name: (SecretStr | None, Field(default=None, description=_A_KEY)) for name in keys}
-            settings = create_model("SettingsWithServices", __base__=Settings, **fields)(**overrides)
-    except ValidationError as error:
-        mistakes = error.errors(include_input=False, include_url=False)
-        lines = {
-            f"{name.upper()} {wrong}"
-            for each in mistakes
-            for name in _variables(each)
-            for wrong in _what_is_wrong(name, each)
-        }
-        raise SettingsError(tuple(sorted(lines))) from None
+    read_files = partial(read_secret_files, environment=os.environ, env_file=dotenv_values(stream=StringIO(text)))
+    files = read_files(secret_names(Settings.model_fields))
+    settings = _build(Settings, files, overrides)
+    if keys := _service_keys(settings):
+        fields: Any = {name: (SecretStr | None, Field(default=None, description=_A_KEY)) for name in keys}
+        of_services = read_files(keys)
+        files = SecretFiles(
+            contents=files.contents | of_services.contents,
+            paths=files.paths | of_services.paths,
+            mistakes=of_services.mistakes,
+        )
+        settings = _build(create_model("SettingsWithServices", __base__=Settings, **fields), files, overrides)
+    settings.note_secret_files(files.paths)
     if lines := set(_mistakes_of_services(settings)):
         raise SettingsError(tuple(sorted(lines)))
     return settings
 
 
+def _build(kind: type[Settings], files: SecretFiles, overrides: Mapping[str, Any]) -> Settings:
+    """Validate the settings, with the secrets of these files.
+
+    Raises:
+        SettingsError: A setting has a wrong value, or a file has no secret.
+    """
+    lines = set(files.mistakes)
+    try:
+        settings = kind(**{**files.contents, **overrides})
+    except ValidationError as error:
+        for each in error.errors(include_input=False, include_url=False):
+            for name in _variables(each):
+                lines |= {f"{_shown_name(name, files)} {wrong}" for wrong in _what_is_wrong(name, each)}
+    if lines:
+        raise SettingsError(tuple(sorted(lines))) from None
+    return settings
+
+
+def _shown_name(name: str, files: SecretFiles) -> str:
+    variable = name.upper()
+    return f"{variable} (from {file_setting(name).upper()})" if name in files.contents else variable
+
+
 def _service_keys(settings: Settings) -> list[str]:
-    """Return the keys of services that are no settings yet."""
+    """Return the keys of services without a setting."""
     services = [spec for spec in settings.specs.values() if spec.is_service and spec.needs_key]
     return [spec.key_setting for spec in services if not _is_setting(spec.key_setting)]
 

@@ -1,4 +1,4 @@
-"""Settings of the providers, and values that depend on their models."""
+"""Settings of the providers and of their models."""
 
 from collections.abc import Mapping
 from pathlib import Path

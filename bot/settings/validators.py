@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
 from bot.domain.options import is_effect_name
 from bot.providers.openrouter_models import is_model_id as is_openrouter_model
+from bot.secret_key import MIN_SECRET_KEY
 
 
 def parse_proxy(value: SecretStr) -> SecretStr:
@@ -66,6 +67,13 @@ def check_openrouter_models(names: tuple[str, ...]) -> tuple[str, ...]:
 def to_upper(value: object) -> object:
     """Return a text in capital letters; other values unchanged."""
     return value.upper() if isinstance(value, str) else value
+
+
+def check_secret_key(value: SecretStr | None) -> SecretStr | None:
+    """Accept a key of sufficient length."""
+    if value is not None and len(value) < MIN_SECRET_KEY:
+        raise ValueError("too short")
+    return value
 
 
 DatabaseUrl = Annotated[str, AfterValidator(check_database)]

@@ -21,6 +21,7 @@ async def test_healthy_machine_has_good_findings_only(services: FakeServices, tm
         f"DATA_DIR {tmp_path / 'data'} and its pictures can be written",
         "the sqlite database can be written (its tables will be brought up to date at the start)",
         "other users of this machine can read neither .env nor the data",
+        "the bot's own key will be made at the start",
         "no other process serves this database",
         "the port is free",
         "Discord accepts DISCORD_TOKEN",
