@@ -43,12 +43,16 @@ class User:
 
 @dataclass(slots=True, kw_only=True)
 class Role:
-    """A role of a guild. The role with the guild's id is @everyone."""
+    """A role of a guild. The role with the guild's id is @everyone.
+
+    `bot_id` is the bot behind a managed role: Discord creates it with the invitation, and people cannot assign it.
+    """
 
     id: str
     name: str
     permissions: int
     position: int
+    bot_id: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,6 +13,7 @@ UNKNOWN_CHANNEL = 10003
 UNKNOWN_GUILD = 10004
 UNKNOWN_MEMBER = 10007
 UNKNOWN_MESSAGE = 10008
+UNKNOWN_ROLE = 10011
 UNKNOWN_USER = 10013
 UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
@@ -39,6 +40,7 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     UNKNOWN_GUILD: (404, "Unknown Guild"),
     UNKNOWN_MEMBER: (404, "Unknown Member"),
     UNKNOWN_MESSAGE: (404, "Unknown Message"),
+    UNKNOWN_ROLE: (404, "Unknown Role"),
     UNKNOWN_USER: (404, "Unknown User"),
     UNKNOWN_WEBHOOK: (404, "Unknown Webhook"),
     UNKNOWN_INTERACTION: (404, "Unknown interaction"),

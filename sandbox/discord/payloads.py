@@ -11,6 +11,7 @@ from sandbox.discord.entities import (
     Role,
     User,
 )
+from sandbox.discord.permissions import guild_permissions
 from sandbox.discord.state import World
 
 
@@ -106,7 +107,7 @@ def member_payload(member: Member, world: World) -> Json:
 
 def role_payload(role: Role) -> Json:
     """Return a role."""
-    return {
+    payload: Json = {
         "id": role.id,
         "name": role.name,
         "description": None,
@@ -115,12 +116,15 @@ def role_payload(role: Role) -> Json:
         "color": 0,
         "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
         "hoist": False,
-        "managed": False,
+        "managed": role.bot_id is not None,
         "mentionable": False,
         "icon": None,
         "unicode_emoji": None,
         "flags": 0,
     }
+    if role.bot_id is not None:
+        payload["tags"] = {"bot_id": role.bot_id}
+    return payload
 
 
 def channel_payload(channel: Channel, world: World) -> Json:
@@ -227,6 +231,22 @@ def guild_payload(guild: Guild, world: World) -> Json:
         "approximate_presence_count": len(guild.members),
         "channels": [channel_payload(channel, world) for channel in world.guild_channels(guild)],
     }
+
+
+def own_guild_payload(guild: Guild, world: World, *, counted: bool) -> Json:
+    """Return a guild in brief, with the bot's permissions in it."""
+    payload: Json = {
+        "id": guild.id,
+        "name": guild.name,
+        "icon": None,
+        "banner": None,
+        "owner": guild.owner_id == world.bot.id,
+        "permissions": str(int(guild_permissions(guild, guild.members[world.bot.id]))),
+        "features": list(guild.features),
+    }
+    if counted:
+        payload.update(approximate_member_count=len(guild.members), approximate_presence_count=len(guild.members))
+    return payload
 
 
 def guild_create_payload(guild: Guild, world: World, *, all_members: bool) -> Json:

@@ -1,9 +1,9 @@
-"""Routes for the bot token: guilds, members, channels, messages."""
+"""Routes for the bot token: channels, direct messages, messages."""
 
 from itertools import islice
 
 from sandbox.discord.encoding import Json
-from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, EPHEMERAL, REPLY, Channel, Guild, Message
+from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, EPHEMERAL, REPLY, Channel, Message
 from sandbox.discord.errors import (
     FOREIGN_AUTHOR,
     MISSING_ACCESS,
@@ -11,8 +11,6 @@ from sandbox.discord.errors import (
     NO_DIRECT_MESSAGES,
     NO_MUTUAL_GUILDS,
     UNKNOWN_CHANNEL,
-    UNKNOWN_GUILD,
-    UNKNOWN_MEMBER,
     UNKNOWN_MESSAGE,
     UNKNOWN_USER,
     FormErrors,
@@ -21,7 +19,7 @@ from sandbox.discord.errors import (
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
 from sandbox.discord.mentions import readable
 from sandbox.discord.messages import MessageForm, MessageStore
-from sandbox.discord.payloads import channel_payload, guild_payload, member_payload, role_payload
+from sandbox.discord.payloads import channel_payload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.state import World
 
@@ -41,10 +39,6 @@ class ChannelRoutes:
         """Return the routes."""
         return [
             Route("POST", "/users/@me/channels", self.open_direct_message),
-            Route("GET", "/guilds/{guild_id}", self.guild),
-            Route("GET", "/guilds/{guild_id}/channels", self.guild_channels),
-            Route("GET", "/guilds/{guild_id}/roles", self.guild_roles),
-            Route("GET", "/guilds/{guild_id}/members/{user_id}", self.guild_member),
             Route("GET", "/channels/{channel_id}", self.channel),
             Route("PATCH", "/channels/{channel_id}", self.edit_thread),
             Route("GET", _MESSAGES, self.list_messages),
@@ -56,30 +50,19 @@ class ChannelRoutes:
 
     def open_direct_message(self, call: Call) -> Reply:
         """Return the direct message with a user, opened when there is none."""
-        user = self._world.users.get(str(call.json.get("recipient_id")))
+        recipient = call.json.get("recipient_id")
+        form = FormErrors()
+        if recipient is None:
+            form.required(("recipient_id",))
+        elif not str(recipient).isdecimal():
+            form.add(("recipient_id",), "NUMBER_TYPE_COERCE", f'Value "{recipient}" is not snowflake.')
+        form.raise_if_any()
+        user = self._world.users.get(str(recipient))
         if user is None:
             raise api_error(UNKNOWN_USER)
+        if user.bot:
+            raise api_error(NO_DIRECT_MESSAGES)
         return Reply(channel_payload(self._world.direct_message(user.id), self._world))
-
-    def guild(self, call: Call) -> Reply:
-        """Return a guild."""
-        return Reply(guild_payload(self._guild(call), self._world))
-
-    def guild_channels(self, call: Call) -> Reply:
-        """Return a guild's channels."""
-        channels = self._world.guild_channels(self._guild(call))
-        return Reply([channel_payload(channel, self._world) for channel in channels])
-
-    def guild_roles(self, call: Call) -> Reply:
-        """Return a guild's roles."""
-        return Reply([role_payload(role) for role in self._guild(call).roles.values()])
-
-    def guild_member(self, call: Call) -> Reply:
-        """Return a member of a guild."""
-        member = self._guild(call).members.get(call.params["user_id"])
-        if member is None:
-            raise api_error(UNKNOWN_MEMBER)
-        return Reply(member_payload(member, self._world))
 
     def channel(self, call: Call) -> Reply:
         """Return a channel."""
@@ -168,14 +151,6 @@ class ChannelRoutes:
     def _form(self, call: Call, channel: Channel) -> MessageForm:
         limit = DEFAULT_UPLOAD_LIMIT if channel.guild_id is None else self._world.guilds[channel.guild_id].upload_limit
         return MessageForm(payload=call.json, files=call.files, upload_limit=limit)
-
-    def _guild(self, call: Call) -> Guild:
-        guild = self._world.guilds.get(call.params["guild_id"])
-        if guild is None:
-            raise api_error(UNKNOWN_GUILD)
-        if self._world.bot.id not in guild.members:
-            raise api_error(MISSING_ACCESS)
-        return guild
 
     def _channel(self, call: Call, *needed: Permission) -> Channel:
         channel = self._world.channels.get(call.params["channel_id"])

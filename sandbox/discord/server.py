@@ -14,22 +14,21 @@ from sandbox.discord.cdn import Cdn
 from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.control import Control
 from sandbox.discord.encoding import Json
-from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Guild, Message, User
+from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT, Channel, Message, User
 from sandbox.discord.faults import Faults
 from sandbox.discord.gateway import (
     DIRECT_MESSAGES_INTENT,
     GUILD_MESSAGES_INTENT,
-    GUILDS_INTENT,
     HEARTBEAT_INTERVAL,
     Gateway,
 )
+from sandbox.discord.guild_changes import GuildChanges
 from sandbox.discord.installations import owners_of, types_of
 from sandbox.discord.interaction_payloads import interaction_payload, seen_member
 from sandbox.discord.interactions import Interaction, InteractionKind, InteractionStore
 from sandbox.discord.mentions import readable
 from sandbox.discord.messages import MessageEvent, MessageStore, Publish
 from sandbox.discord.notifier import PATIENCE
-from sandbox.discord.payloads import channel_payload, guild_create_payload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posting import Post, post_as
 from sandbox.discord.ratelimits import RateLimits
@@ -37,6 +36,7 @@ from sandbox.discord.recorder import RecordedRequest, Recorder
 from sandbox.discord.rest import PREFIX, RestApi
 from sandbox.discord.rest_application import ApplicationRoutes
 from sandbox.discord.rest_channels import ChannelRoutes
+from sandbox.discord.rest_guilds import GuildRoutes
 from sandbox.discord.rest_interactions import InteractionRoutes
 from sandbox.discord.state import World
 
@@ -46,7 +46,7 @@ LARGEST_REQUEST = 512 * 1024 * 1024
 _INTENTS = {True: GUILD_MESSAGES_INTENT, False: DIRECT_MESSAGES_INTENT}
 
 
-class DiscordServer:
+class DiscordServer(GuildChanges):
     """A private Discord.
 
     Time is the world's clock, so a test can move it. `rate_limits` and `record` can be turned off. Wrong use by a test
@@ -61,12 +61,12 @@ class DiscordServer:
         record: bool = True,
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
     ) -> None:
-        self.world = world
         self.faults = Faults()
         self.recorder = Recorder(enabled=record)
         self.rate_limits = rate_limits if isinstance(rate_limits, RateLimits) else RateLimits(enabled=rate_limits)
         self.cdn = Cdn(now=world.now, base_url=lambda: self.cdn_url)
-        self.gateway = Gateway(world, url=lambda: self.gateway_url, heartbeat_interval=heartbeat_interval)
+        gateway = Gateway(world, url=lambda: self.gateway_url, heartbeat_interval=heartbeat_interval)
+        super().__init__(world, gateway)
         self.commands = CommandRegistry(world)
         self.messages = MessageStore(world, self.cdn, self._publish)
         self.interactions = InteractionStore(world, self.messages)
@@ -173,43 +173,6 @@ class DiscordServer:
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
 
-    def join(self, guild: Guild) -> None:
-        """Add the bot to a guild."""
-        if self.world.bot.id not in guild.members:
-            self.world.add_member(guild, self.world.bot)
-        data = guild_create_payload(guild, self.world, all_members=False)
-        # Only a guild that the bot had already joined is announced as available again.
-        del data["unavailable"]
-        self.gateway.dispatch("GUILD_CREATE", data, guild_id=guild.id, intent=GUILDS_INTENT)
-
-    def leave(self, guild: Guild) -> None:
-        """Remove the bot from a guild."""
-        guild.members.pop(self.world.bot.id, None)
-        self.gateway.dispatch("GUILD_DELETE", {"id": guild.id}, guild_id=guild.id, intent=GUILDS_INTENT)
-
-    def open_thread(self, parent: Channel, name: str) -> Channel:
-        """Make a public thread in a channel, and announce it."""
-        thread = self.world.add_thread(parent, name)
-        data = {**channel_payload(thread, self.world), "newly_created": True}
-        self.gateway.dispatch("THREAD_CREATE", data, guild_id=parent.guild_id, intent=GUILDS_INTENT)
-        return thread
-
-    def delete_channel(self, channel: Channel) -> None:
-        """Delete a guild's channel with its threads and messages."""
-        for each in [*self.world.channels.values()]:
-            if channel.id in (each.id, each.parent_id):
-                del self.world.channels[each.id]
-        data = {"id": channel.id, "type": channel.kind, "guild_id": channel.guild_id}
-        self.gateway.dispatch("CHANNEL_DELETE", data, guild_id=channel.guild_id, intent=GUILDS_INTENT)
-
-    def delete_guild(self, guild: Guild) -> None:
-        """Remove a guild with everything in it."""
-        for channel in [*self.world.channels.values()]:
-            if channel.guild_id == guild.id:
-                del self.world.channels[channel.id]
-        self.leave(guild)
-        del self.world.guilds[guild.id]
-
     def expire_tokens(self) -> None:
         """Let the tokens of all interactions so far run out."""
         self.interactions.expire_tokens()
@@ -232,6 +195,7 @@ class DiscordServer:
         )
         parts = (
             self.application_routes,
+            GuildRoutes(self.world, leave=self.leave),
             InteractionRoutes(self.interactions, self.messages),
             ChannelRoutes(self.world, self.messages),
         )

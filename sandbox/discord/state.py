@@ -22,6 +22,9 @@ from sandbox.discord.permissions import DIRECT_MESSAGE, MEMBER_DEFAULT, Permissi
 
 PAIR = 2
 
+COMMUNITY = "Community"
+"""The name of the default world's guild."""
+
 ACKNOWLEDGE_WITHIN = 3.0
 """Seconds in which the first answer to an interaction must come."""
 
@@ -200,9 +203,10 @@ def default_world(*, token: str, now: Clock = time.time) -> World:
     """
     world = empty_world(token=token, now=now)
     owner = world.user("owner")
-    guild = world.add_guild("Community", owner=owner)
+    guild = world.add_guild(COMMUNITY, owner=owner)
     moderators = world.add_role(guild, "Moderators", int(Permission.MANAGE_MESSAGES | Permission.MODERATE_MEMBERS))
     bots = world.add_role(guild, "Atelier")
+    bots.bot_id = world.bot.id
     world.add_role(guild, "Patrons")
     guild.members[world.bot.id].role_ids.append(bots.id)
     world.add_member(guild, world.add_user("moderator"), moderators)
