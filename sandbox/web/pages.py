@@ -95,7 +95,8 @@ class Page:
 
     async def _running(self, _: web.Application) -> AsyncIterator[None]:
         unsubscribe = self._discord.subscribe(self._on_message)
-        looking = [asyncio.create_task(self._watch_panel()), asyncio.create_task(self._watch_commands())]
+        watching = (self._watch_panel, self._watch_commands, self._watch_guilds)
+        looking = [asyncio.create_task(watch()) for watch in watching]
         yield
         unsubscribe()
         for task in looking:
@@ -216,6 +217,12 @@ class Page:
             await self._discord.commands.changed.wait()
             for session in self._sessions:
                 session.send({"event": "commands"})
+
+    async def _watch_guilds(self) -> None:
+        while True:
+            await self._discord.guilds_changed.wait()
+            for session in self._sessions:
+                session.send({"event": "world", "world": self._views.world(session.actor.user)})
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """Store one file, sent as the request's body."""

@@ -1,4 +1,4 @@
-"""The side panel's actions: faults, the bot's process, and the ledger."""
+"""The side panel's actions: faults, servers, the bot, and the ledger."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from sandbox.discord import Actor, ClientRefusal, DiscordServer
 from sandbox.discord.encoding import Json
 from sandbox.web.bot_process import BotProcess, Ledger
 from sandbox.web.fault_injection import FaultInjector
+from sandbox.web.guild_actions import GuildActions
 
 
 class Panel:
@@ -22,7 +23,9 @@ class Panel:
         self._ledger = ledger
         self._work: asyncio.Task[None] | None = None
         self._start_error: str | None = None
+        self._guilds = GuildActions(discord)
         self.actions: dict[str, Callable[[Actor, Json], Awaitable[Json]]] = {
+            **self._guilds.actions,
             "break": self.break_,
             "mend": self.mend,
             "latency": self.latency,
@@ -45,8 +48,13 @@ class Panel:
         return self._ledger is not None
 
     def state(self) -> Json:
-        """Return the bot's state and the active faults."""
-        return {"bot": self._bot_state(), "trouble": self._start_error, **self.faults.state()}
+        """Return the bot's state, the active faults and the servers."""
+        return {
+            "bot": self._bot_state(),
+            "trouble": self._start_error,
+            **self.faults.state(),
+            **self._guilds.state(),
+        }
 
     async def close(self) -> None:
         """Cancel a start in progress."""

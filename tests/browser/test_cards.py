@@ -185,6 +185,7 @@ async def test_account_app_in_server_without_bot_offers_commands(page_with_bot: 
     await expect(page.locator("#command-picker")).to_contain_text("No command of this name")
     await page.fill("#message-input", "")
     await page.click("#toggle-panel")
+    await page.click("#group-person > summary")
     await page.check("#person-app")
     await expect(page.locator("#person-app")).to_be_checked()
     await page.click("#close-panel")
@@ -198,6 +199,7 @@ async def test_account_app_in_server_without_bot_offers_commands(page_with_bot: 
 async def test_example_post_from_panel_shows_image(page_with_bot: PageWithBot, way: str) -> None:
     driver, _, _ = page_with_bot
     await driver.page.click("#toggle-panel")
+    await driver.page.click("#group-person > summary")
     await driver.page.click(f"#example-{way}")
     await driver.page.click("#close-panel")
 

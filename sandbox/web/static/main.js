@@ -8,6 +8,7 @@ import { ask, connect, on } from "./socket.js";
 import { watchMenus } from "./menus.js";
 import { remove, showAll, showEarlier, upsert, watchScrolling } from "./messages.js";
 import { buildPanel, showPanel, watchLedger } from "./panel.js";
+import { showServers } from "./server_admin.js";
 import { buildSidebar, closeSidebar, drawSidebar } from "./sidebar.js";
 import { channelOf, channels, me, store } from "./store.js";
 
@@ -51,6 +52,7 @@ async function openChannel(id, { keep = false, moves = false } = {}) {
   store.menus = answer.menus;
   hideGate();
   drawSidebar();
+  showServers();
   showAll(answer.messages, answer.earlier);
   refreshComposer({ keep: keep && (moves || !moved) });
 }
@@ -114,6 +116,16 @@ on("message", ({ message }) => {
 });
 on("gone", ({ message, channel }) => channel === store.channel && remove(message));
 on("panel", ({ panel }) => showPanel(panel));
+on("world", ({ world }) => {
+  if (!store.world) return;
+  Object.assign(store.world, world);
+  store.commands = [];
+  if (channelOf(store.channel)) {
+    drawSidebar();
+    showServers();
+    refreshCommands().catch(say);
+  } else visit(channels()[0].id);
+});
 on("commands", () => refreshCommands().catch(say));
 on("open", async () => {
   byId("link-state").hidden = true;

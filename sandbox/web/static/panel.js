@@ -1,10 +1,12 @@
 // The side panel: fault injection, the bot's process, and the member's ledger.
 import { act, byId, fill, h, morph } from "./dom.js";
 import { icon } from "./icons.js";
+import { group } from "./panel_group.js";
 import { drawLedger } from "./ledger.js";
 import { ask } from "./socket.js";
 import { say } from "./actions.js";
-import { userSection } from "./user_settings.js";
+import { rolesGroup, serversGroup, showServers } from "./server_admin.js";
+import { userGroup } from "./user_settings.js";
 import { serviceName, store } from "./store.js";
 
 const BOT = { on: "The bot is on", starting: "The bot is starting", off: "The bot is off" };
@@ -20,10 +22,10 @@ export function buildPanel(again) {
   const { table, has_process: process, has_ledger: ledger } = store.world;
   fill(
     byId("panel"),
-    h("header", { class: "panel-head" }, h("h2", {}, "Break things"), h("button", { type: "button", class: "plain", id: "close-panel", "data-act": "toggle-panel", "aria-label": "Close" }, icon("close", 22))),
+    h("header", { class: "panel-head" }, h("h2", {}, "Sandbox controls"), h("button", { type: "button", class: "plain", id: "close-panel", "data-act": "toggle-panel", "aria-label": "Close" }, icon("close", 22))),
     ledger && h("div", { id: "ledger-account", role: "group", "aria-label": "Credits in the database" }),
-    h("p", { class: "hint" }, "This affects only the sandbox. Watch the member's view and their credits."),
-    h("section", { "aria-labelledby": "panel-bot" }, h("h3", { id: "panel-bot" }, "The bot"), h("p", { id: "panel-bot-state", role: "status" }),
+    h("p", { class: "hint" }, "This affects only the sandbox."),
+    group("bot", "The bot", { open: true }, h("p", { id: "panel-bot-state", role: "status" }),
       process && h("div", { class: "buttons" },
         button("bot-kill", "Kill the bot", () => press("bot", { action: "kill" }), "danger"),
         button("bot-start", "Start the bot", () => press("bot", { action: "start" }), "success"),
@@ -34,10 +36,12 @@ export function buildPanel(again) {
         button("gateway-invalidate", "End the session", () => press("gateway", { action: "invalidate" })),
         button("expire-tokens", "Expire interaction tokens", () => press("tokens", {})),
         button("expire-addresses", "Expire file addresses", () => press("addresses", {})))),
-    userSection(again),
+    rolesGroup(),
+    serversGroup(),
+    userGroup(again),
     table.some((row) => row.service !== "discord") && latency(),
-    h("section", { "aria-labelledby": "panel-faults" }, h("h3", { id: "panel-faults" }, "Failures"), faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Fix everything", () => press("reset", {}), "success")),
-    ledger && h("section", { "aria-labelledby": "panel-ledger" }, h("h3", { id: "panel-ledger" }, "The ledger"), h("p", { class: "hint" }, "From the database, for the current person in this server."), h("div", { id: "ledger" })),
+    group("faults", "Failures", { open: true }, faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Fix everything", () => press("reset", {}), "success")),
+    ledger && group("ledger", "The ledger", { open: true }, h("p", { class: "hint" }, "From the database, for the current person in this server."), h("div", { id: "ledger" })),
   );
   showPanel(store.panel);
 }
@@ -48,10 +52,10 @@ function latency() {
   const set = () => press("latency", { queue: queue.valueAsNumber, work: work.valueAsNumber });
   queue.addEventListener("change", set);
   work.addEventListener("change", set);
-  return h(
-    "section",
-    { "aria-labelledby": "panel-latency" },
-    h("h3", { id: "panel-latency" }, "Speed of the image APIs"),
+  return group(
+    "latency",
+    "Speed of the image APIs",
+    {},
     h("div", { class: "buttons" }, SPEEDS.map(([label, inLine, drawing]) => button(`latency-${label.toLowerCase().replace(" ", "-")}`, label, () => press("latency", { queue: inLine, work: drawing })))),
     h("div", { class: "pair" }, h("label", { for: "latency-queue" }, "Seconds in queue", queue), h("label", { for: "latency-work" }, "Seconds at work", work)),
     h("p", { class: "hint" }, "For jobs made from now on."),
@@ -107,6 +111,7 @@ function grouped(rows) {
 // Show the bot's state and the active faults, in the panel and in the header.
 export function showPanel(state) {
   store.panel = state;
+  showServers();
   const broken = state.active.length;
   const top = byId("bot-state");
   top.dataset.state = state.bot;

@@ -1,13 +1,14 @@
 // The current person's settings: the app on their account, language, and example posts of another app.
 import { h } from "./dom.js";
+import { group } from "./panel_group.js";
 import { ask } from "./socket.js";
 import { say } from "./actions.js";
 import { store } from "./store.js";
 
 const EXAMPLES = [["embed", "An embed with a picture"], ["gallery", "A gallery"]];
 
-// The panel's section. `again` reloads the person and the commands offered to them.
-export function userSection(again) {
+// The panel's group. `again` reloads the person and the commands offered to them.
+export function userGroup(again) {
   const { me, languages } = store.world;
   const set = (what, body) => ask(what, body).then(again).catch(say);
   const language = h("select", { id: "person-language" }, Object.entries(languages).map(([value, name]) => h("option", { value }, name)));
@@ -15,10 +16,10 @@ export function userSection(again) {
   language.addEventListener("change", () => set("language", { language: language.value }));
   const app = h("input", { type: "checkbox", id: "person-app", checked: me.has_app });
   app.addEventListener("change", () => set("install", { on: app.checked }));
-  return h(
-    "section",
-    { "aria-labelledby": "panel-person" },
-    h("h3", { id: "panel-person" }, me.name),
+  return group(
+    "person",
+    `You: ${me.name}`,
+    {},
     h("label", { class: "choice", for: "person-app" }, app, h("span", {}, h("span", { class: "option-name" }, "Has the app on their own account"), h("span", { class: "option-note" }, "Makes it usable in servers without the app and in direct messages."))),
     h("label", { for: "person-language" }, "Language", language),
     h("p", { class: "hint" }, "Post as another app, to try the message menus:"),
