@@ -149,7 +149,7 @@ def _queries(harness: Harness) -> tuple[_Query, ...]:
         _Query(name="history, an older page", do=page.older),
         _Query(name="history, a search without a hit", do=page.search),
         _Query(name="status", do=_status(harness)),
-        _Query(name="balance", do=lambda: harness.credits.balance(*account_of)),
+        _Query(name="balance", do=lambda: harness.credits.balance(*account_of, ())),
         _Query(name="lease renewed, jobs taken over", do=harness.keep_lease),
         _Query(name="sweep of unfinished jobs", do=harness.worker_store.list_owned),
         _Query(name="late answers asked for", do=lambda: harness.reconciliations.claim_due(20)),

@@ -8,7 +8,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.credits import CreditService
-from bot.ui.handlers.interactions import guild_of
+from bot.ui.handlers.interactions import guild_of, roles_of
 from bot.ui.render.panels import balance_panel
 
 
@@ -22,5 +22,5 @@ class Credits(commands.GroupCog, name="credits", description=locale_str("See you
     @app_commands.command(name="balance", description=locale_str("See what you can spend now"))
     async def balance(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the balance."""
-        balance = await self._credits.balance(guild_of(interaction), interaction.user.id)
+        balance = await self._credits.balance(guild_of(interaction), interaction.user.id, roles_of(interaction.user))
         await interaction.response.send_message(view=balance_panel(balance), ephemeral=True)

@@ -51,6 +51,8 @@ class AccountRepository:
                 "allowance": account.allowance,
                 "granted": account.granted,
                 "held": account.held,
+                "spent": account.spent,
+                "issued": account.issued,
             },
         )
 
@@ -63,6 +65,8 @@ def _from_row(row: Row[Any]) -> Account:
         allowance=row.allowance,
         granted=row.granted,
         held=row.held,
+        spent=row.spent,
+        issued=row.issued,
     )
 
 

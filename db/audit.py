@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_
 
 from bot.domain.credits import LedgerAccount, MovementKind, RiskOutcome
 from bot.domain.jobs import LIVE
+from db.budgets import ALL_GUILDS
 from db.tables import accounts, budgets, holds, jobs, movements, postings, risks
 
 
@@ -17,6 +18,7 @@ def audit(connection: Connection) -> list[str]:
         *_wrong_accounts(connection),
         *_missing_accounts(connection),
         *_rewound_accounts(connection),
+        *_overfull_accounts(connection),
         *_wrong_holds(connection),
         *_wrong_splits(connection),
         *_wrong_charges(connection),
@@ -116,7 +118,7 @@ def _missing_accounts(connection: Connection) -> Iterator[str]:
 def _rewound_accounts(connection: Connection) -> Iterator[str]:
     """Find accounts with a period older than their latest allowance.
 
-    Such an account would be issued that allowance a second time.
+    Such an account would be issued that allowance a second time. Keys of one kind of period have one length.
     """
     belongs = and_(movements.c.guild_id == accounts.c.guild_id, movements.c.member_id == accounts.c.member_id)
     latest = func.max(postings.c.period)
@@ -124,7 +126,10 @@ def _rewound_accounts(connection: Connection) -> Iterator[str]:
         select(accounts.c.guild_id, accounts.c.member_id, accounts.c.period, latest.label("latest"))
         .join(movements, belongs)
         .join(postings, postings.c.movement_id == movements.c.id)
-        .where(postings.c.book == LedgerAccount.ALLOWANCE)
+        .where(
+            postings.c.book == LedgerAccount.ALLOWANCE,
+            func.length(postings.c.period) == func.length(accounts.c.period),
+        )
         .group_by(accounts.c.guild_id, accounts.c.member_id, accounts.c.period)
         .having(latest > accounts.c.period)
     )
@@ -132,6 +137,21 @@ def _rewound_accounts(connection: Connection) -> Iterator[str]:
         yield (
             f"account of member {row.member_id} in guild {row.guild_id}: "
             f"period is {row.period!r}, the ledger has an allowance of {row.latest}"
+        )
+
+
+def _overfull_accounts(connection: Connection) -> Iterator[str]:
+    """Find accounts with more of the allowance left than they may have.
+
+    An unlimited allowance is issued with each hold, so nothing of it is left over.
+    """
+    unspent = case((accounts.c.issued > accounts.c.spent, accounts.c.issued - accounts.c.spent), else_=0)
+    rows = connection.execute(select(accounts).where(or_(accounts.c.spent < 0, accounts.c.allowance > unspent)))
+    for row in rows:
+        of_allowance = "unlimited" if row.issued is None else row.issued
+        yield (
+            f"account of member {row.member_id} in guild {row.guild_id}: {row.allowance} of the allowance is left, "
+            f"but {row.spent} of {of_allowance} is spent"
         )
 
 
@@ -248,32 +268,40 @@ def _wrong_risks(connection: Connection) -> Iterator[str]:
 
 
 def _wrong_budgets(connection: Connection) -> Iterator[str]:
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    """Find budgets of guilds or of all that differ from their jobs."""
+    sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     spent = connection.execute(
         select(
+            holds.c.guild_id,
             holds.c.month,
             func.sum(case((jobs.c.state.in_(LIVE), holds.c.allowance + holds.c.granted), else_=0)),
             func.sum(func.coalesce(jobs.c.charged, 0)),
         )
         .join(jobs, jobs.c.id == holds.c.job_id)
-        .group_by(holds.c.month)
+        .group_by(holds.c.guild_id, holds.c.month)
     )
     possible = connection.execute(
         select(
+            holds.c.guild_id,
             risks.c.month,
             func.sum(case((risks.c.outcome == RiskOutcome.OWED, risks.c.amount), else_=0)),
             func.sum(case((risks.c.outcome.is_(None), risks.c.amount), else_=0)),
-        ).group_by(risks.c.month)
+        )
+        .join(holds, holds.c.job_id == risks.c.job_id)
+        .group_by(holds.c.guild_id, risks.c.month)
     )
-    for month, held, captured in spent:
-        sums[month][0] += int(held)
-        sums[month][1] += int(captured)
-    for month, owed, at_risk in possible:
-        sums[month][1] += int(owed)
-        sums[month][2] += int(at_risk)
-    rows = connection.execute(select(budgets.c.month, budgets.c.held, budgets.c.captured, budgets.c.at_risk))
-    recorded = {month: [held, captured, at_risk] for month, held, captured, at_risk in rows}
-    for month in sorted(sums.keys() | recorded.keys()):
-        has, says = recorded.get(month, [0, 0, 0]), sums[month]
+    for guild, month, held, captured in spent:
+        for each in {guild, ALL_GUILDS}:
+            sums[each, month][0] += int(held)
+            sums[each, month][1] += int(captured)
+    for guild, month, owed, at_risk in possible:
+        for each in {guild, ALL_GUILDS}:
+            sums[each, month][1] += int(owed)
+            sums[each, month][2] += int(at_risk)
+    columns = budgets.c.guild_id, budgets.c.month, budgets.c.held, budgets.c.captured, budgets.c.at_risk
+    recorded = {(guild, month): amounts for guild, month, *amounts in connection.execute(select(*columns))}
+    for guild, month in sorted(sums.keys() | recorded.keys()):
+        has, says = recorded.get((guild, month), [0, 0, 0]), sums[guild, month]
         if has != says:
-            yield f"budget of {month}: held, captured and at risk are {has}, the jobs say {says}"
+            of_guild = "" if guild == ALL_GUILDS else f" of guild {guild}"
+            yield f"budget{of_guild} of {month}: held, captured and at risk are {has}, the jobs say {says}"

@@ -1,9 +1,9 @@
-"""Monthly budgets of all guilds: credits held, captured and at risk."""
+"""Monthly budgets of each guild and of all: credits held, captured, at risk."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Column, Connection, bindparam, select, update
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, select, update
 
 from bot.domain.credits import Budget
 from db.dialects import insert_unless_there
@@ -11,7 +11,9 @@ from db.tables import budgets
 
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert_unless_there(budgets)
-_OF_MONTH: Final = budgets.c.month == bindparam("of_month")
+_OF_MONTH: Final = (budgets.c.month == bindparam("of_month")) & (budgets.c.guild_id == bindparam("the_guild"))
+# More than a month of any guild takes, and still an integer of the database.
+_NO_LIMIT: Final = 2_000_000_000
 _USED: Final = budgets.c.held + budgets.c.captured + budgets.c.at_risk
 _RESERVE: Final = (
     update(budgets)
@@ -29,21 +31,27 @@ _SETTLE: Final = (
 )
 
 
+ALL_GUILDS: Final = 0
+"""The guild id of the operator's budget, which is for all guilds together."""
+
+
 class BudgetRepository:
-    """Budgets within one transaction."""
+    """Budgets of one guild, or of all, within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, guild_id: int = ALL_GUILDS) -> None:
         self._connection = connection
+        self._guild_id = guild_id
 
-    def reserve(self, month: str, amount: int, limit: int) -> bool:
-        """Add `amount` to the held credits up to `limit`.
+    def reserve(self, month: str, amount: int, limit: int | None) -> bool:
+        """Add `amount` to the held credits up to `limit`, if there is one.
 
         Held and captured credits and those at risk count together. Return False if the limit would be exceeded; then
         nothing is held.
         """
+        limit = _NO_LIMIT if limit is None else limit
         if self._add(month, amount, limit):
             return True
-        fresh = {"month": month, "held": 0, "captured": 0}
+        fresh = {"guild_id": self._guild_id, "month": month, "held": 0, "captured": 0}
         self._connection.execute(_INSERT[self._connection.dialect.name], fresh)
         return self._add(month, amount, limit)
 
@@ -60,24 +68,25 @@ class BudgetRepository:
 
     def used(self, month: str) -> int:
         """Return the credits held, captured and at risk in a month."""
-        return self._connection.execute(select(_USED).where(budgets.c.month == month)).scalar() or 0
+        return self._connection.execute(select(_USED).where(self._is(month))).scalar() or 0
 
     def find(self, month: str, limit: int) -> Budget:
         """Return the budget of a month."""
         columns = budgets.c.held, budgets.c.captured, budgets.c.at_risk
-        row = self._connection.execute(select(*columns).where(budgets.c.month == month)).first()
+        row = self._connection.execute(select(*columns).where(self._is(month))).first()
         held, captured, at_risk = (0, 0, 0) if row is None else row
         return Budget(month=month, limit=limit, held=held, captured=captured, at_risk=at_risk)
 
     def list_months(self, limit: int) -> tuple[Budget, ...]:
         """Return the budgets of all months, oldest first."""
         columns = budgets.c.month, budgets.c.held, budgets.c.captured, budgets.c.at_risk
-        rows = self._connection.execute(select(*columns).order_by(budgets.c.month))
+        statement = select(*columns).where(budgets.c.guild_id == self._guild_id).order_by(budgets.c.month)
+        rows = self._connection.execute(statement)
         return tuple(Budget(limit=limit, **row._mapping) for row in rows)
 
     def unsent_alerts(self, month: str, reached: Sequence[int]) -> list[int]:
         """Return the reached percentages without a message to the owner."""
-        sent = self._connection.execute(select(budgets.c.alert_sent).where(budgets.c.month == month)).scalar()
+        sent = self._connection.execute(select(budgets.c.alert_sent).where(self._is(month))).scalar()
         return [each for each in reached if sent is not None and each > sent]
 
     def record_alert_logged(self, month: str, percentage: int) -> bool:
@@ -89,13 +98,16 @@ class BudgetRepository:
         return self._raise_alert(budgets.c.alert_sent, month, percentage)
 
     def _raise_alert(self, column: Column[int], month: str, percentage: int) -> bool:
-        statement = update(budgets).where(budgets.c.month == month, column < percentage)
+        statement = update(budgets).where(self._is(month), column < percentage)
         return self._connection.execute(statement.values({column: percentage})).rowcount == 1
 
     def _change(self, month: str, *, held: int, captured: int, at_risk: int) -> None:
         changes = {"no_longer_held": held, "now_captured": captured, "now_at_risk": at_risk}
-        self._connection.execute(_SETTLE, {"of_month": month, **changes})
+        self._connection.execute(_SETTLE, {"of_month": month, "the_guild": self._guild_id, **changes})
 
     def _add(self, month: str, amount: int, limit: int) -> bool:
-        result = self._connection.execute(_RESERVE, {"of_month": month, "more": amount, "most": limit})
-        return result.rowcount == 1
+        keys = {"of_month": month, "the_guild": self._guild_id, "more": amount, "most": limit}
+        return self._connection.execute(_RESERVE, keys).rowcount == 1
+
+    def _is(self, month: str) -> ColumnElement[bool]:
+        return (budgets.c.month == month) & (budgets.c.guild_id == self._guild_id)

@@ -1,11 +1,16 @@
-"""Guilds admitted by the application's owner."""
+"""Guilds: their admission and their settings."""
 
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
+from bot.domain.guild_settings import GUILD_SETTINGS, GuildSettings
 from db.dialects import insert
 from db.tables import communities
+
+_LISTS: Final = ("studio_channels", "moderator_roles")
+_SETTINGS: Final = select(*(communities.c[name] for name in GUILD_SETTINGS))
 
 
 class GuildRepository:
@@ -21,5 +26,31 @@ class GuildRepository:
 
     def admit(self, guild_id: int, *, by: int, at: datetime) -> None:
         """Admit a guild; admitting it again changes nothing."""
-        values = {"id": guild_id, "admitted_at": at, "admitted_by": by}
-        self._connection.execute(insert(self._connection, communities).values(values).on_conflict_do_nothing())
+        self.add(guild_id)
+        pending = (communities.c.id == guild_id) & communities.c.admitted_at.is_(None)
+        self._connection.execute(update(communities).where(pending).values(admitted_at=at, admitted_by=by))
+
+    def end_admission(self, guild_id: int) -> bool:
+        """End a guild's admission; return False if it has none."""
+        admitted = (communities.c.id == guild_id) & communities.c.admitted_at.is_not(None)
+        result = self._connection.execute(update(communities).where(admitted).values(admitted_at=None))
+        return result.rowcount == 1
+
+    def add(self, guild_id: int) -> None:
+        """Insert a guild's row unless it exists."""
+        statement = insert(self._connection, communities).values({"id": guild_id})
+        self._connection.execute(statement.on_conflict_do_nothing())
+
+    def settings(self, guild_id: int) -> GuildSettings:
+        """Return a guild's settings; all unset if it has no row."""
+        row = self._connection.execute(_SETTINGS.where(communities.c.id == guild_id)).first()
+        if row is None:
+            return GuildSettings()
+        values = dict(row._mapping)
+        return GuildSettings(**values | {name: tuple(values[name] or ()) for name in _LISTS})
+
+    def change_settings(self, guild_id: int, changes: dict[str, Any]) -> None:
+        """Store changed settings by name, as in `GuildSettings`."""
+        self.add(guild_id)
+        values = {name: list(each) if name in _LISTS else each for name, each in changes.items()}
+        self._connection.execute(update(communities).where(communities.c.id == guild_id).values(values))

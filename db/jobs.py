@@ -40,7 +40,8 @@ from db.inputs import InputImageRepository
 from db.request_codec import INPUTS, options_of, request_of
 from db.tables import jobs, pictures, workers
 
-_PLACE: Final = tuple(field.name for field in fields(InteractionContext))
+# Roles are known with the interaction only.
+_PLACE: Final = tuple(field.name for field in fields(InteractionContext) if field.name != "roles")
 # These may be taken over from a live process: whatever that process is doing for them may be done twice.
 _ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(

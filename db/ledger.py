@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.credits import Account, Hold, Movement
@@ -13,8 +13,22 @@ from db.tables import holds, jobs, movements, postings
 _ADD_MOVEMENT: Final = plain_insert(movements)
 _ADD_POSTINGS: Final = plain_insert(postings)
 _ADD_HOLD: Final = plain_insert(holds)
-_GET_HOLD: Final = select(holds.c.job_id, holds.c.allowance, holds.c.granted, holds.c.period, holds.c.month).where(
-    holds.c.job_id == bindparam("of_job")
+_GET_HOLD: Final = select(
+    holds.c.job_id, holds.c.allowance, holds.c.granted, holds.c.period, holds.c.month, holds.c.role_id
+).where(holds.c.job_id == bindparam("of_job"))
+# Of a settled hold, the allowance is charged first.
+_USED_ALLOWANCE: Final = case(
+    (or_(jobs.c.charged.is_(None), jobs.c.charged >= holds.c.allowance), holds.c.allowance), else_=jobs.c.charged
+)
+_SPENT: Final = (
+    select(func.coalesce(func.sum(_USED_ALLOWANCE), 0))
+    .join(jobs, jobs.c.id == holds.c.job_id)
+    .where(
+        holds.c.guild_id == bindparam("the_guild"),
+        holds.c.member_id == bindparam("the_member"),
+        jobs.c.created_at >= bindparam("since"),
+        jobs.c.created_at < bindparam("until"),
+    )
 )
 _HELD_GRANTS: Final = (
     select(func.coalesce(func.sum(holds.c.granted), 0))
@@ -83,6 +97,7 @@ class LedgerRepository:
                 "granted": hold.granted,
                 "period": hold.period,
                 "month": hold.month,
+                "role_id": hold.role_id,
             },
         )
 
@@ -90,6 +105,11 @@ class LedgerRepository:
         """Return the granted credits in a member's open holds."""
         keys = {"the_guild": guild_id, "the_member": member_id}
         return int(self._connection.execute(_HELD_GRANTS, keys).scalar_one())
+
+    def spent_allowance(self, guild_id: int, member_id: int, since: datetime, until: datetime) -> int:
+        """Return the allowance used by a member's jobs of a time, holds included."""
+        keys = {"the_guild": guild_id, "the_member": member_id, "since": since, "until": until}
+        return int(self._connection.execute(_SPENT, keys).scalar_one())
 
     def get_hold(self, job_id: str) -> Hold:
         """Return the hold of a job."""

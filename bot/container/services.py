@@ -20,6 +20,7 @@ from bot.services.origins import OriginService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.remix import RemixService
+from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
 from bot.services.saved_forms import SavedFormService
 from bot.services.served_files import ServedFileService
@@ -55,6 +56,11 @@ class ServiceContainer(EngineContainer):
         )
 
     @cached_property
+    def request_gate(self) -> RequestGate:
+        """Checks of requests before anything is held."""
+        return RequestGate(access=self.access, catalogue=self.catalogue, is_blocked=self.model_availability.is_blocked)
+
+    @cached_property
     def jobs(self) -> JobService:
         """Requests, cancellations and acknowledgements."""
         return JobService(
@@ -63,7 +69,7 @@ class ServiceContainer(EngineContainer):
             card_store=self.card_store,
             engine=self.engine,
             ledger=self.ledger,
-            access=self.access,
+            gate=self.request_gate,
             clock=self.clock,
             config=self.engine_config,
             storage_gate=self.storage_gate,
@@ -89,12 +95,11 @@ class ServiceContainer(EngineContainer):
         return ConfirmationService(
             database=self.database,
             ledger=self.ledger,
-            access=self.access,
             clock=self.clock,
             catalogue=self.catalogue,
             new_id=self.new_id,
             limits=self.member_limits,
-            is_blocked=self.model_availability.is_blocked,
+            gate=self.request_gate,
         )
 
     @cached_property

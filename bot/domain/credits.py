@@ -1,7 +1,8 @@
 """Credits: accounts, holds and double-entry postings.
 
 Integers only; nothing is stored here. Every change of an account comes as a `Movement` whose postings sum to zero.
-An allowance belongs to a period (a day); granted credits do not expire; spending draws on the allowance first.
+An allowance belongs to a period (a day, a week or a month); granted credits do not expire; spending draws on the
+allowance first.
 """
 
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from bot.domain.allowances import MAX_CREDITS, kind_of
 from bot.domain.errors import InsufficientCreditsError, LedgerError
 
 
@@ -78,7 +80,8 @@ class Movement:
 class Account:
     """A member's credits in a guild.
 
-    `allowance` is the rest of that of `period`.
+    `allowance` is the rest of that of `period`. `issued` is the whole allowance in force, None if unlimited; `spent` is
+    what was used of it in the period, holds included.
     """
 
     guild_id: int
@@ -87,18 +90,30 @@ class Account:
     allowance: int = 0
     granted: int = 0
     held: int = 0
+    spent: int = 0
+    issued: int | None = 0
 
     @property
-    def available(self) -> int:
-        """Credits the member can spend now."""
-        return self.allowance + self.granted
+    def is_unlimited(self) -> bool:
+        """Return True if no allowance limits the member."""
+        return self.issued is None
+
+    @property
+    def available(self) -> int | None:
+        """Credits the member can spend now, None if unlimited."""
+        return None if self.is_unlimited else self.allowance + self.granted
+
+    def can_pay(self, amount: int) -> bool:
+        """Return whether the account covers an amount."""
+        return self.available is None or amount <= self.available
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """Credits set aside for a job, split by their source.
 
-    `month` is the operator's budget month of the hold.
+    `month` is the operator's budget month of the hold. `role_id` is the role that the allowance came from: 0 if from
+    the server or the operator, None if it was the member's own.
     """
 
     job_id: str
@@ -106,6 +121,7 @@ class Hold:
     granted: int
     period: str
     month: str
+    role_id: int | None = 0
 
     @property
     def amount(self) -> int:
@@ -191,45 +207,52 @@ def month_end(now: datetime) -> datetime:
     return (first + timedelta(days=32)).replace(day=1)
 
 
-def open_period(account: Account, period: str, allowance: int) -> tuple[Account, tuple[Movement, ...]]:
-    """Return the account in `period` and the movements to open it.
+def open_period(
+    account: Account, period: str, allowance: int | None, *, spent: int = 0
+) -> tuple[Account, tuple[Movement, ...]]:
+    """Return the account with `allowance` in `period`, and the movements.
 
-    The rest of the old allowance expires and the new one is issued. A period never goes backwards, so a clock set
-    back cannot issue an allowance twice.
+    In a new period, the rest of the old allowance expires and the new one is issued, less the `spent` credits that
+    already count in it. In the same period, a changed allowance issues or expires the difference: what was spent stays
+    spent. A period never goes backwards, so a clock set back cannot issue an allowance twice. An unlimited allowance is
+    issued with each hold.
     """
-    if period <= account.period:
-        return account, ()
+    if kind_of(period) is kind_of(account.period) and period < account.period:
+        period = account.period
     movements: list[Movement] = []
-    if account.allowance:
-        movements.append(
-            Movement(
-                kind=MovementKind.EXPIRE,
-                postings=(
-                    Posting(account=LedgerAccount.ALLOWANCE, amount=-account.allowance, period=account.period),
-                    Posting(account=LedgerAccount.EXPIRED, amount=account.allowance),
-                ),
-            )
-        )
-    if allowance:
-        movements.append(
-            Movement(
-                kind=MovementKind.ALLOWANCE,
-                postings=(
-                    Posting(account=LedgerAccount.ALLOWANCE, amount=allowance, period=period),
-                    Posting(account=LedgerAccount.ISSUED, amount=-allowance),
-                ),
-            )
-        )
-    return replace(account, period=period, allowance=allowance), tuple(movements)
+    if period != account.period:
+        movements += _adjusted(account.period, -account.allowance)
+        account = replace(account, period=period, allowance=0, spent=spent)
+    rest = 0 if allowance is None else max(0, allowance - account.spent)
+    movements += _adjusted(period, rest - account.allowance)
+    return replace(account, allowance=rest, issued=allowance), tuple(movements)
+
+
+def _adjusted(period: str, amount: int) -> tuple[Movement, ...]:
+    """Return the movement that issues or expires allowance credits, if any."""
+    if not amount:
+        return ()
+    postings = (
+        Posting(account=LedgerAccount.ALLOWANCE, amount=amount, period=period),
+        Posting(account=LedgerAccount.ISSUED if amount > 0 else LedgerAccount.EXPIRED, amount=-amount),
+    )
+    return (Movement(kind=MovementKind.ALLOWANCE if amount > 0 else MovementKind.EXPIRE, postings=postings),)
+
+
+def issue_on_demand(account: Account, amount: int) -> tuple[Account, tuple[Movement, ...]]:
+    """Issue a hold's credits to an account with an unlimited allowance."""
+    if not account.is_unlimited:
+        return account, ()
+    return replace(account, allowance=amount), _adjusted(account.period, amount)
 
 
 def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
     """Return the account with `amount` more granted credits (at least 1).
 
     Raises:
-        LedgerError: the amount is below 1.
+        LedgerError: the amount is below 1, or the account would exceed `MAX_CREDITS`.
     """
-    if amount < 1:
+    if amount < 1 or account.granted + amount > MAX_CREDITS:
         raise LedgerError(f"a grant of {amount}")
     movement = Movement(
         kind=MovementKind.GRANT,
@@ -241,7 +264,9 @@ def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
     return replace(account, granted=account.granted + amount), movement
 
 
-def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tuple[Account, Hold, Movement]:
+def decide_hold(
+    account: Account, job_id: str, amount: int, now: datetime, *, role_id: int | None = 0
+) -> tuple[Account, Hold, Movement]:
     """Set `amount` aside, from the allowance first.
 
     Raises:
@@ -250,8 +275,9 @@ def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tu
     """
     if amount < 1:
         raise LedgerError(f"a hold of {amount}")
-    if amount > account.available:
-        raise InsufficientCreditsError(needed=amount, available=account.available, renews_at=period_end(now))
+    rest = account.allowance + account.granted
+    if amount > rest:
+        raise InsufficientCreditsError(needed=amount, available=rest, renews_at=period_end(now))
     allowance = min(amount, account.allowance)
     hold = Hold(
         job_id=job_id,
@@ -259,12 +285,14 @@ def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tu
         granted=amount - allowance,
         period=account.period,
         month=month_of(now),
+        role_id=role_id,
     )
     changed = replace(
         account,
         allowance=account.allowance - hold.allowance,
         granted=account.granted - hold.granted,
         held=account.held + amount,
+        spent=account.spent + hold.allowance,
     )
     postings = (
         Posting(account=LedgerAccount.ALLOWANCE, amount=-hold.allowance, period=hold.period),
@@ -274,11 +302,14 @@ def decide_hold(account: Account, job_id: str, amount: int, now: datetime) -> tu
     return changed, hold, Movement(kind=MovementKind.HOLD, postings=_without_zeros(postings))
 
 
-def decide_settlement(account: Account, hold: Hold, charge: int) -> tuple[Account, Movement]:
+def decide_settlement(
+    account: Account, hold: Hold, charge: int, *, counts: bool | None = None
+) -> tuple[Account, Movement]:
     """End a hold: charge a part of it and return the rest to its source.
 
-    The charge (0 to all) draws on the allowance first. The rest of an allowance whose period has ended goes to
-    `expired`, because that day's credits are gone.
+    The charge (0 to all) draws on the allowance first. Returned allowance credits are spendable as far as the allowance
+    in force has room for them. The others go to `expired`: their period has ended, or the allowance was lowered.
+    `counts`: the hold counts in the account's period; by default if it has the same.
 
     Raises:
         LedgerError: the charge is below 0 or above the hold.
@@ -288,26 +319,28 @@ def decide_settlement(account: Account, hold: Hold, charge: int) -> tuple[Accoun
     charged_allowance = min(charge, hold.allowance)
     back_allowance = hold.allowance - charged_allowance
     back_granted = hold.granted - (charge - charged_allowance)
-    same_period = hold.period == account.period
+    if counts is None:
+        counts = hold.period == account.period
+    # A reset may have set `spent` back during the hold.
+    spent = max(0, account.spent - back_allowance) if counts else account.spent
+    room = 0 if account.issued is None else max(0, account.issued - spent)
+    spendable = min(back_allowance, max(0, room - account.allowance))
     changed = replace(
         account,
-        allowance=account.allowance + (back_allowance if same_period else 0),
+        allowance=account.allowance + spendable,
         granted=account.granted + back_granted,
         held=account.held - hold.amount,
+        spent=spent,
     )
     returned = (
-        Posting(account=LedgerAccount.ALLOWANCE, amount=back_allowance, period=hold.period)
-        if same_period
-        else Posting(account=LedgerAccount.EXPIRED, amount=back_allowance)
-    )
-    postings = (
         Posting(account=LedgerAccount.HELD, amount=-hold.amount),
         Posting(account=LedgerAccount.EARNED, amount=charge),
-        returned,
+        Posting(account=LedgerAccount.ALLOWANCE, amount=spendable, period=account.period),
+        Posting(account=LedgerAccount.EXPIRED, amount=back_allowance - spendable),
         Posting(account=LedgerAccount.GRANTED, amount=back_granted),
     )
     kind = MovementKind.CAPTURE if charge else MovementKind.RELEASE
-    return changed, Movement(kind=kind, postings=_without_zeros(postings))
+    return changed, Movement(kind=kind, postings=_without_zeros(returned))
 
 
 def unknown_cost(amount: int) -> Movement:

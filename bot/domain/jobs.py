@@ -1,6 +1,6 @@
 """Jobs: their states, legal transitions and records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -73,7 +73,8 @@ class InteractionContext:
 
     `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known to
     exist. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
-    `locale` is the language of the message, as Discord names it.
+    `locale` is the language of the message, as Discord names it. `roles` are the member's in the guild; they are known
+    with the interaction only and are not stored.
     """
 
     interaction_id: int
@@ -86,6 +87,7 @@ class InteractionContext:
     upload_limit: int = 10 * 1024 * 1024
     private: bool = False
     locale: str = DEFAULT_LOCALE
+    roles: tuple[int, ...] = field(default=(), compare=False)
 
 
 class Action(StrEnum):
@@ -253,8 +255,8 @@ class Snapshot:
     `queue_position` is the queue position; it counts from 1 and is None once the job does not wait here.
     `forecast_seconds` is the time until the end of a job that waits for others, if enough was measured. `own_first` is
     how many other jobs of the member come first, if their own limit is the reason to wait.
-    `available` is the member's spendable credits. `usual_seconds` is (median, 90th percentile) of the model if
-    enough was measured. `waits_for_storage`: its images could not be stored at present, so it waits.
+    `available` is the member's spendable credits, None if unlimited. `usual_seconds` is (median, 90th percentile) of
+    the model if enough was measured. `waits_for_storage`: its images could not be stored at present, so it waits.
     `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left. `at_work`: the
     provider answers a submit with the images, so it works on them already. `remote_position` is the place in the
     provider's queue, `percent` the provider's word on its work.
@@ -265,7 +267,7 @@ class Snapshot:
     queue_position: int | None = None
     forecast_seconds: int | None = None
     own_first: int = 0
-    available: int = 0
+    available: int | None = 0
     usual_seconds: tuple[int, int] | None = None
     waits_for_storage: bool = False
     held_until: datetime | None = None

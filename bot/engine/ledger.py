@@ -1,11 +1,21 @@
 """Credit movements, as decided by the domain, in a given transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.allowances import (
+    Allowance,
+    AllowanceSource,
+    Period,
+    applicable,
+    begin_of,
+    kind_of,
+    period_at,
+)
 from bot.domain.credits import (
     Account,
     Budget,
@@ -16,16 +26,17 @@ from bot.domain.credits import (
     decide_hold,
     decide_settlement,
     decided_cost,
+    issue_on_demand,
     month_end,
     month_of,
     open_period,
-    period_end,
-    period_of,
     unknown_cost,
 )
 from bot.domain.errors import BudgetSpentError, FaultKind, InsufficientCreditsError
 from bot.domain.jobs import Job
+from bot.domain.time_zones import zone_of
 from db.accounts import AccountRepository
+from db.allowances import AllowanceRepository
 from db.budgets import BudgetRepository
 from db.ledger import LedgerRepository
 from db.locks import COUNTING_FREE_REPEATS, advisory_lock
@@ -37,60 +48,125 @@ SYSTEM_ACTOR = 0
 _REPEATS_WITHIN: Final = timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditTerms:
+    """The rules for a member's credits at a time.
+
+    `guild_budget` is the most that the guild's jobs may cost in the month, None if unlimited.
+    """
+
+    allowance: Allowance
+    period: Period
+    guild_budget: int | None = None
+
+    @property
+    def role_id(self) -> int | None:
+        """The role of the allowance, for `Hold`."""
+        return None if self.allowance.source is AllowanceSource.MEMBER else self.allowance.role_id
+
+
 class Ledger:
     """Moves credits.
 
-    `allowance` is credits a day; `budget` is the most that the operator may owe for all guilds together a month.
-    `free_repeats` is how many lost replies of a member within a day release their hold at once.
+    `allowance` is credits a day where a guild has set none; `budget` is the most that the operator may owe for all
+    guilds together a month, `guild_budget` the same for each guild, if limited. `free_repeats` is how many lost replies
+    of a member within a day release their hold at once.
     """
 
-    def __init__(self, *, allowance: int, budget: int, new_id: Callable[[], str], free_repeats: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        allowance: int,
+        budget: int,
+        new_id: Callable[[], str],
+        guild_budget: int | None = None,
+        free_repeats: int = 2,
+    ) -> None:
         self._allowance = allowance
         self._free_repeats = free_repeats
         self._budget = budget
+        self._guild_budget = guild_budget
         self._new_id = new_id
 
-    def available(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
-        """Return today's account without writing anything."""
-        account = AccountRepository(connection).find(guild_id, member_id) or Account(
-            guild_id=guild_id, member_id=member_id
+    def terms(
+        self, connection: Connection, guild_id: int, member_id: int, now: datetime, roles: Collection[int]
+    ) -> CreditTerms:
+        """Return the member's allowance, its period and the guild's budget."""
+        rules = AllowanceRepository(connection).rules(guild_id, member_id, roles)
+        allowance = applicable(rules.entries, member_id, roles, self._allowance)
+        limits = [each for each in (rules.monthly_budget, self._guild_budget) if each is not None and guild_id]
+        return CreditTerms(
+            allowance=allowance,
+            period=period_at(now, allowance.period, zone_of(rules.time_zone)),
+            guild_budget=min(limits, default=None),
         )
-        return open_period(account, period_of(now), self._allowance)[0]
 
-    def require(self, connection: Connection, account: Account, needed: int, now: datetime) -> None:
-        """Check that an account of today can pay.
+    def available(
+        self,
+        connection: Connection,
+        guild_id: int,
+        member_id: int,
+        now: datetime,
+        roles: Collection[int] | None = None,
+    ) -> Account:
+        """Return the account as of now without writing anything.
+
+        Without `roles`, which come with interactions only, the allowance is the one last in force.
+        """
+        account = AccountRepository(connection).find(guild_id, member_id)
+        if account is not None and account.period and roles is None:
+            zone = zone_of(AllowanceRepository(connection).rules(guild_id, member_id, ()).time_zone)
+            key = period_at(now, kind_of(account.period), zone).key
+            return open_period(account, key, account.issued)[0]
+        terms = self.terms(connection, guild_id, member_id, now, roles or ())
+        account = account or Account(guild_id=guild_id, member_id=member_id)
+        return self._opened(connection, account, terms)[0]
+
+    def require(self, connection: Connection, account: Account, terms: CreditTerms, needed: int) -> None:
+        """Check that an account can pay under its terms.
 
         Raises:
-            InsufficientCreditsError: it has fewer credits; the error says what a whole day has.
+            InsufficientCreditsError: it has fewer credits; the error says what a whole period has.
         """
-        if account.available >= needed:
+        if account.can_pay(needed):
             return
         raise InsufficientCreditsError(
             needed=needed,
-            available=account.available,
-            renews_at=period_end(now),
-            allowance=self._allowance,
+            available=account.allowance + account.granted,
+            renews_at=terms.period.end,
+            allowance=terms.allowance.amount,
             granted=account.granted + LedgerRepository(connection).held_grants(account.guild_id, account.member_id),
+            period=terms.allowance.period,
         )
 
     def hold(self, connection: Connection, job: Job, insert_job: Callable[[], None], now: datetime) -> Account:
         """Hold the job's price, insert the job and return the account.
 
-        The budget comes last: its row is shared, and its lock blocks all other holds until the commit.
+        The budgets come last: their rows are shared, and the lock of all guilds' blocks all other holds until the
+        commit.
 
         Raises:
             InsufficientCreditsError: if the account has too few credits; do not commit.
-            BudgetSpentError: if the month's budget is spent; do not commit.
+            BudgetSpentError: if a month's budget is spent; do not commit.
         """
         place = job.place
-        account = self._open_today(connection, place.guild_id, place.member_id, now)
-        self.require(connection, account, job.price, now)
-        account, hold, movement = decide_hold(account, job.id, job.price, now)
+        terms = self.terms(connection, place.guild_id, place.member_id, now, place.roles)
+        account = self._open(connection, place.guild_id, place.member_id, terms, now)
+        self.require(connection, account, terms, job.price)
+        account, issued = issue_on_demand(account, job.price)
+        for movement in issued:
+            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="unlimited allowance")
+        account, hold, movement = decide_hold(account, job.id, job.price, now, role_id=terms.role_id)
         insert_job()
         AccountRepository(connection).save(account)
         LedgerRepository(connection).add_hold(hold, account)
         self._record(connection, account, movement, now, actor=place.member_id, reason="imagine", job_id=job.id)
-        if not BudgetRepository(connection).reserve(month_of(now), job.price, self._budget):
+        month = month_of(now)
+        if place.guild_id and not BudgetRepository(connection, place.guild_id).reserve(
+            month, job.price, terms.guild_budget
+        ):
+            raise BudgetSpentError(renews_at=month_end(now), of_guild=True)
+        if not BudgetRepository(connection).reserve(month, job.price, self._budget):
             raise BudgetSpentError(renews_at=month_end(now))
         return account
 
@@ -105,12 +181,13 @@ class Ledger:
     ) -> None:
         """End the job's hold and charge `charge` of it.
 
-        The member gets the rest back; of the budget, `possible_cost` stays used. Account and budget are locked in the
+        The member gets the rest back; of the budgets, `possible_cost` stays used. Account and budgets are locked in the
         order of `hold`.
         """
         hold = LedgerRepository(connection).get_hold(job.id)
         account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
-        account, movement = decide_settlement(account, hold, charge)
+        counts = hold.period == account.period or self._is_within(connection, account, job.created_at)
+        account, movement = decide_settlement(account, hold, charge, counts=counts)
         AccountRepository(connection).save(account)
         self._record(
             connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id, settles=job.id
@@ -121,7 +198,8 @@ class Ledger:
             reason = possible_cost.cause
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id)
         at_risk = 0 if possible_cost is None else possible_cost.amount
-        BudgetRepository(connection).settle(hold.month, held=hold.amount, captured=charge, at_risk=at_risk)
+        for budget in _budgets(connection, job.place.guild_id):
+            budget.settle(hold.month, held=hold.amount, captured=charge, at_risk=at_risk)
 
     def decide_possible_costs(self, connection: Connection, job: Job, outcome: RiskOutcome, now: datetime) -> None:
         """Record the provider's word on an ended job's possible costs."""
@@ -131,7 +209,8 @@ class Ledger:
                 continue
             movement = decided_cost(risk.amount, outcome)
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=outcome, job_id=job.id)
-            BudgetRepository(connection).decide(risk.month, risk.amount, captured=outcome is RiskOutcome.OWED)
+            for budget in _budgets(connection, job.place.guild_id):
+                budget.decide(risk.month, risk.amount, captured=outcome is RiskOutcome.OWED)
 
     def has_free_repeat(self, connection: Connection, member_id: int, now: datetime) -> bool:
         """Return whether a lost reply releases the member's hold at once.
@@ -145,7 +224,7 @@ class Ledger:
         return released < self._free_repeats
 
     def budget(self, connection: Connection, now: datetime) -> Budget:
-        """Return this month's budget."""
+        """Return this month's budget of all guilds."""
         return BudgetRepository(connection).find(month_of(now), self._budget)
 
     def grant(
@@ -160,18 +239,41 @@ class Ledger:
         now: datetime,
     ) -> Account:
         """Give a member credits without expiry and return the account."""
-        account = self._open_today(connection, guild_id, member_id, now)
+        account = AccountRepository(connection).lock(guild_id, member_id)
         account, movement = decide_grant(account, amount)
         AccountRepository(connection).save(account)
         self._record(connection, account, movement, now, actor=actor, reason=reason)
         return account
 
-    def _open_today(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> Account:
+    def _open(
+        self, connection: Connection, guild_id: int, member_id: int, terms: CreditTerms, now: datetime
+    ) -> Account:
+        """Return the locked account under its terms; the movements are recorded."""
         account = AccountRepository(connection).lock(guild_id, member_id)
-        account, movements = open_period(account, period_of(now), self._allowance)
+        account, movements = self._opened(connection, account, terms)
         for movement in movements:
-            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="daily allowance")
+            reason = f"{terms.allowance.source} allowance"
+            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason)
         return account
+
+    def _opened(
+        self, connection: Connection, account: Account, terms: CreditTerms
+    ) -> tuple[Account, tuple[Movement, ...]]:
+        """Return an account under its terms, and the movements for it.
+
+        In a new period, what jobs have spent since its begin counts: after a change of the time zone or of the kind of
+        period, the old period was another.
+        """
+        period, spent = terms.period, 0
+        if account.period and account.period != period.key:
+            ledger = LedgerRepository(connection)
+            spent = ledger.spent_allowance(account.guild_id, account.member_id, period.begin, period.end)
+        return open_period(account, period.key, terms.allowance.amount, spent=spent)
+
+    def _is_within(self, connection: Connection, account: Account, at: datetime) -> bool:
+        """Return whether a time is in the account's period or after it."""
+        rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
+        return at >= begin_of(account.period, zone_of(rules.time_zone))
 
     def _record(
         self,
@@ -195,3 +297,9 @@ class Ledger:
             job_id=job_id,
             settles=settles,
         )
+
+
+def _budgets(connection: Connection, guild_id: int) -> list[BudgetRepository]:
+    """Return the budgets that count a guild's jobs, in the order of locking."""
+    of_guild = [BudgetRepository(connection, guild_id)] if guild_id else []
+    return [*of_guild, BudgetRepository(connection)]

@@ -15,17 +15,16 @@ from bot.domain.errors import (
     AlreadyAskedError,
     AtelierError,
     ConfirmationGoneError,
-    ModelClosedError,
     NotAllowedError,
 )
 from bot.domain.jobs import InteractionContext, Origin
 from bot.domain.lazy_text import LazyText
-from bot.domain.requests import GenerationRequest, price, require_offer
+from bot.domain.requests import GenerationRequest, price
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
-from bot.services.access import AccessService
 from bot.services.jobs import DEDUP_WINDOW
 from bot.services.member_limits import MAX_STORED, FreeAction, MemberLimits
+from bot.services.request_gate import RequestGate
 from db.accounts import AccountRepository
 from db.confirmations import ConfirmationRepository
 from db.database import Database
@@ -34,7 +33,7 @@ from db.database import Database
 class ConfirmationService:
     """Store of requests awaiting confirmation.
 
-    No credits are held. `is_blocked` tells the requests that no provider takes at present.
+    No credits are held.
     """
 
     def __init__(
@@ -42,21 +41,19 @@ class ConfirmationService:
         *,
         database: Database,
         ledger: Ledger,
-        access: AccessService,
         clock: Clock,
         catalogue: Catalogue,
         new_id: Callable[[], str],
         limits: MemberLimits,
-        is_blocked: Callable[[GenerationRequest], bool] = lambda _: False,
+        gate: RequestGate,
     ) -> None:
         self._database = database
         self._ledger = ledger
-        self._access = access
         self._clock = clock
         self._catalogue = catalogue
         self._new_id = new_id
         self._limits = limits
-        self._is_blocked = is_blocked
+        self._gate = gate
 
     async def add(
         self,
@@ -85,7 +82,7 @@ class ConfirmationService:
         confirmation = self._confirmation(confirmation_id or self._new_id(), place, request, origin)
 
         def write(connection: Connection) -> None:
-            self._add(connection, confirmation)
+            self._add(connection, place, confirmation)
 
         await self._database.write(write)
         return confirmation
@@ -107,7 +104,7 @@ class ConfirmationService:
                     break
                 try:
                     confirmation = self._confirmation(self._new_id(), place, request, origin)
-                    self._add(connection, confirmation)
+                    self._add(connection, place, confirmation)
                 except AtelierError:
                     continue  # such as one that the member cannot pay
                 added.append(confirmation)
@@ -129,15 +126,13 @@ class ConfirmationService:
             origin=origin,
         )
 
-    def _add(self, connection: Connection, confirmation: Confirmation) -> None:
+    def _add(self, connection: Connection, place: InteractionContext, confirmation: Confirmation) -> None:
         """Store a confirmation; raises as `add` does."""
         guild_id, member_id, now = confirmation.guild_id, confirmation.member_id, confirmation.created_at
-        self._access.check(connection, guild_id)
-        require_offer(confirmation.request, self._catalogue)
-        if self._is_blocked(confirmation.request):
-            raise ModelClosedError(confirmation.request.model)
-        account = self._ledger.available(connection, guild_id, member_id, now)
-        self._ledger.require(connection, account, confirmation.price, now)
+        self._gate.check(connection, place, confirmation.request)
+        terms = self._ledger.terms(connection, guild_id, member_id, now, place.roles)
+        account = self._ledger.available(connection, guild_id, member_id, now, place.roles)
+        self._ledger.require(connection, account, terms, confirmation.price)
         confirmations = ConfirmationRepository(connection)
         # The lock makes a simultaneous press visible here, in whichever process it arrived.
         AccountRepository(connection).lock(guild_id, member_id)

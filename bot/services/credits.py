@@ -1,11 +1,11 @@
 """A member's credits."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bot.domain.credits import Account, period_end
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
@@ -40,8 +40,8 @@ class CreditService:
         self._ledger = ledger
         self._clock = clock
 
-    async def balance(self, guild_id: int, member_id: int) -> Balance:
-        """Return a member's current balance in a guild.
+    async def balance(self, guild_id: int, member_id: int, roles: Collection[int]) -> Balance:
+        """Return the current balance of a member with these roles.
 
         Raises:
             NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
@@ -49,14 +49,15 @@ class CreditService:
         """
         now = self._clock.now()
 
-        def read(connection: Connection) -> Account:
+        def read(connection: Connection) -> Balance:
             self._access.check(connection, guild_id)
-            return self._ledger.available(connection, guild_id, member_id, now)
+            terms = self._ledger.terms(connection, guild_id, member_id, now, roles)
+            account = self._ledger.available(connection, guild_id, member_id, now, roles)
+            return Balance(
+                allowance=account.allowance,
+                granted=account.granted,
+                held=account.held,
+                renews_at=terms.period.end,
+            )
 
-        account = await self._database.read(read)
-        return Balance(
-            allowance=account.allowance,
-            granted=account.granted,
-            held=account.held,
-            renews_at=period_end(now),
-        )
+        return await self._database.read(read)

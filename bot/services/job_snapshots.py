@@ -90,7 +90,7 @@ class JobSnapshotService:
         )
         return self._with_position(connection, live, self._position(connection, job))
 
-    def first(self, connection: Connection, job: Job, *, available: int) -> Snapshot:
+    def first(self, connection: Connection, job: Job, *, available: int | None) -> Snapshot:
         """Return a new job's snapshot, with its position once acknowledged.
 
         In a long queue the position follows with the next update: sorting it would block other writes.

@@ -18,7 +18,6 @@ from bot.domain.errors import (
     ImageGoneError,
     JobDeletedError,
     JobStateError,
-    ModelClosedError,
     NotAllowedError,
     QueueFullError,
 )
@@ -26,7 +25,7 @@ from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, InteractionContext, Job, Origin, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.domain.options import DEFAULT_RATIO
-from bot.domain.requests import GenerationRequest, price, require_offer
+from bot.domain.requests import GenerationRequest, price
 from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
@@ -34,8 +33,8 @@ from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
 from bot.engine.storage_gate import StorageGate
-from bot.services.access import AccessService
 from bot.services.job_snapshots import JobSnapshotService
+from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
 from db.confirmations import ConfirmationRepository
 from db.database import Database
@@ -79,7 +78,7 @@ class JobService:
         card_store: CardStore,
         engine: Engine,
         ledger: Ledger,
-        access: AccessService,
+        gate: RequestGate,
         clock: Clock,
         config: EngineConfig,
         storage_gate: StorageGate,
@@ -93,7 +92,7 @@ class JobService:
         self._card_store = card_store
         self._engine = engine
         self._ledger = ledger
-        self._access = access
+        self._gate = gate
         self._clock = clock
         self._config = config
         self._storage_gate = storage_gate
@@ -210,10 +209,7 @@ class JobService:
         )
 
     def _make(self, connection: Connection, job: Job) -> Snapshot:
-        self._access.check(connection, job.place.guild_id)
-        require_offer(job.request, self._catalogue)
-        if self._engine.is_blocked(job.request):
-            raise ModelClosedError(job.request.model)
+        self._gate.check(connection, job.place, job.request)
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, inspect, select, text
 
 from bot.domain.requests import KEEP_AS_IT_IS
 from bot.domain.searches import normalize_text
+from db.accounts import AccountRepository
 from db.audit import audit
 from db.columns import UtcDateTime, metadata
 from db.database import Database
@@ -258,12 +259,16 @@ async def test_possible_costs_of_earlier_jobs_are_carried_over(empty_database: D
             for job_id, number, outcome in connection.execute(select(risks.c.job_id, risks.c.number, risks.c.outcome))
         }
         ids = connection.execute(select(jobs.c.id).order_by(jobs.c.id)).scalars()
-        parts = select(budgets.c.month, budgets.c.captured, budgets.c.at_risk).order_by(budgets.c.month)
+        columns = budgets.c.guild_id, budgets.c.month, budgets.c.captured, budgets.c.at_risk
+        parts = select(*columns).order_by(budgets.c.guild_id, budgets.c.month)
         return [booked.get(each) for each in ids], [tuple(row) for row in connection.execute(parts)]
 
     booked, parts = await empty_database.read(read)
     assert booked == [None if risk is None else (2, risk) for *_, risk in EARLIER_JOBS]
-    assert parts == [("2026-03", 24, 0), ("2026-04", 12, 36)]
+    assert parts == [(guild, *each) for guild in (0, 700) for each in (("2026-03", 24, 0), ("2026-04", 12, 36))]
+    account = await empty_database.read(lambda connection: AccountRepository(connection).find(700, 42))
+    assert account is not None
+    assert (account.allowance, account.spent, account.issued) == (76, 12, 88)
     assert await empty_database.read(audit) == []
 
 

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from bot.domain.allowances import MAX_CREDITS
 from bot.domain.credits import (
     Account,
     Hold,
@@ -12,6 +13,7 @@ from bot.domain.credits import (
     decide_grant,
     decide_hold,
     decide_settlement,
+    issue_on_demand,
     month_end,
     month_of,
     open_period,
@@ -26,9 +28,27 @@ DAY = "2026-03-14"
 NEXT_DAY = "2026-03-15"
 
 
-def make_account(*, allowance: int = 0, granted: int = 0, held: int = 0, period: str = DAY) -> Account:
-    """Return an account with these credits."""
-    return Account(guild_id=1, member_id=2, period=period, allowance=allowance, granted=granted, held=held)
+def make_account(
+    *,
+    allowance: int = 0,
+    granted: int = 0,
+    held: int = 0,
+    period: str = DAY,
+    spent: int = 0,
+    issued: int | None = None,
+    unlimited: bool = False,
+) -> Account:
+    """Return an account with these credits; its allowance is as far spent as said."""
+    return Account(
+        guild_id=1,
+        member_id=2,
+        period=period,
+        allowance=allowance,
+        granted=granted,
+        held=held,
+        spent=spent,
+        issued=None if unlimited else allowance + spent if issued is None else issued,
+    )
 
 
 def amounts(movement: Movement) -> dict[str, int]:
@@ -43,7 +63,7 @@ def test_movement_with_unbalanced_postings_raises() -> None:
 
 def test_hold_draws_on_the_allowance_first() -> None:
     changed, hold, movement = decide_hold(make_account(allowance=7, granted=30), "job", 12, NOW)
-    assert changed == make_account(granted=25, held=12)
+    assert changed == make_account(granted=25, held=12, spent=7)
     assert hold == Hold(job_id="job", allowance=7, granted=5, period=DAY, month="2026-03")
     assert amounts(movement) == {"allowance": -7, "granted": -5, "held": 12}
 
@@ -79,7 +99,7 @@ def test_settlement_returns_the_rest_to_its_sources(charge: int, allowance: int,
     """The allowance's part is charged first."""
     held, hold, _ = decide_hold(make_account(allowance=7, granted=30), "job", 12, NOW)
     settled, movement = decide_settlement(held, hold, charge)
-    assert settled == make_account(allowance=allowance, granted=granted)
+    assert settled == make_account(allowance=allowance, granted=granted, spent=7 - allowance)
     assert movement.kind == (MovementKind.CAPTURE if charge else MovementKind.RELEASE)
     assert amounts(movement).get("earned", 0) == charge
 
@@ -116,7 +136,7 @@ def test_new_period_without_allowance_has_no_postings() -> None:
 
 @pytest.mark.parametrize("period", [DAY, "2026-03-13", "2025-12-31"])
 def test_same_or_earlier_period_issues_no_allowance(period: str) -> None:
-    account = make_account(allowance=3)
+    account = make_account(allowance=3, spent=97)
     assert open_period(account, period, 100) == (account, ())
 
 
@@ -153,3 +173,78 @@ def test_periods_and_months_follow_utc(
     assert (period_of(now), month_of(now)) == (day, month)
     assert period_end(now) == datetime(*renews, tzinfo=UTC)
     assert month_end(now) == datetime(*month_renews, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("allowance", "left", "kind"),
+    [(300, 240, MovementKind.ALLOWANCE), (80, 20, MovementKind.EXPIRE), (50, 0, MovementKind.EXPIRE)],
+)
+def test_changed_allowance_in_a_period_keeps_what_was_spent(allowance: int, left: int, kind: MovementKind) -> None:
+    changed, movements = open_period(make_account(allowance=140, spent=60), DAY, allowance)
+    assert changed == make_account(allowance=left, spent=60, issued=allowance)
+    assert [movement.kind for movement in movements] == [kind]
+
+
+def test_lowered_and_raised_allowance_is_no_refill() -> None:
+    account = make_account(allowance=140, spent=60)
+    lowered, _ = open_period(account, DAY, 0)
+    assert open_period(lowered, DAY, 200)[0] == account
+
+
+def test_spent_credits_count_in_a_new_period() -> None:
+    """After a change of the kind of period, the same jobs count again."""
+    opened, _ = open_period(make_account(allowance=140, spent=60), "2026-03", 1000, spent=90)
+    assert opened == make_account(allowance=910, spent=90, issued=1000, period="2026-03")
+
+
+@pytest.mark.parametrize("key", ["2026-W10", "2026-W11"])
+def test_week_follows_a_day_and_a_day_follows_a_week(key: str) -> None:
+    week, _ = open_period(make_account(allowance=3), key, 700)
+    assert (week.period, week.allowance) == (key, 700)
+    assert open_period(week, DAY, 100)[0].period == DAY
+
+
+def test_unlimited_allowance_is_issued_with_the_hold() -> None:
+    account, movements = open_period(make_account(allowance=40, spent=60, granted=5), DAY, None)
+    assert account == make_account(spent=60, granted=5, unlimited=True)
+    assert (account.available, account.can_pay(10**9)) == (None, True)
+    issued, on_demand = issue_on_demand(account, 5000)
+    held, hold, _ = decide_hold(issued, "job", 5000, NOW)
+    assert held == make_account(spent=5060, granted=5, held=5000, unlimited=True)
+    assert [amounts(each) for each in (*movements, *on_demand)] == [
+        {"allowance": -40, "expired": 40},
+        {"allowance": 5000, "issued": -5000},
+    ]
+    settled, movement = decide_settlement(held, hold, 2000)
+    assert settled == make_account(spent=2060, granted=5, unlimited=True)
+    assert amounts(movement) == {"held": -5000, "earned": 2000, "expired": 3000}
+
+
+def test_unlimited_allowance_lost_during_a_hold_leaves_nothing_of_a_smaller_one() -> None:
+    held, hold, _ = decide_hold(issue_on_demand(make_account(unlimited=True), 500)[0], "job", 500, NOW)
+    limited, _ = open_period(held, DAY, 100)
+    assert limited == make_account(held=500, spent=500, issued=100)
+    assert decide_settlement(limited, hold, 0)[0] == make_account(allowance=100, issued=100)
+    assert decide_settlement(limited, hold, 450)[0] == make_account(spent=450, issued=100)
+
+
+def test_allowance_lowered_during_a_hold_takes_back_no_more_than_its_room() -> None:
+    held, hold, _ = decide_hold(make_account(allowance=200), "job", 120, NOW)
+    lowered, _ = open_period(held, DAY, 50)
+    settled, movement = decide_settlement(lowered, hold, 0)
+    assert settled == make_account(allowance=50, issued=50)
+    assert amounts(movement) == {"held": -120, "allowance": 50, "expired": 70}
+
+
+def test_hold_of_another_kind_of_period_counts_where_it_was_made() -> None:
+    held, hold, _ = decide_hold(make_account(allowance=100), "job", 60, NOW)
+    month, _ = open_period(held, "2026-03", 1000, spent=60)
+    assert decide_settlement(month, hold, 0, counts=True)[0].allowance == 1000
+    assert decide_settlement(month, hold, 0, counts=False)[0].allowance == 940
+
+
+def test_grant_beyond_the_largest_account_raises() -> None:
+    with pytest.raises(LedgerError):
+        decide_grant(make_account(granted=1), MAX_CREDITS)
+    with pytest.raises(LedgerError):
+        decide_grant(make_account(), 2**63)

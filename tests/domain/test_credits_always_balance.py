@@ -1,4 +1,3 @@
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from bot.domain.credits import (
     decide_grant,
     decide_hold,
     decide_settlement,
+    issue_on_demand,
     open_period,
     period_of,
 )
@@ -36,7 +36,6 @@ class Bookkeeping(RuleBasedStateMachine):
         self.now = START
         self.open: dict[str, Hold] = {}
         self.postings: list[tuple[LedgerAccount, str, int]] = []
-        self.issued_on: Counter[str] = Counter()
 
     def record(self, *movements: Movement) -> None:
         """Append postings, as the database does."""
@@ -51,15 +50,17 @@ class Bookkeeping(RuleBasedStateMachine):
         """Return the sum of an account, of one period or of all."""
         return sum(amount for each, day, amount in self.postings if each is book and period in (None, day))
 
-    @rule(hours=st.integers(-72, 72), allowance=st.integers(0, 50))
-    def open_period(self, hours: int, allowance: int) -> None:
-        """Let time pass, or set the clock back."""
+    @rule(hours=st.integers(-72, 72), allowance=st.none() | st.integers(0, 50))
+    def open_period(self, hours: int, allowance: int | None) -> None:
+        """Let time pass, or set the clock back; the allowance may change."""
         self.now += timedelta(hours=hours)
         before = self.account
         self.account, movements = open_period(self.account, period_of(self.now), allowance)
-        if movements or self.account != before:
-            self.issued_on[self.account.period] += 1
+        if self.account.period != before.period:
             assert self.account.period > before.period
+            assert self.account.spent == 0
+        else:
+            assert self.account.spent == before.spent
         self.record(*movements)
 
     @rule(amount=st.integers(1, 60))
@@ -72,7 +73,9 @@ class Bookkeeping(RuleBasedStateMachine):
     def hold(self, amount: int) -> str:
         """Hold credits for a job, perhaps more than available."""
         name = f"job {len(self.postings)} {len(self.open)}"
-        if amount > self.account.available:
+        self.account, issued = issue_on_demand(self.account, amount)
+        self.record(*issued)
+        if amount > self.account.allowance + self.account.granted:
             with pytest.raises(InsufficientCreditsError):
                 decide_hold(self.account, name, amount, self.now)
             return ""
@@ -98,7 +101,11 @@ class Bookkeeping(RuleBasedStateMachine):
         gone = sum(posting.amount for posting in movement.postings if posting.account is LedgerAccount.EXPIRED)
         assert back + gone == returned
         assert self.account.granted - before.granted == hold.granted - max(0, charge - hold.allowance)
-        assert gone == (0 if hold.period == before.period else max(0, hold.allowance - charge))
+        back_allowance = max(0, hold.allowance - charge)
+        if hold.period != before.period:
+            assert gone == back_allowance
+        elif before.issued is not None and before.spent <= before.issued:
+            assert gone == 0
 
     @invariant()
     def the_sum_is_zero(self) -> None:
@@ -124,9 +131,10 @@ class Bookkeeping(RuleBasedStateMachine):
         assert self.account.held == self.total(LedgerAccount.HELD) == sum(hold.amount for hold in self.open.values())
 
     @invariant()
-    def no_period_is_opened_twice(self) -> None:
-        """Check that each day's allowance is issued once."""
-        assert set(self.issued_on.values()) <= {1}
+    def the_rest_is_what_was_not_spent(self) -> None:
+        """Check that nothing but the allowance in force can be spent of it."""
+        unspent = 0 if self.account.issued is None else max(0, self.account.issued - self.account.spent)
+        assert self.account.allowance == unspent
 
 
 TestBookkeeping = Bookkeeping.TestCase

@@ -71,7 +71,7 @@ async def read_balance(harness: EngineHarness) -> tuple[int, int]:
 
     def read(connection: Connection) -> tuple[int, int]:
         account = harness.ledger.available(connection, GUILD, MEMBER, harness.clock.now())
-        return account.available, account.held
+        return account.available or 0, account.held
 
     return await harness.database.read(read)
 

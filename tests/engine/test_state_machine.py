@@ -36,6 +36,7 @@ from bot.providers.base import Failed, Finished, Pending
 from bot.services.access import AccessService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
+from bot.services.request_gate import RequestGate
 from db.accounts import AccountRepository
 from db.audit import audit
 from db.database import Database
@@ -151,7 +152,9 @@ class JobMachine(RuleBasedStateMachine):
             card_store=CardStore(database=self.database, clock=self.clock),
             engine=cast("Engine", _Idle(worker.lease.worker_id)),
             ledger=self.ledger,
-            access=AccessService(database=self.database, admitted="*", now=self.clock.now),
+            gate=RequestGate(
+                access=AccessService(database=self.database, admitted="*", now=self.clock.now), catalogue=SKILLBOSS
+            ),
             clock=self.clock,
             config=EngineConfig(waiting_per_member=4),
             catalogue=SKILLBOSS,

@@ -23,6 +23,7 @@ from bot.domain.requests import GenerationRequest
 from bot.images.sanitize import SanitizedImage
 from bot.services.confirmations import ConfirmationService
 from bot.services.member_limits import MemberLimits
+from bot.services.request_gate import RequestGate
 from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.jobs import JobRepository
@@ -130,7 +131,7 @@ async def test_concurrent_identical_requests_are_asked_about_once(services: Serv
     there = ConfirmationService(
         database=other,
         ledger=services.ledger,
-        access=services.access,
+        gate=RequestGate(access=services.access, catalogue=BOTH),
         clock=services.clock,
         catalogue=BOTH,
         new_id=make_id,

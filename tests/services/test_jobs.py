@@ -122,8 +122,8 @@ async def test_members_of_admitted_guild_may_create_jobs(open_services: Open) ->
 async def test_account_outside_guilds_is_separate_when_allowed(open_services: Open) -> None:
     services = open_services(admitted=frozenset({GUILD}), outside=True)
     await services.jobs.create(make_context(guild_id=0), make_request())
-    assert (await services.credits.balance(0, MEMBER)).held == 12
-    assert (await services.credits.balance(GUILD, MEMBER)).held == 0
+    assert (await services.credits.balance(0, MEMBER, ())).held == 12
+    assert (await services.credits.balance(GUILD, MEMBER, ())).held == 0
     with pytest.raises(NotAdmittedError):
         await services.jobs.create(make_context(guild_id=1), make_request())
     with pytest.raises(NotInServerError):

@@ -53,7 +53,7 @@ async def test_balance_contains_allowance_grants_holds_and_renewal(services: Ser
         )
     )
     await services.jobs.create(make_context(), make_request(images=2))
-    balance = await services.credits.balance(GUILD, MEMBER)
+    balance = await services.credits.balance(GUILD, MEMBER, ())
     assert (balance.available, balance.allowance, balance.granted, balance.held) == (226, 176, 50, 24)
     assert balance.renews_at.isoformat() == "2026-03-15T00:00:00+00:00"
 
@@ -62,16 +62,16 @@ async def test_a_new_day_brings_a_new_allowance(services: ServiceHarness) -> Non
     """After midnight the whole allowance is there again."""
     await services.jobs.abandon((await services.jobs.create(make_context(), make_request())).job)
     services.clock.advance(24 * 3600)
-    assert (await services.credits.balance(GUILD, MEMBER)).allowance == 200
+    assert (await services.credits.balance(GUILD, MEMBER, ())).allowance == 200
 
 
 async def test_a_balance_where_there_is_none(open_services: Open) -> None:
     """Outside servers, and where the studio is not open, there is no balance."""
     services = open_services(admitted=None)
     with pytest.raises(NotInServerError):
-        await services.credits.balance(0, MEMBER)
+        await services.credits.balance(0, MEMBER, ())
     with pytest.raises(NotAdmittedError):
-        await services.credits.balance(GUILD, MEMBER)
+        await services.credits.balance(GUILD, MEMBER, ())
 
 
 async def test_queue_position_counts_from_one_and_needs_a_card(services: ServiceHarness) -> None:

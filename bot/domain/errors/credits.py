@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.allowances import PeriodKind
 from bot.domain.errors.base import AtelierError
 
 
@@ -39,7 +40,7 @@ class AffordableOffer:
 class InsufficientCreditsError(CreditsError):
     """`needed` credits, but only `available` to spend.
 
-    The allowance is renewed at `renews_at`. `allowance` is that of a whole day, None if unknown; `granted` is all
+    The allowance is renewed at `renews_at`. `allowance` is that of a whole `period`, None if unknown; `granted` is all
     that the member has in granted credits, held ones included. Once the refused request is known, `remedy` is what
     fits it; `offer` is a smaller request that was stored.
     """
@@ -47,7 +48,14 @@ class InsufficientCreditsError(CreditsError):
     code = "insufficient_credits"
 
     def __init__(
-        self, *, needed: int, available: int, renews_at: datetime, allowance: int | None = None, granted: int = 0
+        self,
+        *,
+        needed: int,
+        available: int,
+        renews_at: datetime,
+        allowance: int | None = None,
+        granted: int = 0,
+        period: PeriodKind = PeriodKind.DAY,
     ) -> None:
         super().__init__()
         self.needed = needed
@@ -55,6 +63,7 @@ class InsufficientCreditsError(CreditsError):
         self.renews_at = renews_at
         self.allowance = allowance
         self.granted = granted
+        self.period = period
         self.remedy = Remedy.EITHER
         self.offer: AffordableOffer | None = None
 
@@ -70,16 +79,17 @@ class InsufficientCreditsError(CreditsError):
 
 
 class BudgetSpentError(CreditsError):
-    """The operator's monthly budget has no room for this.
+    """A monthly budget has no room for this.
 
-    It is renewed at `renews_at`.
+    It is renewed at `renews_at`. `of_guild`: it is the server's, else the operator's for all servers.
     """
 
     code = "budget_spent"
 
-    def __init__(self, *, renews_at: datetime) -> None:
+    def __init__(self, *, renews_at: datetime, of_guild: bool = False) -> None:
         super().__init__()
         self.renews_at = renews_at
+        self.of_guild = of_guild
 
 
 class LedgerError(AtelierError):

@@ -51,7 +51,16 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool = False) 
         upload_limit=interaction.filesize_limit,
         private=private,
         locale=locale.value,
+        roles=roles_of(interaction.user),
     )
+
+
+def roles_of(user: discord.abc.User) -> tuple[int, ...]:
+    """Return the ids of a member's roles; of a mere user, none.
+
+    Without privileged intents the roles of the cache may be missing, so the ids are read as Discord sent them.
+    """
+    return tuple(user._roles) if isinstance(user, discord.Member) else ()  # noqa: SLF001 - see above
 
 
 def _is_forced_private(interaction: discord.Interaction[Any]) -> bool:

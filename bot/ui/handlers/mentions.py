@@ -37,7 +37,7 @@ from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import picture_of
-from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.interactions import actor_of, roles_of
 from bot.ui.handlers.mentioned_pictures import Instruction, addresses, latest_version, original_of, reply, rights_in
 from bot.ui.handlers.message_images import card_job, gather, noted_job
 from bot.ui.handlers.model_offers import ModelOffers
@@ -214,6 +214,7 @@ class MentionHandlers:
             token=None,
             private=edit.private,
             locale=_locale(message),
+            roles=roles_of(message.author),
         )
         # The message's own number: a second delivery, also to another process, finds the question of the first.
         question_id = f"{message.id:032x}"

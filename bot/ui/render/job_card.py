@@ -362,11 +362,10 @@ def _last_words() -> str:
 
 def _returned(snapshot: Snapshot, *, direct: bool) -> str:
     job = snapshot.job
-    if _is_for_member_only(job, direct=direct):
+    if snapshot.available is not None and _is_for_member_only(job, direct=direct):
         said = _("Nothing was charged: {credits} returned, {left} left today.")
-    else:
-        said = _("Nothing was charged: {credits} returned.")
-    return said.format(credits=in_credits(job.price), left=number(snapshot.available))
+        return said.format(credits=in_credits(job.price), left=number(snapshot.available))
+    return _("Nothing was charged: {credits} returned.").format(credits=in_credits(job.price))
 
 
 def _is_for_member_only(job: Job, *, direct: bool) -> bool:
@@ -397,7 +396,7 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> 
     parts = [in_credits(charged)] if charged == job.price else settlement(job.price, charged)
     if job.request.keeps_picture:
         parts = [*(f"{each.file.width} × {each.file.height}" for each in snapshot.pictures[:1]), *parts]
-    if _is_for_member_only(job, direct=direct):
+    if snapshot.available is not None and _is_for_member_only(job, direct=direct):
         parts.append(_("{count} left today").format(count=number(snapshot.available)))
     if job.finished_at is not None:
         parts.append(seconds((job.finished_at - job.created_at).total_seconds()))

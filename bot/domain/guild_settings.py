@@ -1,0 +1,42 @@
+"""Settings of a server's studio."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import tzinfo
+
+from bot.domain.time_zones import zone_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuildSettings:
+    """What admins set for their server; None is unset.
+
+    Without `studio_channels` the studio works in every channel. Results are private if `private_results`. Without
+    `moderator_roles` a moderator is who has Manage Messages. `monthly_budget` is the admins' limit in credits.
+    """
+
+    time_zone: str | None = None
+    locale: str | None = None
+    private_results: bool | None = None
+    studio_channels: tuple[int, ...] = ()
+    moderator_roles: tuple[int, ...] = ()
+    review_channel_id: int | None = None
+    showcase_channel_id: int | None = None
+    log_channel_id: int | None = None
+    monthly_budget: int | None = None
+
+    @property
+    def zone(self) -> tzinfo:
+        """The server's time zone; UTC if unset."""
+        return zone_of(self.time_zone)
+
+    def is_studio_channel(self, channel_ids: Collection[int]) -> bool:
+        """Return whether the studio works in a channel.
+
+        `channel_ids` are the channel and its parents: a thread belongs to its channel.
+        """
+        return not self.studio_channels or any(each in self.studio_channels for each in channel_ids)
+
+
+GUILD_SETTINGS = tuple(each.name for each in fields(GuildSettings))
+"""The names of all settings."""

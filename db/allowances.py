@@ -1,0 +1,97 @@
+"""Allowances of guilds, and the rules that a hold needs of its guild."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select
+
+from bot.domain.allowances import AllowanceEntry, PeriodKind
+from db.dialects import insert
+from db.guilds import GuildRepository
+from db.tables import allowances, communities
+
+_OF_GUILD: Final = allowances.c.guild_id == bindparam("the_guild")
+# Roles and member share the first place of the key with 0 for everyone.
+_APPLIES: Final = or_(
+    and_(allowances.c.member_id == 0, allowances.c.role_id.in_(bindparam("the_roles", expanding=True))),
+    allowances.c.member_id == bindparam("the_member"),
+)
+# Built once: building a statement costs several times as much as running it.
+_RULES: Final = (
+    select(
+        communities.c.time_zone,
+        communities.c.monthly_budget,
+        communities.c.budget_cap,
+        allowances.c.role_id,
+        allowances.c.member_id,
+        allowances.c.amount,
+        allowances.c.period,
+    )
+    .outerjoin(allowances, and_(allowances.c.guild_id == communities.c.id, _APPLIES))
+    .where(communities.c.id == bindparam("the_guild"))
+)
+_LIST: Final = select(allowances).where(_OF_GUILD).order_by(allowances.c.member_id, allowances.c.role_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditRules:
+    """A guild's rules for one member's credits.
+
+    `entries` are the allowances that may apply. `monthly_budget` is the lower one of the admins' and the operator's
+    limit for the guild, None if there is none.
+    """
+
+    time_zone: str | None = None
+    monthly_budget: int | None = None
+    entries: tuple[AllowanceEntry, ...] = ()
+
+
+class AllowanceRepository:
+    """Allowances within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rules(self, guild_id: int, member_id: int, roles: Collection[int]) -> CreditRules:
+        """Return the rules for a member with these roles."""
+        if guild_id == 0:
+            return CreditRules()
+        keys = {"the_guild": guild_id, "the_member": member_id, "the_roles": [0, *roles]}
+        rows = self._connection.execute(_RULES, keys).all()
+        if not rows:
+            return CreditRules()
+        limits = [each for each in (rows[0].monthly_budget, rows[0].budget_cap) if each is not None]
+        return CreditRules(
+            time_zone=rows[0].time_zone,
+            monthly_budget=min(limits, default=None),
+            entries=tuple(_from_row(row) for row in rows if row.period is not None),
+        )
+
+    def list(self, guild_id: int) -> tuple[AllowanceEntry, ...]:
+        """Return all entries of a guild: everyone's, roles, members."""
+        return tuple(_from_row(row) for row in self._connection.execute(_LIST, {"the_guild": guild_id}))
+
+    def set(self, guild_id: int, entry: AllowanceEntry) -> None:
+        """Store an entry, in place of an earlier one for the same."""
+        GuildRepository(self._connection).add(guild_id)
+        values = {"amount": entry.amount, "period": entry.period}
+        keys = {"guild_id": guild_id, "role_id": entry.role_id, "member_id": entry.member_id}
+        statement = insert(self._connection, allowances).values(keys | values)
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[allowances.c.guild_id, allowances.c.role_id, allowances.c.member_id], set_=values
+            )
+        )
+
+    def remove(self, guild_id: int, *, role_id: int = 0, member_id: int = 0) -> bool:
+        """Remove an entry; return False if there is none."""
+        of_entry = (allowances.c.role_id == role_id) & (allowances.c.member_id == member_id)
+        statement = delete(allowances).where(allowances.c.guild_id == guild_id, of_entry)
+        return self._connection.execute(statement).rowcount == 1
+
+
+def _from_row(row: Any) -> AllowanceEntry:
+    return AllowanceEntry(
+        amount=row.amount, period=PeriodKind(row.period), role_id=row.role_id, member_id=row.member_id
+    )
