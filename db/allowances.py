@@ -1,4 +1,4 @@
-"""Allowances of guilds, and the rules that a hold needs of its guild."""
+"""Allowances of guilds, and a guild's rules for holds."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

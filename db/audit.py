@@ -268,7 +268,7 @@ def _wrong_risks(connection: Connection) -> Iterator[str]:
 
 
 def _wrong_budgets(connection: Connection) -> Iterator[str]:
-    """Find budgets of guilds or of all that differ from their jobs."""
+    """Find budgets unequal to the sums of their jobs."""
     sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     spent = connection.execute(
         select(

@@ -1,4 +1,4 @@
-"""Monthly budgets of each guild and of all: credits held, captured, at risk."""
+"""Monthly budgets, of each guild and of all together."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Allowances: which one applies to a member, and its periods.
+"""Allowances of members, and their periods.
 
 A server has entries for itself, for roles and for single members. Each is a number of credits in a day, a week or a
 month, or unlimited. Periods begin at midnight in the server's time zone.
@@ -58,7 +58,7 @@ def period_at(now: datetime, kind: PeriodKind = PeriodKind.DAY, zone: tzinfo = U
 
 
 def begin_of(key: str, zone: tzinfo = UTC) -> datetime:
-    """Return the begin of a period by its key, in UTC; of "", the earliest time."""
+    """Return the begin of a period in UTC; the earliest time for ""."""
     if not key:
         return datetime.min.replace(tzinfo=UTC)
     match kind_of(key):
@@ -128,7 +128,7 @@ class AllowanceEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """The allowance that applies to a member, and its source.
+    """The applicable allowance of a member, and its source.
 
     `amount` is in credits a period; None is unlimited. `role_id` is set if it comes from a role.
     """

@@ -229,7 +229,7 @@ def open_period(
 
 
 def _adjusted(period: str, amount: int) -> tuple[Movement, ...]:
-    """Return the movement that issues or expires allowance credits, if any."""
+    """Return the movement to issue or expire allowance credits."""
     if not amount:
         return ()
     postings = (

@@ -9,7 +9,7 @@ from bot.domain.time_zones import zone_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuildSettings:
-    """What admins set for their server; None is unset.
+    """A server's settings; None is unset.
 
     Without `studio_channels` the studio works in every channel. Results are private if `private_results`. Without
     `moderator_roles` a moderator is who has Manage Messages. `monthly_budget` is the admins' limit in credits.

@@ -300,6 +300,6 @@ class Ledger:
 
 
 def _budgets(connection: Connection, guild_id: int) -> list[BudgetRepository]:
-    """Return the budgets that count a guild's jobs, in the order of locking."""
+    """Return the budgets of a guild's jobs, in the order of locking."""
     of_guild = [BudgetRepository(connection, guild_id)] if guild_id else []
     return [*of_guild, BudgetRepository(connection)]

@@ -38,7 +38,7 @@ def make_account(
     issued: int | None = None,
     unlimited: bool = False,
 ) -> Account:
-    """Return an account with these credits; its allowance is as far spent as said."""
+    """Return an account with these credits."""
     return Account(
         guild_id=1,
         member_id=2,

@@ -55,8 +55,13 @@ async def end_one(database: Database, ledger: Ledger, job: Job, charge: int, now
     await database.write(lambda connection: end(connection, ledger, job, charge, now))
 
 
+async def move_to(database: Database, zone: str) -> None:
+    """Set the guild's time zone."""
+    await database.write(lambda each: GuildRepository(each).change_settings(GUILD, {"time_zone": zone}))
+
+
 async def left(database: Database, ledger: Ledger, roles: Sequence[int] = (), now: datetime = START) -> int | None:
-    """Return what a member with roles can spend."""
+    """Return the spendable credits of a member with roles."""
     account = await database.read(lambda connection: ledger.available(connection, GUILD, MEMBER, now, roles))
     return account.available
 
@@ -128,7 +133,7 @@ async def test_member_in_two_guilds_has_two_allowances(database: Database) -> No
 async def test_allowance_renews_at_midnight_of_the_servers_time_zone(database: Database) -> None:
     """On the evening before summer time begins in Berlin."""
     ledger = make_ledger(allowance=12)
-    await database.write(lambda each: GuildRepository(each).change_settings(GUILD, {"time_zone": "Europe/Berlin"}))
+    await move_to(database, "Europe/Berlin")
     evening, midnight = datetime(2026, 3, 28, 22, 59, tzinfo=UTC), datetime(2026, 3, 28, 23, 0, tzinfo=UTC)
     job = job_with(now=evening)
     await hold_one(database, ledger, job, evening)
@@ -150,8 +155,7 @@ async def test_moved_time_zone_issues_no_allowance_twice(database: Database) -> 
     now = datetime(2026, 3, 14, 13, tzinfo=UTC)
     await hold_one(database, ledger, job_with(images=2, now=now), now)
     for zone in ("Pacific/Auckland", "UTC", "Pacific/Auckland", "Pacific/Honolulu"):
-        changes = {"time_zone": zone}
-        await database.write(lambda each, changes=changes: GuildRepository(each).change_settings(GUILD, changes))
+        await move_to(database, zone)
         with pytest.raises(InsufficientCreditsError):
             # In Auckland it is another day, but the job was made on that day there too.
             await hold_one(database, ledger, job_with(now=now), now)
@@ -237,8 +241,9 @@ async def test_later_read_without_roles_shows_the_allowance_last_in_force(databa
     ledger = make_ledger(allowance=24)
     await allow(database, AllowanceEntry(role_id=PATRONS, amount=120))
     await hold_one(database, ledger, job_with([PATRONS]))
-    read = [
-        (await database.read(lambda each, now=now: ledger.available(each, GUILD, MEMBER, now))).available
-        for now in (START, START + timedelta(days=1))
-    ]
-    assert read == [108, 120]
+
+    def read(connection: Connection) -> list[int | None]:
+        days = (START, START + timedelta(days=1))
+        return [ledger.available(connection, GUILD, MEMBER, day).available for day in days]
+
+    assert await database.read(read) == [108, 120]

@@ -24,9 +24,17 @@ from tests.support.ledger import end, ending, grant, hold, make_job_for, make_le
 TOMORROW = START + timedelta(days=1)
 
 
-def of_day(now: datetime, **amounts: int) -> Account:
-    """Return the account of a day."""
-    return Account(guild_id=GUILD, member_id=MEMBER, period=now.date().isoformat(), **amounts)
+def of_day(now: datetime, *, allowance: int = 0, issued: int = 100, **amounts: int) -> Account:
+    """Return the account of a day, its allowance spent but for the rest."""
+    return Account(
+        guild_id=GUILD,
+        member_id=MEMBER,
+        period=now.date().isoformat(),
+        allowance=allowance,
+        issued=issued,
+        spent=issued - allowance,
+        **amounts,
+    )
 
 
 async def stored(database: Database) -> Account | None:
@@ -98,7 +106,7 @@ async def test_clock_set_back_issues_no_second_allowance(database: Database) -> 
 async def test_granted_credits_are_spent_last_and_kept_overnight(database: Database) -> None:
     ledger = make_ledger()
     granted = await database.write(lambda connection: grant(connection, ledger, 30))
-    assert granted == of_day(START, allowance=100, granted=30)
+    assert granted == Account(guild_id=GUILD, member_id=MEMBER, granted=30)
     assert await hold_one(database, ledger, make_job_for(4)) == of_day(START, allowance=52, granted=30, held=48)
     assert await hold_one(database, ledger, make_job_for(4)) == of_day(START, allowance=4, granted=30, held=96)
     assert await hold_one(database, ledger, make_job_for(2)) == of_day(START, granted=10, held=120)
@@ -123,10 +131,10 @@ async def test_release_after_midnight_expires_allowance_part(database: Database)
     ledger = make_ledger(allowance=10)
     job = make_job_for()
     await database.write(lambda connection: grant(connection, ledger, 50))
-    assert await hold_one(database, ledger, job) == of_day(START, granted=48, held=12)
-    await database.write(lambda connection: grant(connection, ledger, 1, TOMORROW))
+    assert await hold_one(database, ledger, job) == of_day(START, granted=48, held=12, issued=10)
+    await hold_one(database, ledger, make_job_for(now=TOMORROW), TOMORROW)
     await end_one(database, ledger, job, 0, TOMORROW)
-    assert await stored(database) == of_day(TOMORROW, allowance=10, granted=51)
+    assert await stored(database) == of_day(TOMORROW, granted=48, held=12, issued=10)
     assert await database.read(audit) == []
 
 
@@ -191,7 +199,9 @@ async def test_hold_locks_budget_last(database: Database) -> None:
         lambda connection: end(connection, ledger, job, 12),
     ):
         executed = await execute(do)
-        assert executed.index("UPDATE accounts") < executed.index("UPDATE budgets") == len(executed) - 1
+        last = len(executed) - 1
+        assert executed.index("UPDATE accounts") < executed.index("UPDATE budgets") == last - 1
+        assert executed[last] == "UPDATE budgets"
 
 
 async def test_hold_settled_next_month_counts_for_its_own_month(database: Database) -> None:

@@ -35,7 +35,7 @@ WHERE holds.community_id <> 0 GROUP BY holds.community_id, risks.month
 
 
 def upgrade() -> None:
-    """Add them; what jobs have spent so far counts for members and guilds."""
+    """Add them, and count the spent credits of members and guilds."""
     _add_settings()
     _add_tables()
     _count_spent()
@@ -124,7 +124,7 @@ def _count_spent() -> None:
 
 
 def _divide_budgets() -> None:
-    """Add the guild to the key. A new table takes the name, so the rows are read first."""
+    """Add the guild to the key, in a new table."""
     connection = op.get_bind()
     rows = [dict(row) for row in connection.execute(sa.text("SELECT * FROM budgets")).mappings()]
     divided = {(0, row["month"]): {"community_id": 0, **row} for row in rows}
