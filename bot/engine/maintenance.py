@@ -16,6 +16,7 @@ from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
 from bot.images.image_service import ImageService
 from db.audit import audit
+from db.audit_results import AuditResult, AuditResultRepository
 from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.file_references import referenced_hashes, stored_bytes
@@ -198,8 +199,10 @@ class Maintenance:
         return await self._database.read(lambda connection: referenced_hashes(connection, hashes))
 
     async def audit_ledger(self) -> None:
-        """Run the audit and log every mistake."""
+        """Run the audit, store its result and log every mistake."""
         problems = await self._database.read(audit, long_running=True)
+        result = AuditResult(at=self._clock.now(), problems=len(problems))
+        await self._database.write(lambda connection: AuditResultRepository(connection).save(result))
         for problem in problems:
             _log.error("books.wrong", problem=problem)
         if not problems:

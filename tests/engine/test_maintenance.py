@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from bot.domain.attachments import AttachmentInfo
 from bot.domain.errors import FormGoneError, SearchGoneError
@@ -21,6 +21,7 @@ from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
+from db.audit_results import AuditResult, AuditResultRepository
 from db.database import Database
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
@@ -28,11 +29,11 @@ from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
 from db.saved_forms import SavedFormRepository
 from db.searches import SearchRepository
-from db.tables import inputs
+from db.tables import accounts, inputs
 from sandbox.providers.pictures import draw_picture
 from tests.support.clock import START, ManualClock
 from tests.support.factories import MEMBER, make_id, make_job, make_request
-from tests.support.ledger import adding
+from tests.support.ledger import adding, hold, make_job_for, make_ledger
 
 RETENTION = timedelta(days=30)
 
@@ -284,3 +285,20 @@ async def test_input_urls_of_ended_jobs_are_erased(
     )
     assert left == {ended.id: (None, None), alive.id: (secret, "2" * 64)}
     await image_service.close()
+
+
+async def test_audit_result_is_stored(sqlite_database: Database, image_service: ImageService) -> None:
+    """So that every process can show it, also after a restart."""
+    duties = maintenance(sqlite_database, image_service)
+    await duties.audit_ledger()
+    job, ledger = make_job_for(), make_ledger()
+    await sqlite_database.write(lambda connection: hold(connection, ledger, job))
+    found = [await _audit_result(sqlite_database)]
+    await sqlite_database.write(lambda connection: connection.execute(update(accounts).values(held=13)))
+    await duties.audit_ledger()
+    found.append(await _audit_result(sqlite_database))
+    assert found == [AuditResult(at=START, problems=0), AuditResult(at=START, problems=1)]
+
+
+async def _audit_result(database: Database) -> AuditResult | None:
+    return await database.read(lambda connection: AuditResultRepository(connection).find())
