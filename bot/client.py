@@ -18,7 +18,7 @@ from discord.http import HTTPClient, Route
 from bot.engine.clock import Clock, SystemClock
 from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers, keep_mentions
 from bot.ui.command_translator import CommandTranslator
-from bot.ui.delivery.bounded_requests import note_rate_limit
+from bot.ui.delivery.bounded_requests import RateLimitCounts, note_rate_limit
 from bot.ui.handlers.command_values import check_values
 from bot.ui.handlers.component_registry import ComponentRegistry
 from bot.ui.handlers.error_handler import answer_error
@@ -103,7 +103,7 @@ class AtelierClient(commands.AutoShardedBot):
     answers them. Without it, `guilds` is the only intent.
 
     An event that discord.py cannot parse is dropped. `session_starts` counts the logins to the gateway that Discord
-    still allows today.
+    still allows today, and `rate_limits` counts Discord's since the start.
 
     `identify_turn` waits for this process's turn to log in to the gateway; None with a single process.
     `user_installs` also offers the commands to members who installed the application on their own account.
@@ -125,6 +125,8 @@ class AtelierClient(commands.AutoShardedBot):
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._check_answer)
         trace.on_request_end.append(note_rate_limit)
+        self.rate_limits = RateLimitCounts()
+        trace.on_request_end.append(self.rate_limits.note)
         shards: Any = None if shard_ids is None else list(shard_ids)
         super().__init__(
             command_prefix=commands.when_mentioned,

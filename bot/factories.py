@@ -22,6 +22,7 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
+from bot.providers.http import RecordExchange
 from bot.secret_key import SecretKey, load_secret_key
 from bot.settings import DISCORD_API_URL, Settings
 from bot.web.server import HealthAddress
@@ -41,12 +42,18 @@ def build_catalogue(settings: Settings, providers: Sequence[str], today: date) -
     )
 
 
-def build_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, Provider]:
-    """Return the providers with a key, in the operator's order."""
+def build_providers(
+    settings: Settings, client: httpx.AsyncClient, record: RecordExchange | None = None
+) -> dict[str, Provider]:
+    """Return the providers with a key, in the operator's order.
+
+    `record` is called with each of their exchanges.
+    """
     providers: dict[str, Provider] = {}
     for name in settings.providers:
         spec, key = settings.specs[name], settings.key_of(name)
-        http = spec.open_http(client, settings.api_url_of(name), None if key is None else key.get_secret_value())
+        secret = None if key is None else key.get_secret_value()
+        http = spec.open_http(client, settings.api_url_of(name), secret, record=record)
         providers[name] = spec.build(http, **settings.extras_of(name))
     return providers
 

@@ -6,42 +6,16 @@ none.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, make_url
 
+from db.backend import Backend
 from db.postgresql import PostgresqlBackend
 from db.sqlite import SqliteBackend
+from db.timed_backend import RecordTransaction, TimedBackend
 
 T = TypeVar("T")
-
-
-class Backend(Protocol):
-    """One kind of database.
-
-    `Database` ensures that neither method is cancelled midway.
-    """
-
-    @property
-    def dialect(self) -> str:
-        """The SQLAlchemy name of the dialect."""
-        ...
-
-    async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
-        """Run in one read-only transaction on a consistent snapshot."""
-        ...
-
-    async def search(self, function: Callable[[Connection], T]) -> T:
-        """Run as `read`, on a connection that only searches use."""
-        ...
-
-    async def write(self, function: Callable[[Connection], T]) -> T:
-        """Run in one durable transaction."""
-        ...
-
-    async def close(self) -> None:
-        """Disconnect."""
-        ...
 
 
 class Database:
@@ -81,6 +55,10 @@ class Database:
     def busy(self) -> bool:
         """True if a transaction is running."""
         return bool(self._running)
+
+    def time_transactions(self, record: RecordTransaction) -> None:
+        """Record the kind and the seconds of each transaction from now on."""
+        self._backend = TimedBackend(self._backend, record)
 
     async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Return `function(connection)` from one read-only transaction.

@@ -51,6 +51,7 @@ from bot.factories import (
     build_providers,
 )
 from bot.images.image_service import ImageService
+from bot.monitoring import Instruments
 from bot.providers.base import InputForm, Provider
 from bot.settings import Settings
 from db.database import Database
@@ -103,6 +104,11 @@ class EngineContainer:
         raise LookupError("assign an observer, or use the whole Container")
 
     @cached_property
+    def instruments(self) -> Instruments | None:
+        """Counters of events, for the metrics; None unless they are on."""
+        return Instruments() if self.settings.metrics else None
+
+    @cached_property
     def engine_config(self) -> EngineConfig:
         """Limits and deadlines of the engine."""
         return build_engine_config(self.settings)
@@ -110,7 +116,8 @@ class EngineContainer:
     @cached_property
     def providers(self) -> Mapping[str, Provider]:
         """Configured providers by name, in the operator's order."""
-        return build_providers(self.settings, self.http)
+        record = None if self.instruments is None else self.instruments.record_exchange
+        return build_providers(self.settings, self.http, record)
 
     @cached_property
     def provider_names(self) -> tuple[str, ...]:

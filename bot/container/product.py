@@ -6,6 +6,7 @@ from functools import cached_property
 from aiohttp.web import RouteDef
 from discord.ext import commands
 
+from bot import __version__
 from bot.client import AtelierClient, open_http
 from bot.command_sync import BackgroundSync, CommandSync, SyncMemory
 from bot.container.services import ServiceContainer
@@ -15,6 +16,9 @@ from bot.engine.input_publisher import InputPublisher
 from bot.engine.observer import JobObserver
 from bot.factories import build_health_address
 from bot.lifecycle import Lifecycle
+from bot.monitoring.metrics_page import MetricsPage
+from bot.monitoring.process_collector import ProcessCollector
+from bot.monitoring.studio_collector import StudioCollector
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.model_alerts import ModelAlerts
@@ -374,6 +378,11 @@ class Container(ServiceContainer):
         return (*webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
 
     @cached_property
+    def cheapest_picture(self) -> int:
+        """The lowest price of a picture, in credits."""
+        return min((model.text_price for model in self.catalogue.models), default=1)
+
+    @cached_property
     def budget_alerts(self) -> BudgetAlerts:
         """Alerts about the monthly budget to the owners."""
         return BudgetAlerts(
@@ -381,7 +390,7 @@ class Container(ServiceContainer):
             ledger=self.ledger,
             notifier=OwnerMessages(self.client),
             clock=self.clock,
-            cheapest=min((model.text_price for model in self.catalogue.models), default=1),
+            cheapest=self.cheapest_picture,
         )
 
     @cached_property
@@ -408,6 +417,29 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def metrics_page(self) -> MetricsPage | None:
+        """Page of the metrics; None unless they are on."""
+        if self.instruments is None:
+            return None
+        self.engine.subscribe(self.instruments.record_end)
+        self.database.time_transactions(self.instruments.record_transaction)
+        return MetricsPage(
+            registry=self.instruments.registry,
+            process=ProcessCollector(
+                version=__version__,
+                client=self.client,
+                card_updater=self.card_updater,
+                image_service=self.image_service,
+                provider_status=self.provider_status,
+                health=self.health,
+                storage_gate=self.storage_gate,
+            ),
+            studio=StudioCollector(
+                database=self.database, ledger=self.ledger, clock=self.clock, cheapest=self.cheapest_picture
+            ),
+        )
+
+    @cached_property
     def web(self) -> WebServer:
         """HTTP server for providers and health checks."""
         return WebServer(
@@ -416,6 +448,7 @@ class Container(ServiceContainer):
             ready=self._missing,
             routes=self.routes,
             health=build_health_address(self.settings),
+            metrics=None if self.metrics_page is None else self.metrics_page.render,
         )
 
     @cached_property

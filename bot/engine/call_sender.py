@@ -78,12 +78,12 @@ class CallSender:
 
     @property
     def open_synchronous(self) -> int:
-        """Number of open calls to synchronous providers, with those that wait."""
+        """Number of open and waiting calls to synchronous providers."""
         return self._open_synchronous
 
     @property
     def waiting(self) -> int:
-        """Number of calls that wait for the memory of their inputs."""
+        """Number of calls waiting for the memory of their inputs."""
         return sum(queue.waiting for queue in self._turns.values())
 
     async def wait_synchronous(self, seconds: float, hurry: asyncio.Event) -> None:

@@ -91,6 +91,7 @@ class Engine:
             randomness=randomness,
             stopping=self._stopping,
             on_slot_free=self.wake,
+            on_ended=self._note_ended,
         )
         self._dispatcher = Dispatcher(
             job_store=job_store,
@@ -110,6 +111,7 @@ class Engine:
         self._execution: asyncio.Task[None] | None = None
         self._dispatch: asyncio.Task[None] | None = None
         self._duties: list[asyncio.Task[None]] = []
+        self._listeners: list[Callable[[Job], None]] = []
         self._withdrawn: set[str] = set()
         self._has_withdrawn = asyncio.Event()
         # Of a stop: the jobs stay ours while their last calls are answered.
@@ -120,6 +122,10 @@ class Engine:
     def worker_id(self) -> str:
         """Owner of the jobs created in this process."""
         return self._lease.worker_id
+
+    def subscribe(self, on_ended: Callable[[Job], None]) -> None:
+        """Call `on_ended` with each job at its end in this process."""
+        self._listeners.append(on_ended)
 
     async def start(self) -> None:
         """Take over the jobs of ended processes and start the background tasks."""
@@ -307,6 +313,10 @@ class Engine:
         if jobs:
             _log.info("engine.took_over", live=len(live), undelivered=len(jobs) - len(live))
         self.wake()
+
+    def _note_ended(self, job: Job) -> None:
+        for on_ended in self._listeners:
+            on_ended(job)
 
     async def _sweep(self) -> None:
         """Schedule this worker's jobs and deliveries missing from memory."""

@@ -33,8 +33,8 @@ _UNKNOWN_CLAIM_SECONDS: Final = 0.5
 class JobExecutor:
     """Runs the due steps of this worker's jobs.
 
-    `on_slot_free` is called if a job's step may have freed a slot or queued the job. Once `stopping` is set, no submit
-    begins.
+    `on_slot_free` is called if a job's step may have freed a slot or queued the job, `on_ended` with each job that a
+    step of this process ended. Once `stopping` is set, no submit begins.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class JobExecutor:
         randomness: random.Random,
         stopping: asyncio.Event,
         on_slot_free: Callable[[], None],
+        on_ended: Callable[[Job], None],
     ) -> None:
         self._job_store = job_store
         self._claims = claims
@@ -65,6 +66,7 @@ class JobExecutor:
         self._random = randomness
         self._stopping = stopping
         self._on_slot_free = on_slot_free
+        self._on_ended = on_ended
         self._queue = DelayQueue(clock, self._advance, concurrency=_CONCURRENT_STEPS)
 
     def schedule(self, job_id: str, delay: float = 0.0) -> None:
@@ -186,6 +188,8 @@ class JobExecutor:
 
     def _follow_up(self, before: State, result: StepResult) -> None:
         job = result.job
+        if job.state.ended and not before.ended:
+            self._on_ended(job)
         if job.state is not before or result.refresh_card:
             self._observer.on_job_changed(job.id)
         if job.state is State.HELD or job.state.ended:

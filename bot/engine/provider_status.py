@@ -70,6 +70,10 @@ class ProviderStatus:
         now = self._clock.monotonic()
         return {provider: self._breakers.available_submits(provider, now) for provider in self._catalogue.providers}
 
+    def open_faults(self) -> dict[str, FaultKind | None]:
+        """Return the fault of each provider's open circuit; None while closed."""
+        return {provider: self._breakers.open_fault(provider) for provider in self._catalogue.providers}
+
     def offer_limits(self) -> dict[tuple[str, str], int]:
         """Return how many submits may begin, for offers with a limit.
 

@@ -86,7 +86,7 @@ class JobReconciler:
         return status
 
     async def _store(self, job: Job, ends: list[tuple[Attempt, _End]], finished: list[Finished]) -> None:
-        """Store the images that came late."""
+        """Store the late images."""
         urls = tuple(dict.fromkeys(url for end in finished for url in end.image_urls))
         provider = ends[0][0].provider
         download = ResultDownloadProgress()

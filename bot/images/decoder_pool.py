@@ -71,6 +71,11 @@ class DecoderPool:
         """Ids of the processes, the busy ones first."""
         return tuple(process.pid for process in (*self._busy, *self._idle) if process.pid is not None)
 
+    @property
+    def waiting(self) -> int:
+        """Number of calls waiting for their turn."""
+        return self._queue.waiting
+
     async def run(
         self,
         function: Callable[[Path, *_Arguments], _Result],

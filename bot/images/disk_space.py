@@ -57,6 +57,24 @@ class DiskSpace:
         self._stored = 0
         self._reserved: dict[object, int] = {}
 
+    @property
+    def min_free(self) -> int:
+        """Bytes to keep free on each disk."""
+        return self._min_free
+
+    @property
+    def stored(self) -> int:
+        """Bytes of all stored images."""
+        return self._stored
+
+    def free(self) -> int | None:
+        """Return the free bytes of the fullest disk; None if unknown."""
+        found = []
+        for folder in self._folders:
+            with suppress(OSError):
+                found.append(self._free(folder))
+        return min(found, default=None)
+
     def set_stored(self, size: int) -> None:
         """Set the bytes of all stored images, as the database has them."""
         self._stored = size

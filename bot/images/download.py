@@ -90,6 +90,7 @@ class ImageDownloader:
         proxies: Proxies = DIRECT,
         trusted: TrustedNetworks = TrustedNetworks(),  # noqa: B008 - immutable
     ) -> None:
+        self.downloaded_bytes = 0
         self._exempt = frozenset(origin(httpx.URL(url)) for url in exempt)
         self._max_bytes = max_bytes
         self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds).as_dict()
@@ -212,6 +213,7 @@ class ImageDownloader:
             async for chunk in response.aiter_raw():
                 for block in decoder.feed(chunk):
                     size += len(block)
+                    self.downloaded_bytes += len(block)
                     if size > self._max_bytes:
                         raise ImageError(ImageProblem.TOO_LARGE, "bytes")
                     waiting += block

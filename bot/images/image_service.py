@@ -69,6 +69,18 @@ class ImageService:
         self._thumbnail_failures: dict[str, ImageProblem] = {}
         self._thumbnail_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    @property
+    def downloaded_bytes(self) -> dict[str, int]:
+        """Bytes downloaded since the start, by kind of image."""
+        if self._inputs is self._downloader:
+            return {"result": self._downloader.downloaded_bytes}
+        return {"result": self._downloader.downloaded_bytes, "input": self._inputs.downloaded_bytes}
+
+    @property
+    def waiting_decodings(self) -> int:
+        """Number of images waiting for a decoder."""
+        return self._decoders.waiting
+
     async def store_url(
         self, url: str, *, member: int, before_decoding: BeforeDecoding = do_nothing, mark: Mark | None = None
     ) -> ImageFile:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -96,6 +98,19 @@ DEFAULT_RULES: Final = HttpRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A request to a provider, its duration and its fault, if any."""
+
+    provider: str
+    call: Call
+    seconds: float
+    fault: FaultKind | None
+
+
+RecordExchange = Callable[[Exchange], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """An answer without a fault by its status.
 
@@ -115,7 +130,8 @@ class ProviderHttp:
 
     Nothing is retried and no redirect followed here. The client is shared, and its builder closes it.
     `base_url` may have a path. URLs are built from it or accepted by the rules, so the key goes nowhere else. `key` is
-    None for an API without keys. `clock` returns the aware time to compare a Retry-After date with.
+    None for an API without keys. `clock` returns the aware time to compare a Retry-After date with. `record` is called
+    with each exchange.
     """
 
     def __init__(
@@ -129,6 +145,7 @@ class ProviderHttp:
         submit_read_timeout: float | None = None,
         read_timeout: float = READ_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        record: RecordExchange | None = None,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
@@ -143,6 +160,7 @@ class ProviderHttp:
         self._submit_read_timeout = rules.submit_seconds if submit_read_timeout is None else submit_read_timeout
         self._read_timeout = read_timeout
         self._clock = clock
+        self._record = record
 
     def at(self, base_url: str, *, with_key: bool = True) -> "ProviderHttp":
         """Return the access to another host of the same provider."""
@@ -155,6 +173,7 @@ class ProviderHttp:
             submit_read_timeout=self._submit_read_timeout,
             read_timeout=self._read_timeout,
             clock=self._clock,
+            record=self._record,
         )
 
     def __repr__(self) -> str:
@@ -342,25 +361,49 @@ class ProviderHttp:
         secrets: tuple[str, ...] = (),
     ) -> Answer:
         call, document = request.call, None
-        response, body, fault = await self._send(request)
-        if fault is None:
-            document = await asyncio.to_thread(_parsed, body) if len(body) > _LARGE_BYTES else _parsed(body)
-        status = response.status_code
-        if not (httpx.codes.is_success(status) or status in answers):
-            raise self.refusal(status, call, document=document, headers=response.headers, hide=hide, secrets=secrets)
-        if document is None and fault is None:
-            fault = self.error(FaultKind.MALFORMED, call, detail="not JSON", status=status, headers=response.headers)
-        record_id = handle_of(response.headers.get(self._rules.record_header))
-        return Answer(status=status, headers=response.headers, document=document, fault=fault, record_id=record_id)
+        with self._recorded(call) as faults:
+            response, body, fault = await self._send(request)
+            headers, status = response.headers, response.status_code
+            if fault is None:
+                document = await asyncio.to_thread(_parsed, body) if len(body) > _LARGE_BYTES else _parsed(body)
+            if not (httpx.codes.is_success(status) or status in answers):
+                raise self.refusal(status, call, document=document, headers=headers, hide=hide, secrets=secrets)
+            if document is None and fault is None:
+                fault = self.error(FaultKind.MALFORMED, call, detail="not JSON", status=status, headers=headers)
+            if fault is not None:
+                faults.append(fault.kind)
+        record_id = handle_of(headers.get(self._rules.record_header))
+        return Answer(status=status, headers=headers, document=document, fault=fault, record_id=record_id)
 
     async def _bytes(self, request: "_Request") -> tuple[httpx.Response, bytes]:
         """Return a successful answer of any type."""
-        response, body, fault = await self._send(request)
-        if not httpx.codes.is_success(response.status_code):
-            raise self.refusal(response.status_code, request.call, document=None, headers=response.headers)
-        if fault is not None:
-            raise fault
+        with self._recorded(request.call):
+            response, body, fault = await self._send(request)
+            if not httpx.codes.is_success(response.status_code):
+                raise self.refusal(response.status_code, request.call, document=None, headers=response.headers)
+            if fault is not None:
+                raise fault
         return response, body
+
+    @contextmanager
+    def _recorded(self, call: Call) -> Iterator[list[FaultKind]]:
+        """Record the exchange inside, with its fault.
+
+        The fault is raised, or added to the yielded list. An exchange that is cut off from our side is not recorded.
+        """
+        faults: list[FaultKind] = []
+        begin = time.perf_counter()
+        try:
+            yield faults
+        except ProviderError as error:
+            self._note(call, begin, error.kind)
+            raise
+        self._note(call, begin, *faults)
+
+    def _note(self, call: Call, begin: float, fault: FaultKind | None = None) -> None:
+        if self._record is not None:
+            seconds = time.perf_counter() - begin
+            self._record(Exchange(provider=self.name, call=call, seconds=seconds, fault=fault))
 
     async def _send(self, request: "_Request") -> tuple[httpx.Response, bytes, ProviderError | None]:
         """Send a request and return its answer; the fault if the body broke off.

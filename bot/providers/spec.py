@@ -8,7 +8,7 @@ import httpx
 
 from bot.providers.base import Provider
 from bot.providers.found_models import FoundModel
-from bot.providers.http import DEFAULT_RULES, HttpRules, ProviderHttp
+from bot.providers.http import DEFAULT_RULES, HttpRules, ProviderHttp, RecordExchange
 from bot.providers.model_list import ModelLister
 
 
@@ -81,6 +81,8 @@ class ProviderSpec:
         """Return the environment variable for switching the provider on."""
         return self.key_variable if self.needs_key else self.url_variable
 
-    def open_http(self, client: httpx.AsyncClient, url: str, key: str | None) -> ProviderHttp:
-        """Return the access to the API at a URL with a key."""
-        return ProviderHttp(name=self.name, base_url=url, key=key, client=client, rules=self.rules)
+    def open_http(
+        self, client: httpx.AsyncClient, url: str, key: str | None, *, record: RecordExchange | None = None
+    ) -> ProviderHttp:
+        """Return the access to the API at a URL with a key; see `ProviderHttp`."""
+        return ProviderHttp(name=self.name, base_url=url, key=key, client=client, rules=self.rules, record=record)

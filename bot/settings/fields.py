@@ -131,6 +131,7 @@ class Settings(_ProviderSettings):
     http_port: Annotated[int, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = 8080
     health_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
     health_port: Annotated[int | None, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = None
+    metrics: Annotated[bool, Field(description="takes on or off")] = False
     webhook_public_url: Annotated[Address | None, Field(description=AN_ADDRESS)] = None
     https_proxy: Annotated[
         SecretStr | None,

@@ -1,8 +1,9 @@
-"""Web server for health checks and further routes.
+"""Web server for health checks, metrics and further routes.
 
-`/healthz`: the process is up. `/readyz`: database, gateway and storage are there. The internet may reach the server,
-so it is frugal: one request a connection, a bounded number of them, and nothing from strangers reaches the
-log. A second listener can serve the health checks alone, at an address that only the operator reaches.
+`/healthz`: the process is up. `/readyz`: database, gateway and storage are there. `/metrics`, if it is on: numbers for
+Prometheus. The internet may reach the server, so it is frugal: one request a connection, a bounded number of them, and
+nothing from strangers reaches the log. A second listener can serve these pages alone, at an address that only the
+operator reaches.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from bot.web.connection_limiter import HEAD_SECONDS, MOST_VISITORS, ConnectionLi
 # A supervisor kills after ten seconds, and there are others to stop.
 _SHUTDOWN_SECONDS: Final = 2.0
 _HEALTH_VISITORS: Final = 32
+_METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +38,8 @@ class WebServer:
     """Serves until `stop`.
 
     `ready` returns the names of missing parts; `routes` are served besides the two pages. `health` is a second
-    address for the two pages, with its own connections.
+    address for the two pages, with its own connections. `metrics` returns the page of the metrics: only that address
+    serves it if there is one.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class WebServer:
         ready: Callable[[], Awaitable[list[str]]],
         routes: Iterable[web.RouteDef] = (),
         health: HealthAddress | None = None,
+        metrics: Callable[[], Awaitable[bytes]] | None = None,
         head_seconds: float = HEAD_SECONDS,
     ) -> None:
         self._host = host
@@ -54,15 +58,19 @@ class WebServer:
         self._ready = ready
         self._routes = tuple(routes)
         self._health = health
+        self._metrics = metrics
         self._head_seconds = head_seconds
         self._listeners: list[_Listener] = []
 
     async def start(self) -> int:
         """Listen and return the port; raises OSError where it is taken."""
         pages = web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)
-        port = await self._listen(self._host, self._port, (*pages, *self._routes), MOST_VISITORS)
+        metrics = () if self._metrics is None else (web.get("/metrics", self._serve_metrics),)
+        public = (*pages, *self._routes) if self._health is not None else (*pages, *metrics, *self._routes)
+        port = await self._listen(self._host, self._port, public, MOST_VISITORS)
         if self._health is not None:
-            health_port = await self._listen(self._health.host, self._health.port, pages, _HEALTH_VISITORS)
+            address, private = self._health, (*pages, *metrics)
+            health_port = await self._listen(address.host, address.port, private, _HEALTH_VISITORS)
             _log.info("web.health_listening", port=health_port)
         return port
 
@@ -74,6 +82,10 @@ class WebServer:
         listener = _Listener(routes)
         self._listeners.append(listener)
         return await listener.start(host, port, head_seconds=self._head_seconds, most=most)
+
+    async def _serve_metrics(self, _: web.Request) -> web.Response:
+        assert self._metrics is not None, "there is a route"  # noqa: S101 - an invariant
+        return web.Response(body=await self._metrics(), headers={"Content-Type": _METRICS_TYPE})
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

@@ -54,6 +54,15 @@ async def test_taken_port_is_fault_unless_atelier_has_it(services: FakeServices)
     )
 
 
+@pytest.mark.parametrize(("settings", "warned"), [({}, True), ({"health_port": 0}, False), ({"metrics": False}, False)])
+async def test_public_metrics_are_warned_about(
+    services: FakeServices, settings: dict[str, Any], *, warned: bool
+) -> None:
+    chosen = {"metrics": True, "webhook_public_url": "https://studio.example", **settings}
+    findings = [each for each in await services.examine(**chosen) if "METRICS" in each.what]
+    assert [(each.good, each.is_warning) for each in findings] == ([(True, True)] if warned else [])
+
+
 async def test_address_of_other_machine_is_fault(services: FakeServices) -> None:
     fault = await services.fault(http_host="192.0.2.1")
     assert fault.what == "HTTP_HOST:HTTP_PORT 192.0.2.1:0 cannot be used: Cannot assign requested address"

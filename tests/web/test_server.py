@@ -128,6 +128,31 @@ async def test_health_address_has_its_own_connections() -> None:
     await server.stop()
 
 
+async def some_metrics() -> bytes:
+    """Return a page of metrics."""
+    return b"atelier_workers 1.0\n"
+
+
+@pytest.mark.parametrize("beside", [None, HealthAddress(host="127.0.0.1", port=0)])
+async def test_metrics_are_at_health_address_if_there_is_one(beside: HealthAddress | None) -> None:
+    server = WebServer(host="127.0.0.1", port=0, ready=Watched().ready, health=beside, metrics=some_metrics)
+    with structlog.testing.capture_logs() as logs:
+        ports = [await server.start()]
+    ports += [entry["port"] for entry in logs if entry["event"] == "web.health_listening"]
+    answers = []
+    async with aiohttp.ClientSession() as session:
+        for port in ports:
+            async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                answers.append((answer.status, await answer.text(), answer.headers["Content-Type"]))
+    await server.stop()
+    assert answers[-1] == (200, "atelier_workers 1.0\n", "text/plain; version=0.0.4; charset=utf-8")
+    assert [status for status, *_ in answers] == ([200] if beside is None else [404, 200])
+
+
+async def test_metrics_are_off_by_default(watched: Watched) -> None:
+    assert (await watched.get("/metrics"))[0] == 404
+
+
 async def test_internal_error_is_logged_by_route() -> None:
     """A 500 without details; the path is not logged."""
 

@@ -4,7 +4,7 @@ discord.py sleeps through a rate limit inside the request, for as long as Discor
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ REQUEST_SECONDS: Final = 30.0
 _SLEPT_THROUGH_SECONDS: Final = 5.0
 # Discord names no time if a message older than an hour was edited too often.
 _UNNAMED_SECONDS: Final = 20.0
+_OTHER_SCOPE: Final = "other"
+_SCOPES: Final = ("global", "shared", "user", _OTHER_SCOPE)
 
 
 class RateLimitError(Exception):
@@ -40,6 +42,27 @@ class _Request:
     timeout: asyncio.Timeout
     in_channel: bool
     limit: RateLimitError | None = None
+
+
+class RateLimitCounts:
+    """Discord's rate limits since the start: numbers and seconds by scope.
+
+    `user` are those of one route, `shared` those of one channel for all bots. `other` come from a proxy before Discord.
+    """
+
+    def __init__(self) -> None:
+        self.limits = dict.fromkeys(_SCOPES, 0)
+        self.seconds = dict.fromkeys(_SCOPES, 0.0)
+
+    async def note(self, session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestEndParams) -> None:
+        """Count an answer with a rate limit."""
+        del session, context
+        if params.response.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return
+        scope = params.response.headers.get("X-RateLimit-Scope", _OTHER_SCOPE)
+        scope = scope if scope in self.limits else _OTHER_SCOPE
+        self.limits[scope] += 1
+        self.seconds[scope] += _seconds_to_wait(params.response.headers)
 
 
 _CURRENT: ContextVar[_Request | None] = ContextVar("current_request", default=None)
@@ -86,11 +109,16 @@ async def note_rate_limit(session: aiohttp.ClientSession, context: Any, params: 
         # The library holds back all other requests until this one has slept; cut off, it would do so for ever.
         request.timeout.reschedule(None)
         return
-    try:
-        wait = float(headers["Retry-After"])
-    except (KeyError, ValueError):
-        wait = _UNNAMED_SECONDS
+    wait = _seconds_to_wait(headers)
     if wait > _SLEPT_THROUGH_SECONDS:
         of_channel = not by_token or headers.get("X-RateLimit-Scope") == "shared"
         request.limit = RateLimitError(wait, in_channel=of_channel and request.in_channel)
         request.timeout.reschedule(asyncio.get_running_loop().time())
+
+
+def _seconds_to_wait(headers: Mapping[str, str]) -> float:
+    """Return the pause of a rate limit."""
+    try:
+        return float(headers["Retry-After"])
+    except (KeyError, ValueError):
+        return _UNNAMED_SECONDS

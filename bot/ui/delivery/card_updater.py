@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import random
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.observer import CardLookup
 from bot.services.job_snapshots import JobSnapshotService
 from bot.ui.delivery.bounded_requests import RateLimitError
+from bot.ui.delivery.card_outcomes import CardOutcome
 from bot.ui.delivery.discord_errors import RETRYABLE, DiscordErrorKind, classify
 from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_attachments import KeptAttachment, attached_inputs
@@ -99,7 +100,10 @@ class _Channel:
 
 
 class CardUpdater:
-    """A `JobObserver` that shows jobs on Discord."""
+    """A `JobObserver` that shows jobs on Discord.
+
+    `outcomes` counts its updates since the start.
+    """
 
     def __init__(
         self,
@@ -125,6 +129,7 @@ class CardUpdater:
         self._page_turns = page_turns or PageTurns()
         self._clock = clock
         self._random = randomness
+        self.outcomes: Counter[CardOutcome] = Counter()
         self._schedule = DelayQueue(clock, self._show, concurrency=_EDITS_AT_ONCE)
         self._shown: dict[str, _Shown] = {}  # the one used longest ago first
         self._channels: dict[int, _Channel] = {}
@@ -270,6 +275,7 @@ class CardUpdater:
         shown.failures += 1
         shown.not_before = self._clock.monotonic() + wait
         self._schedule.set(job_id, wait)
+        self.outcomes[_outcome_of(error)] += 1
         if kind is DiscordErrorKind.BLOCKED:
             _log.error("discord.client_blocked", job=job_id, by="Cloudflare", code=40333, retry_in=round(wait, 1))
         elif kind is DiscordErrorKind.PASSING:
@@ -346,6 +352,8 @@ class CardUpdater:
                 shown.delivery = delivery  # a notice that has to wait does not upload the pictures again
                 await self._notifier.notify(snapshot, shown.progress)
             await self._card_store.mark_delivered(job_id, delivery)
+            is_on_card = delivery is Delivery.CARD
+            self.outcomes[CardOutcome.DELIVERED if is_on_card else CardOutcome.DELIVERED_ELSEWHERE] += 1
             if delivery is Delivery.CARD and self._hint is not None:
                 await self._hint.offer(job)
             if delivery is not Delivery.CARD:
@@ -396,11 +404,15 @@ class CardUpdater:
             await self._delivery.show(job, view)
         except CardGoneError:
             shown.gone = True
+            self.outcomes[CardOutcome.GONE] += 1
             _log.info("card.gone_early", job=job.id, state=job.state)
         except Exception as error:
             if classify(error) in RETRYABLE:
                 raise
+            self.outcomes[CardOutcome.REFUSED] += 1
             _log.exception("card.refused", job=job.id)
+        else:
+            self.outcomes[CardOutcome.EDITED] += 1
 
     async def _look_again(self, job: Job, shown: _Shown) -> None:
         """Check if the job moved on during an edit, in any process.
@@ -411,6 +423,19 @@ class CardUpdater:
         shown.overtaken = current.state is not job.state
         if shown.overtaken:
             self._schedule.set(job.id)
+
+
+def _outcome_of(error: Exception) -> CardOutcome:
+    """Return the outcome of an update that is repeated later."""
+    if isinstance(error, RateLimitError):
+        return CardOutcome.LIMITED
+    match classify(error):
+        case DiscordErrorKind.BLOCKED:
+            return CardOutcome.BLOCKED
+        case DiscordErrorKind.PASSING:
+            return CardOutcome.PUT_OFF
+        case _:
+            return CardOutcome.FAILED
 
 
 def _is_card(job: Job, message: discord.Message) -> bool:
