@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection
 
 from bot.monitoring.studio_collector import StudioCollector
+from db import overview
 from db.audit_results import AuditResult, AuditResultRepository
 from db.database import Database
 from db.workers import WorkerRepository
@@ -53,6 +55,18 @@ async def test_scrapes_within_two_seconds_share_one_reading(sqlite_database: Dat
         clock.advance(pause)
         await collector.refresh()
     assert reads == ["read", "read"]
+
+
+async def test_reading_takes_only_indexes_of_unfinished_jobs(sqlite_database: Database) -> None:
+    """A scrape must not read all jobs that ever were."""
+
+    def explain(connection: Connection) -> list[str]:
+        queries = [str(each.compile(dialect=connection.dialect)) for each in (overview._LIVE, overview._UNDELIVERED)]
+        return [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").one().detail for query in queries]
+
+    live, undelivered = await sqlite_database.read(explain)
+    assert "ix_jobs_live" in live
+    assert "ix_jobs_undelivered" in undelivered
 
 
 async def test_lost_database_leaves_no_stale_numbers(sqlite_database: Database) -> None:
