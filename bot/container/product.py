@@ -65,7 +65,7 @@ from cogs.origins import Origins
 from cogs.preset import PresetCommands
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
-from cogs.studio import Studio
+from cogs.studio import AdmissionCommands, Studio
 from db.key_value import KeyValueRepository
 
 _COMMANDS_KEY = "commands sent to Discord"
@@ -355,7 +355,7 @@ class Container(ServiceContainer):
                 command_ids=lambda: self.command_sync.command_ids,
                 mentions=self.settings.edit_by_mention,
             ),
-            Studio(access=self.access),
+            Studio(AdmissionCommands(access=self.access)),
         )
 
     async def install(self) -> None:

@@ -63,11 +63,16 @@ def default(name: str) -> str:
 
 
 def slash_commands() -> Iterator[str]:
-    """Yield every slash command of the cogs as members type it."""
-    for file in sorted((REPOSITORY / "cogs").glob("[a-z]*.py")):
-        for each in vars(import_module(f"cogs.{file.stem}")).values():
-            if isinstance(each, type) and issubclass(each, commands.Cog) and each.__module__ == f"cogs.{file.stem}":
-                group = f"{each.__cog_group_name__} " if issubclass(each, commands.GroupCog) else ""
+    """Yield every slash command of the cogs as members type it.
+
+    The cogs of a package are one group, of the package's name.
+    """
+    for file in sorted((REPOSITORY / "cogs").rglob("[a-z]*.py")):
+        module = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
+        package = "" if file.parent.name == "cogs" else f"{file.parent.name} "
+        for each in vars(import_module(module)).values():
+            if isinstance(each, type) and issubclass(each, commands.Cog) and each.__module__ == module:
+                group = f"{each.__cog_group_name__} " if issubclass(each, commands.GroupCog) else package
                 for command in each.__cog_app_commands__:
                     yield from (f"/{group}{name}" for name in leaves(command))
 

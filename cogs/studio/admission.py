@@ -1,4 +1,4 @@
-"""`/studio`: running the studio in a server."""
+"""`/studio admit`: admission of servers by the bot's owner."""
 
 from typing import Any
 
@@ -13,11 +13,8 @@ from bot.services.access import AccessService
 from bot.ui.render.panels import admitted_panel
 
 
-@app_commands.guild_only()
-@app_commands.allowed_installs(guilds=True, users=False)
-@app_commands.default_permissions(manage_guild=True)
-class Studio(commands.GroupCog, name="studio", description=locale_str("Run the studio")):
-    """Commands for server admins and the bot's owner."""
+class AdmissionCommands(commands.Cog):
+    """Commands for the bot's owner."""
 
     def __init__(self, *, access: AccessService) -> None:
         self._access = access

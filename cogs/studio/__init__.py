@@ -1,0 +1,6 @@
+"""`/studio`: running the studio in a server. One module for each concern."""
+
+from cogs.studio.admission import AdmissionCommands
+from cogs.studio.group import Studio
+
+__all__ = ["AdmissionCommands", "Studio"]
