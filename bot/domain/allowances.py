@@ -23,8 +23,8 @@ class PeriodKind(StrEnum):
     MONTH = "month"
 
 
-# A month counts as 30 days when allowances of different periods are compared.
-_DAYS: Final = {PeriodKind.DAY: 1, PeriodKind.WEEK: 7, PeriodKind.MONTH: 30}
+DAYS_BY_PERIOD: Final = {PeriodKind.DAY: 1, PeriodKind.WEEK: 7, PeriodKind.MONTH: 30}
+"""The days of a period when different ones are compared: a month counts as 30."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class AllowanceEntry:
     @property
     def generosity(self) -> tuple[bool, Fraction, int]:
         """A sort key: unlimited, then credits a day, then the longer period."""
-        days = _DAYS[self.period]
+        days = DAYS_BY_PERIOD[self.period]
         return self.amount is None, Fraction(self.amount or 0, days), days
 
 
