@@ -19,9 +19,10 @@ async def test_each_end_of_a_job_is_recorded_once(sqlite_database: Database, tmp
     ended: list[Job] = []
     async with engine_harness(sqlite_database, tmp_path) as harness:
         harness.engine.subscribe(ended.append)
-        done, cancelled = await harness.create_job(), await harness.create_job()
-        for job in (done, cancelled):
-            await harness.wait_for_state(job.id, State.QUEUED)
+        done = await harness.create_job()
+        await harness.wait_for_state(done.id, State.QUEUED)
+        cancelled = await harness.create_job()
+        await harness.wait_for_state(cancelled.id, State.QUEUED)
         await harness.cancel(cancelled.id)
         await harness.wait_for_state(cancelled.id, State.CANCELLED, step=1)
         harness.server.finish(harness.server.jobs[0])
