@@ -2,9 +2,11 @@
 
 import hashlib
 import hmac
+import os
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -14,7 +16,9 @@ from bot.domain.attachments import MAX_BYTES, InputPolicy
 from bot.domain.catalogue import Catalogue
 from bot.engine.callback_urls import hash_token, input_url_for, new_token, webhook_url_for
 from bot.engine.claimer import CallbackUrl
+from bot.engine.clock import Clock, SystemClock
 from bot.engine.config import EngineConfig
+from bot.engine.shifted_clock import OFFSET_FILE_VARIABLE, ShiftedClock
 from bot.images.address_policy import TrustedNetworks
 from bot.images.disk_space import MEGABYTE, DiskSpace
 from bot.images.download import ImageDownloader
@@ -22,7 +26,7 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
-from bot.providers.http import RecordExchange
+from bot.providers.http import RecordExchange, utc_now
 from bot.secret_key import SecretKey, load_secret_key
 from bot.settings import DISCORD_API_URL, Settings
 from bot.web.server import HealthAddress
@@ -42,8 +46,20 @@ def build_catalogue(settings: Settings, providers: Sequence[str], today: date) -
     )
 
 
+def build_clock(settings: Settings) -> Clock:
+    """Return the machine's clock; in the sandbox one that can be moved."""
+    file = os.environ.get(OFFSET_FILE_VARIABLE)
+    if file is None or settings.discord_api_url == DISCORD_API_URL:
+        return SystemClock()
+    return ShiftedClock(Path(file))
+
+
 def build_providers(
-    settings: Settings, client: httpx.AsyncClient, record: RecordExchange | None = None
+    settings: Settings,
+    client: httpx.AsyncClient,
+    record: RecordExchange | None = None,
+    *,
+    now: Callable[[], datetime] = utc_now,
 ) -> dict[str, Provider]:
     """Return the providers with a key, in the operator's order.
 
@@ -53,7 +69,7 @@ def build_providers(
     for name in settings.providers:
         spec, key = settings.specs[name], settings.key_of(name)
         secret = None if key is None else key.get_secret_value()
-        http = spec.open_http(client, settings.api_url_of(name), secret, record=record)
+        http = spec.open_http(client, settings.api_url_of(name), secret, clock=now, record=record)
         providers[name] = spec.build(http, **settings.extras_of(name))
     return providers
 

@@ -3,8 +3,9 @@
 import asyncio
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from sandbox.clock import StudioClock
 from sandbox.providers import (
     BflServer,
     ComfyServer,
@@ -25,20 +26,21 @@ _USUAL: Final = Latency(queue=1, work=3)
 class ImageApis:
     """One fake of each image API, with a random key.
 
-    `servers` has them by the provider's name, in the bot's order of preference.
+    `servers` has them by the provider's name, in the bot's order of preference. `clock` is the studio's time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: StudioClock | None = None) -> None:
+        times = clock or StudioClock()
         self._keys: dict[str, str] = {}
-        self.skillboss = SkillBossServer(key=self._new_key("skillboss"), latency=_USUAL)
-        self.reve2img = Reve2ImgServer(key=self._new_key("reve2img"), latency=_USUAL)
+        self.skillboss = SkillBossServer(**self._options("skillboss", times))
+        self.reve2img = Reve2ImgServer(**self._options("reve2img", times))
         # The bot downloads pictures from this machine only at the addresses in its settings.
-        self.fal = FalServer(key=self._new_key("fal"), latency=_USUAL, media_at_api=True)
-        self.bfl = BflServer(key=self._new_key("bfl"), latency=_USUAL, media_at_api=True)
-        self.openai = OpenAiImagesServer(key=self._new_key("openai"), latency=_USUAL)
-        self.openrouter = OpenRouterServer(key=self._new_key("openrouter"), latency=_USUAL)
-        self.gemini = GeminiServer(key=self._new_key("gemini"), latency=_USUAL)
-        self.comfyui = ComfyServer(latency=_USUAL)
+        self.fal = FalServer(**self._options("fal", times), media_at_api=True)
+        self.bfl = BflServer(**self._options("bfl", times), media_at_api=True)
+        self.openai = OpenAiImagesServer(**self._options("openai", times))
+        self.openrouter = OpenRouterServer(**self._options("openrouter", times))
+        self.gemini = GeminiServer(**self._options("gemini", times))
+        self.comfyui = ComfyServer(latency=_USUAL, clock=times.monotonic, wall_clock=times)
         self.servers: dict[str, ImageApiServer] = {
             "skillboss": self.skillboss,
             "reve2img": self.reve2img,
@@ -88,6 +90,6 @@ class ImageApis:
             "DEFAULT_MODEL": "reve-2.0",
         }
 
-    def _new_key(self, provider: str) -> str:
+    def _options(self, provider: str, times: StudioClock) -> dict[str, Any]:
         self._keys[provider] = f"sandbox-{secrets.token_urlsafe(16)}"
-        return self._keys[provider]
+        return {"key": self._keys[provider], "latency": _USUAL, "clock": times.monotonic, "wall_clock": times}

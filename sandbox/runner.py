@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sandbox.clock import StudioClock
 from sandbox.discord import DiscordServer, Upload, add_elsewhere, default_world
 from sandbox.image_apis import ImageApis
 from sandbox.providers.pictures import draw_picture
@@ -52,11 +53,19 @@ class Sandbox:
         self._token = token
         self._command = list(command)
         self.folder = folder
-        state = default_world(token=token)
+        self.clock = StudioClock(folder / "clock-offset")
+        state = default_world(token=token, now=self.clock)
         add_elsewhere(state)
         self.discord = DiscordServer(state)
-        self.apis = ImageApis()
-        self.page = Page(self.discord, providers=self.apis.servers, bot=self, ledger=ledger, token=_kept_token(folder))
+        self.apis = ImageApis(self.clock)
+        self.page = Page(
+            self.discord,
+            providers=self.apis.servers,
+            bot=self,
+            ledger=ledger,
+            clock=self.clock,
+            token=_kept_token(folder),
+        )
         self.page.mount()
         self._bot: asyncio.subprocess.Process | None = None
         self._bot_port = 0
@@ -131,6 +140,7 @@ class Sandbox:
             "DISCORD_TOKEN": self._token,
             "DISCORD_API_URL": self.discord.api_url,
             **self.apis.environment(),
+            **self.clock.environment(),
             "DATA_DIR": str(self.folder),
             "DATABASE_URL": f"sqlite+aiosqlite:///{self.folder / 'atelier.db'}",
             "HTTP_HOST": "127.0.0.1",

@@ -16,7 +16,7 @@ from bot.engine.call_sender import CallSender
 from bot.engine.card_store import CardStore
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.claimer import CallbackUrl
-from bot.engine.clock import Clock, SystemClock
+from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.decode_guard import DecodeGuard
 from bot.engine.engine import Engine
@@ -43,6 +43,7 @@ from bot.engine.worker_store import WorkerStore
 from bot.factories import (
     build_callback_url,
     build_catalogue,
+    build_clock,
     build_engine_config,
     build_image_service,
     build_input_policy,
@@ -88,7 +89,7 @@ class EngineContainer:
         self.settings = settings
         self.database = database
         self.http = http
-        self.clock = clock or SystemClock()
+        self.clock = clock or build_clock(settings)
         self.new_id = new_id
         self.randomness = randomness or seeded_random()
 
@@ -117,7 +118,7 @@ class EngineContainer:
     def providers(self) -> Mapping[str, Provider]:
         """Configured providers by name, in the operator's order."""
         record = None if self.instruments is None else self.instruments.record_exchange
-        return build_providers(self.settings, self.http, record)
+        return build_providers(self.settings, self.http, record, now=self.clock.now)
 
     @cached_property
     def provider_names(self) -> tuple[str, ...]:

@@ -97,6 +97,11 @@ class HttpRules:
 DEFAULT_RULES: Final = HttpRules()
 
 
+def utc_now() -> datetime:
+    """Return the machine's time in UTC, with its time zone."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """A request to a provider, its duration and its fault, if any."""
@@ -130,7 +135,7 @@ class ProviderHttp:
 
     Nothing is retried and no redirect followed here. The client is shared, and its builder closes it.
     `base_url` may have a path. URLs are built from it or accepted by the rules, so the key goes nowhere else. `key` is
-    None for an API without keys. `clock` returns the aware time to compare a Retry-After date with. `record` is called
+    None for an API without keys. `clock` returns the aware time to compare dates of the API with. `record` is called
     with each exchange.
     """
 
@@ -144,7 +149,7 @@ class ProviderHttp:
         rules: HttpRules = DEFAULT_RULES,
         submit_read_timeout: float | None = None,
         read_timeout: float = READ_SECONDS,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
         record: RecordExchange | None = None,
     ) -> None:
         parts = urlsplit(base_url)
@@ -159,7 +164,7 @@ class ProviderHttp:
         self._rules = rules
         self._submit_read_timeout = rules.submit_seconds if submit_read_timeout is None else submit_read_timeout
         self._read_timeout = read_timeout
-        self._clock = clock
+        self.now = clock
         self._record = record
 
     def at(self, base_url: str, *, with_key: bool = True) -> "ProviderHttp":
@@ -172,7 +177,7 @@ class ProviderHttp:
             rules=self._rules,
             submit_read_timeout=self._submit_read_timeout,
             read_timeout=self._read_timeout,
-            clock=self._clock,
+            clock=self.now,
             record=self._record,
         )
 
@@ -345,7 +350,7 @@ class ProviderHttp:
 
     def _wait(self, headers: httpx.Headers, document: object) -> float | None:
         """Return the seconds to wait, by Retry-After or by the rules."""
-        seconds = seconds_to_wait(headers.get("retry-after"), self._clock())
+        seconds = seconds_to_wait(headers.get("retry-after"), self.now())
         return self._rules.wait_of(headers, document) if seconds is None else seconds
 
     @property

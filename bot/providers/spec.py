@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
 
 from bot.providers.base import Provider
 from bot.providers.found_models import FoundModel
-from bot.providers.http import DEFAULT_RULES, HttpRules, ProviderHttp, RecordExchange
+from bot.providers.http import DEFAULT_RULES, HttpRules, ProviderHttp, RecordExchange, utc_now
 from bot.providers.model_list import ModelLister
 
 
@@ -82,7 +83,21 @@ class ProviderSpec:
         return self.key_variable if self.needs_key else self.url_variable
 
     def open_http(
-        self, client: httpx.AsyncClient, url: str, key: str | None, *, record: RecordExchange | None = None
+        self,
+        client: httpx.AsyncClient,
+        url: str,
+        key: str | None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        record: RecordExchange | None = None,
     ) -> ProviderHttp:
         """Return the access to the API at a URL with a key; see `ProviderHttp`."""
-        return ProviderHttp(name=self.name, base_url=url, key=key, client=client, rules=self.rules, record=record)
+        return ProviderHttp(
+            name=self.name,
+            base_url=url,
+            key=key,
+            client=client,
+            rules=self.rules,
+            clock=clock,
+            record=record,
+        )

@@ -50,7 +50,8 @@ class ImageApiServer(ABC):
     """An image API on its own port.
 
     `key` is the account's key, `other_keys` are those of other accounts. A `balance` of None is unlimited. Tests may
-    give `clock` (seconds) and `ids`. `middlewares` present at the start are put around the requests.
+    give `clock` (monotonic seconds), `wall_clock` (Unix seconds) and `ids`. `middlewares` present at the start are put
+    around the requests.
 
     `cases` are the named cases. With `signs_pictures`, images have a provenance manifest. With
     `stops_on_disconnect`, a handler is cancelled once its client is gone. `keyless_endpoints` need no key.
@@ -72,11 +73,13 @@ class ImageApiServer(ABC):
         balance: Cost | None = None,
         latency: Latency | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         ids: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self.faults = Faults({name: case.endpoint for name, case in self.cases.items()})
         self.requests: deque[RecordedRequest] = deque(maxlen=_MAX_REMEMBERED)
         self.middlewares: list[Middleware] = []
+        self.wall_clock = wall_clock
         self.store = JobStore(
             latency=latency or Latency(),
             balance=balance,

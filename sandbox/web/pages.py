@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
+from sandbox.clock import StudioClock
 from sandbox.discord import ClientRefusal, DiscordServer, Message, Upload
 from sandbox.discord.encoding import Json
 from sandbox.discord.entities import DEFAULT_UPLOAD_LIMIT
@@ -38,7 +39,8 @@ _DEFAULT_USER: Final = "member"
 class Page:
     """The page on a fake Discord; mount it before the server starts.
 
-    If `bot` is None, the page cannot start or kill the bot. A `token` of an earlier page lets its tabs go on.
+    If `bot` is None, the page cannot start or kill the bot; without `clock`, it cannot move the time. A `token` of an
+    earlier page lets its tabs go on.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Page:
         providers: Mapping[str, ImageApiServer] | None = None,
         bot: BotProcess | None = None,
         ledger: Ledger | None = None,
+        clock: StudioClock | None = None,
         token: str | None = None,
     ) -> None:
         self._discord = discord
@@ -55,7 +58,7 @@ class Page:
         self._views = Views(discord.world)
         self._uploads = Uploads()
         self._user_actions = UserActions(discord, self._views, self._uploads)
-        self._panel = Panel(discord, FaultInjector(discord, providers or {}), bot, ledger)
+        self._panel = Panel(discord, FaultInjector(discord, providers or {}), bot, ledger, clock)
         self._user_settings = UserSettings(discord)
         self._sessions: set[Session] = set()
         self._last_panel: Json = {}
@@ -172,6 +175,7 @@ class Page:
             "services": self._panel.faults.services(),
             "has_process": self._panel.has_process,
             "has_ledger": self._panel.has_ledger,
+            "zones": self._panel.zones,
         }
 
     def _on_message(self, event: MessageEvent, message: Message) -> None:

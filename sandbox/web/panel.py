@@ -4,18 +4,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from sandbox.clock import StudioClock
 from sandbox.discord import Actor, ClientRefusal, DiscordServer
 from sandbox.discord.encoding import Json
 from sandbox.web.bot_process import BotProcess, Ledger
 from sandbox.web.fault_injection import FaultInjector
 from sandbox.web.guild_actions import GuildActions
+from sandbox.web.time_actions import ZONES, TimeActions
 
 
 class Panel:
     """Runs the panel's actions."""
 
     def __init__(
-        self, discord: DiscordServer, faults: FaultInjector, bot: BotProcess | None, ledger: Ledger | None
+        self,
+        discord: DiscordServer,
+        faults: FaultInjector,
+        bot: BotProcess | None,
+        ledger: Ledger | None,
+        clock: StudioClock | None,
     ) -> None:
         self.faults = faults
         self._discord = discord
@@ -24,8 +31,10 @@ class Panel:
         self._work: asyncio.Task[None] | None = None
         self._start_error: str | None = None
         self._guilds = GuildActions(discord)
+        self._time = None if clock is None else TimeActions(clock)
         self.actions: dict[str, Callable[[Actor, Json], Awaitable[Json]]] = {
             **self._guilds.actions,
+            **(self._time.actions if self._time is not None else {}),
             "break": self.break_,
             "mend": self.mend,
             "latency": self.latency,
@@ -47,6 +56,11 @@ class Panel:
         """Return whether the ledger can be read from here."""
         return self._ledger is not None
 
+    @property
+    def zones(self) -> list[str]:
+        """Return the time zones to move in; none if the time cannot be moved."""
+        return [] if self._time is None else list(ZONES)
+
     def state(self) -> Json:
         """Return the bot's state, the active faults and the servers."""
         return {
@@ -54,6 +68,7 @@ class Panel:
             "trouble": self._start_error,
             **self.faults.state(),
             **self._guilds.state(),
+            "offset": 0.0 if self._time is None else self._time.offset,
         }
 
     async def close(self) -> None:

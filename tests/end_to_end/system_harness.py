@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import aiohttp
 from sqlalchemy import Connection, select
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 from db.audit import audit
 from db.database import Database
 from db.tables import accounts, jobs
+from sandbox.clock import StudioClock
 from sandbox.discord import DiscordServer, Message, default_world, media, text
 from sandbox.providers import MANUAL, ImageApiServer, Job, Reve2ImgServer, SkillBossServer
 from tests.support.catalogue import SEED_MODELS_FILE
@@ -82,7 +83,8 @@ class SystemHarness:
 
     `close` stops everything.
 
-    `database_url` is the bot's database; the default is an SQLite file in `folder`. A second bot `beside` another
+    `database_url` is the bot's database; the default is an SQLite file in `folder`. `clock` is a time for all of them
+    that a test moves. A second bot `beside` another
     harness uses its fakes; the other harness starts and closes them.
     """
 
@@ -92,20 +94,23 @@ class SystemHarness:
         *,
         database_url: str | None = None,
         launch: Launch | None = None,
+        clock: StudioClock | None = None,
         beside: "SystemHarness | None" = None,
     ) -> None:
         self.folder = folder
         self._launch = launch or default_launch
         self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
         self._beside = beside
-        self.discord: DiscordServer = DiscordServer(default_world(token=TOKEN)) if beside is None else beside.discord
+        self.clock = clock or StudioClock()
+        self.discord: DiscordServer = (
+            DiscordServer(default_world(token=TOKEN, now=self.clock)) if beside is None else beside.discord
+        )
         self.discord.world.acknowledge_within = PATIENCE
+        timed: Any = {"latency": MANUAL, "clock": self.clock.monotonic, "wall_clock": self.clock}
         self.skillboss: SkillBossServer = (
-            SkillBossServer(key=SKILLBOSS_KEY, latency=MANUAL) if beside is None else beside.skillboss
+            SkillBossServer(key=SKILLBOSS_KEY, **timed) if beside is None else beside.skillboss
         )
-        self.reve2img: Reve2ImgServer = (
-            Reve2ImgServer(key=REVE2IMG_KEY, latency=MANUAL) if beside is None else beside.reve2img
-        )
+        self.reve2img: Reve2ImgServer = Reve2ImgServer(key=REVE2IMG_KEY, **timed) if beside is None else beside.reve2img
         self._http_socket = _reserved()
         self.http_port: int = self._http_socket.getsockname()[1]
         self._bot: BotProcess | None = None
@@ -157,6 +162,7 @@ class SystemHarness:
             "COMMUNITIES": "*",
             "POLL_INTERVAL_SECONDS": "0.05",
             "LOG_FORMAT": "json",
+            **self.clock.environment(),
             **settings,
         }
 

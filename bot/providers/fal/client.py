@@ -4,7 +4,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -72,8 +72,8 @@ def _kind_of(status: int, document: object, headers: httpx.Headers) -> FaultKind
 class Fal(ProviderDefaults):
     """The provider `fal`.
 
-    `platform_url` has the history of requests, `jwks_url` the keys of webhooks. `now` returns the aware time. With the
-    queue at a host of the operator's, fal's own history is not read.
+    `platform_url` has the history of requests, `jwks_url` the keys of webhooks. `now` returns the aware time (default:
+    that of `http`). With the queue at a host of the operator's, fal's own history is not read.
     """
 
     name: Final = "fal"
@@ -85,7 +85,7 @@ class Fal(ProviderDefaults):
         *,
         platform_url: str = PLATFORM_URL,
         jwks_url: str = JWKS_URL,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         # Not at the top: cryptography takes 9 MB, also of studios without fal.
         from bot.providers.fal.webhook_signatures import SigningKeys  # noqa: PLC0415
@@ -96,8 +96,8 @@ class Fal(ProviderDefaults):
         self._platform = None if is_foreign else http.at(platform_url)
         parts = urlsplit(jwks_url)
         keys = http.at(f"{parts.scheme}://{parts.netloc}", with_key=False)
-        self._keys = SigningKeys(lambda: _read_keys(keys, parts.path), now=lambda: now().timestamp())
-        self._now = now
+        self._now = now or http.now
+        self._keys = SigningKeys(lambda: _read_keys(keys, parts.path), now=lambda: self._now().timestamp())
         self._unknown = UnknownWords(self.name, structlog.get_logger(__name__))
         self._answered: deque[str] = deque(maxlen=_MOST_REMEMBERED)
 

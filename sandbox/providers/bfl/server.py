@@ -7,7 +7,6 @@ are polled at the returned address alone; a task with a webhook has none, and is
 import asyncio
 import hashlib
 import hmac
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
@@ -60,7 +59,7 @@ _BY_STATUS: Final = {
 class BflServer(ImageApiServer):
     """Fake of Black Forest Labs: costs in replies, samples with a lifetime.
 
-    It charges pictures, and refused outputs by case. Nothing can be cancelled. `wall_clock` returns Unix seconds.
+    It charges pictures, and refused outputs by case. Nothing can be cancelled.
     With `media_at_api`, the samples are at `url` too: the sandbox's bot downloads from the addresses in its settings
     alone.
     """
@@ -71,14 +70,12 @@ class BflServer(ImageApiServer):
     def __init__(
         self,
         *,
-        wall_clock: Callable[[], float] = time.time,
         ids: Callable[[], str] = lambda: str(uuid.uuid4()),
         media_at_api: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(ids=ids, **options)
         self.tasks: dict[str, Task] = {}
-        self.wall_clock = wall_clock
         self.webhooks = SignedWebhooks(
             self.faults,
             build=lambda job, _: self.body(job),

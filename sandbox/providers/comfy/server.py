@@ -3,9 +3,8 @@
 Every route is also under `/api`. No key is needed. Outputs and uploads survive a restart, the rest does not.
 """
 
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
@@ -34,18 +33,17 @@ _MAX_ID_CHARS: Final = 100
 class ComfyServer(ImageApiServer):
     """Fake of ComfyUI: free, and the client may choose the prompt's id.
 
-    `billed` has one charge of zero for each drawn prompt. `wall_clock` returns Unix seconds.
+    `billed` has one charge of zero for each drawn prompt.
     """
 
     cases: ClassVar[Mapping[str, Case]] = CASES
     max_body_bytes = 100 * 1024 * 1024
 
-    def __init__(self, *, wall_clock: Callable[[], float] = time.time, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.prompts: dict[str, Prompt] = {}
         self.history: dict[str, Job] = {}
         self.files = Files()
-        self.wall_clock = wall_clock
         self.sockets = Sockets()
         self._executor = Executor(self, self.sockets)
         self._number = 0

@@ -5,7 +5,6 @@ Three hosts on three ports: the queue at `url`, the platform with the key set at
 """
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +41,7 @@ _NO_INPUT: Final = "Input should be accessible"
 class FalServer(ImageApiServer):
     """Fake of fal: charges successful outputs, signs its webhooks.
 
-    `admin_key` alone may read the billing events. `wall_clock` returns Unix seconds. A running job goes on after a
+    `admin_key` alone may read the billing events. A running job goes on after a
     cancel unless `obeys_cancel`. With `forgets_cancelled`, a cancelled request is unknown; otherwise it has ended with
     the error `client_cancelled`. With `lists_running`, the platform lists requests before their end. With
     `media_at_api`, the media are at `url` too: the sandbox's bot downloads from the addresses in its settings alone.
@@ -55,7 +54,6 @@ class FalServer(ImageApiServer):
         self,
         *,
         admin_key: str = "sandbox-admin-key",
-        wall_clock: Callable[[], float] = time.time,
         ids: Callable[[], str] = lambda: str(uuid.uuid4()),
         media_at_api: bool = False,
         **options: Any,
@@ -68,9 +66,8 @@ class FalServer(ImageApiServer):
         self.forgets_cancelled = False
         self.lists_running = False
         self.requests_by_id: dict[str, FalRequest] = {}
-        self.wall_clock = wall_clock
         self.new_id = ids
-        self.signer = WebhookSigner(wall_clock)
+        self.signer = WebhookSigner(self.wall_clock)
         self.webhooks = SignedWebhooks(
             self.faults,
             build=lambda job, case: webhook_body(job, self.requests_by_id[job.id], self.picture_urls(job), case),

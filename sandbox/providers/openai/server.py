@@ -174,7 +174,7 @@ class OpenAiImagesServer(SynchronousServer):
         pictures = (
             [{"url": url} for url in self.picture_urls(job)] if urls else [_encoded(each) for each in job.pictures]
         )
-        body: dict[str, Any] = {"created": int(time.time()), "data": pictures}
+        body: dict[str, Any] = {"created": int(self.wall_clock()), "data": pictures}
         if self.profile.name == "xai":
             allowed = case != "refused_xai_picture"
             body["data"] = [{**(each if allowed else {}), "respect_moderation": allowed} for each in pictures]
@@ -218,7 +218,7 @@ class OpenAiImagesServer(SynchronousServer):
         if fault is not None and fault.kind in (Kind.RESET_AFTER, Kind.HALF, Kind.MALFORMED):
             return break_connection(request)
         for picture in job.pictures:
-            event = {"type": f"{prefix}.completed", "created_at": int(time.time()), **_encoded(picture)}
+            event = {"type": f"{prefix}.completed", "created_at": int(self.wall_clock()), **_encoded(picture)}
             await _send(response, {**event, **_settings(job, call), "usage": used.as_json() if used else None})
         return response
 

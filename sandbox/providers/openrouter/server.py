@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -116,7 +115,8 @@ class OpenRouterServer(SynchronousServer):
         job = await self.run_job(job_request, account, fault, inputs=inputs)
         if not job.pictures:
             self.store.refund(job)
-        body = {"created": int(time.time()), "data": [_encoded(job, each) for each in job.pictures], **_usage(job)}
+        pictures = [_encoded(job, each) for each in job.pictures]
+        body = {"created": int(self.wall_clock()), "data": pictures, **_usage(job)}
         return web.json_response(body, headers={"X-Generation-Id": f"gen-{job.id}"})
 
     def _job_request(
@@ -163,7 +163,7 @@ class OpenRouterServer(SynchronousServer):
         if fault is not None and fault.kind in (Kind.RESET_AFTER, Kind.HALF, Kind.MALFORMED):
             return break_connection(request)
         for picture in job.pictures:
-            event = {"type": "image_generation.completed", "created": int(time.time())}
+            event = {"type": "image_generation.completed", "created": int(self.wall_clock())}
             await _send(response, json.dumps({**event, **_encoded(job, picture), **_usage(job)}))
         await _send(response, "[DONE]")
         return response

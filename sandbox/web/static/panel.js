@@ -2,6 +2,7 @@
 import { act, byId, fill, h, morph } from "./dom.js";
 import { icon } from "./icons.js";
 import { group } from "./panel_group.js";
+import { showTime, timeGroup } from "./clock.js";
 import { drawLedger } from "./ledger.js";
 import { ask } from "./socket.js";
 import { say } from "./actions.js";
@@ -19,7 +20,7 @@ const button = (id, label, run, style = "secondary") => h("button", { type: "but
 
 // `again` reloads the current person.
 export function buildPanel(again) {
-  const { table, has_process: process, has_ledger: ledger } = store.world;
+  const { table, zones, has_process: process, has_ledger: ledger } = store.world;
   fill(
     byId("panel"),
     h("header", { class: "panel-head" }, h("h2", {}, "Sandbox controls"), h("button", { type: "button", class: "plain", id: "close-panel", "data-act": "toggle-panel", "aria-label": "Close" }, icon("close", 22))),
@@ -36,6 +37,7 @@ export function buildPanel(again) {
         button("gateway-invalidate", "End the session", () => press("gateway", { action: "invalidate" })),
         button("expire-tokens", "Expire interaction tokens", () => press("tokens", {})),
         button("expire-addresses", "Expire file addresses", () => press("addresses", {})))),
+    zones.length > 0 && timeGroup(),
     rolesGroup(),
     serversGroup(),
     userGroup(again),
@@ -112,6 +114,7 @@ function grouped(rows) {
 export function showPanel(state) {
   store.panel = state;
   showServers();
+  showTime();
   const broken = state.active.length;
   const top = byId("bot-state");
   top.dataset.state = state.bot;

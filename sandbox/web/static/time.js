@@ -1,5 +1,6 @@
 // Times in Discord's formats; relative times are refreshed.
 import { h } from "./dom.js";
+import { store } from "./store.js";
 
 const LOCALE = "en-US";
 const formats = {
@@ -23,32 +24,35 @@ const STEPS = [
   ["second", 1],
 ];
 
-export function format(seconds, style) {
-  const date = new Date(seconds * 1000);
+export function format(at, style) {
+  const date = new Date(at * 1000);
   if (Number.isNaN(date.getTime())) return "Invalid date";
-  if (style === "R") return ago(seconds);
+  if (style === "R") return ago(at);
   if (!made.has(style)) made.set(style, new Intl.DateTimeFormat(LOCALE, formats[style] ?? formats.f));
   return made.get(style).format(date);
 }
 
-function ago(seconds) {
-  const away = Math.round(seconds - Date.now() / 1000);
+// The studio's time in Unix seconds.
+export const seconds = () => Date.now() / 1000 + (store.panel?.offset ?? 0);
+
+function ago(at) {
+  const away = Math.round(at - seconds());
   const [unit, length] = STEPS.find((each) => Math.abs(away) >= each[1]) ?? STEPS.at(-1);
   return relative.format(Math.trunc(away / length), unit);
 }
 
-export function timestamp(seconds, style) {
-  return h("time", { class: "stamp", "data-at": seconds, "data-style": style, title: format(seconds, "F") }, format(seconds, style));
+export function timestamp(at, style) {
+  return h("time", { class: "stamp", "data-at": at, "data-style": style, title: format(at, "F") }, format(at, style));
 }
 
 // The time of a message, with the date if it is not from today.
-export function written(seconds) {
-  const day = new Date(seconds * 1000).toDateString();
-  if (day === new Date().toDateString()) return `Today at ${format(seconds, "t")}`;
-  return format(seconds, "s");
+export function written(at) {
+  const day = new Date(at * 1000).toDateString();
+  if (day === new Date(seconds() * 1000).toDateString()) return `Today at ${format(at, "t")}`;
+  return format(at, "s");
 }
 
-export const day = (seconds) => format(seconds, "D");
+export const day = (at) => format(at, "D");
 
 setInterval(() => {
   for (const node of document.querySelectorAll('time[data-style="R"]')) {
