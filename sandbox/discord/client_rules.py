@@ -82,6 +82,16 @@ class Resolver:
         except KeyError:
             return self.role(name)
 
+    def knows(self, kind: str, key: str) -> bool:
+        """Return True if a user, role or channel of this id is still here."""
+        guild = self.guild
+        if kind == "user":
+            return key in self._world.users
+        if kind == "role":
+            return guild is not None and key in guild.roles
+        channel = self._world.channels.get(key)
+        return channel is not None and guild is not None and channel.guild_id == guild.id
+
     def attachment(self, upload: Upload) -> str:
         """Upload a file, if it is within this place's limit, and resolve it."""
         limit = DEFAULT_UPLOAD_LIMIT if self.guild is None else self.guild.upload_limit

@@ -120,6 +120,9 @@ def _completed(component: Json, free: Iterator[int]) -> Json:
     given = {key: value for key, value in component.items() if value is not None}
     copy = {**_DEFAULTS.get(component["type"], {}), **given}
     copy["id"] = component.get("id") or next(free)
+    if isinstance(copy.get("default_values"), list):
+        # Clients may send numbers, but Discord's objects have texts.
+        copy["default_values"] = [{**each, "id": str(each["id"])} for each in copy["default_values"]]
     if copy["type"] == Kind.MEDIA_GALLERY:
         copy["items"] = [{**_ITEM_DEFAULTS, **item} for item in copy["items"]]
     if isinstance(copy.get("components"), list):

@@ -9,6 +9,19 @@ from sandbox.discord.errors import FormErrors, Path
 LONGEST_INPUT: Final = 4000
 _OPTION_TEXT: Final = 100
 _STYLES: Final = (1, 2)
+_ONLY_IN_MODALS: Final = (
+    Kind.TEXT_INPUT,
+    Kind.FILE_UPLOAD,
+    Kind.RADIO_GROUP,
+    Kind.CHECKBOX_GROUP,
+    Kind.CHECKBOX,
+)
+_DEFAULT_TYPES: Final = {
+    Kind.USER_SELECT: ("user",),
+    Kind.ROLE_SELECT: ("role",),
+    Kind.MENTIONABLE_SELECT: ("user", "role"),
+    Kind.CHANNEL_SELECT: ("channel",),
+}
 _MOST_VALUES: Final = {**dict.fromkeys(SELECTS, 25), Kind.FILE_UPLOAD: 10, Kind.CHECKBOX_GROUP: 10}
 
 
@@ -20,23 +33,29 @@ def check_input(component: Json, path: Path, form: FormErrors) -> None:
     elif kind in _MOST_VALUES:
         most = _MOST_VALUES[kind]
         least = _number(component, "min_values", path, form, lowest=0, highest=most, default=1)
-        up_to = _number(component, "max_values", path, form, lowest=1, highest=most, default=max(1, least))
+        usual = len(component.get("options") or []) if kind == Kind.CHECKBOX_GROUP else 1
+        up_to = _number(component, "max_values", path, form, lowest=1, highest=most, default=max(usual, least))
         if least > up_to:
             form.add((*path, "min_values"), "NUMBER_TYPE_MAX", f"int value should be less than or equal to {up_to}.")
         if kind == Kind.STRING_SELECT:
             _check_options(component, path, form, most=up_to)
+        elif kind in SELECTS:
+            _check_default_values(component, path, form, least=least, most=up_to)
 
 
 def check_place(component: Json, path: Path, form: FormErrors, *, in_modal: bool) -> None:
     """Add fields in the wrong kind of body.
 
-    Text inputs and file uploads belong in modals; a select in a modal cannot be disabled.
+    Text inputs, file uploads and choice groups belong in modals. There a select cannot be disabled, and a required one
+    takes at least one value.
     """
     kind = component.get("type", 0)
-    if not in_modal and kind in (Kind.TEXT_INPUT, Kind.FILE_UPLOAD):
+    if not in_modal and kind in _ONLY_IN_MODALS:
         form.add((*path, "type"), "UNION_TYPE_CHOICES", "This component cannot be used in a message.")
     if in_modal and component.get("disabled") and kind in SELECTS:
         form.add((*path, "disabled"), "COMPONENT_DISABLED_IN_MODAL", "A component of a modal cannot be disabled.")
+    if in_modal and kind in _MOST_VALUES and component.get("min_values") == 0 and component.get("required", True):
+        form.add((*path, "min_values"), "NUMBER_TYPE_MIN", "A required component takes at least one value.")
 
 
 def _check_text_input(component: Json, path: Path, form: FormErrors) -> None:
@@ -79,6 +98,26 @@ def _check_options(component: Json, path: Path, form: FormErrors, *, most: int) 
         form.add((*path, "max_values"), "NUMBER_TYPE_MAX", f"int value should be less than or equal to {len(options)}.")
     if sum(bool(option.get("default")) for option in options) > most:
         form.add((*path, "options"), "SELECT_COMPONENT_TOO_MANY_DEFAULT_VALUES", f"At most {most} can be the default.")
+
+
+def _check_default_values(component: Json, path: Path, form: FormErrors, *, least: int, most: int) -> None:
+    values = component.get("default_values")
+    if values is None:
+        return
+    here = (*path, "default_values")
+    if not isinstance(values, list):
+        form.add(here, "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+        return
+    if values:
+        form.length(values, here, least, most)
+    for index, value in enumerate(values):
+        if not isinstance(value, dict):
+            form.add((*here, index), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
+        elif not str(value.get("id")).isdecimal():
+            form.add((*here, index, "id"), "NUMBER_TYPE_COERCE", f'Value "{value.get("id")}" is not snowflake.')
+        elif value.get("type") not in _DEFAULT_TYPES[component["type"]]:
+            allowed = ", ".join(_DEFAULT_TYPES[component["type"]])
+            form.add((*here, index, "type"), "BASE_TYPE_CHOICES", f"Value must be one of ({allowed}).")
 
 
 def _number(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from sandbox.discord.components import completed
 from sandbox.discord.encoding import Json
 from sandbox.discord.entities import (
     COMPONENTS_V2,
@@ -193,7 +194,7 @@ class InteractionStore:
                 complaints = FormErrors()
                 check_modal(data, complaints)
                 complaints.raise_if_any()
-                interaction.modal = data
+                interaction.modal = {**data, "components": completed(data["components"])}
         interaction.acknowledged_at = now
         interaction.callback = callback
         interaction.changed.notify()

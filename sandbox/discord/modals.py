@@ -62,10 +62,18 @@ def _typed(component: Json, given: Any) -> str:
     return text
 
 
+def _defaults(component: Json, resolver: Resolver) -> list[Any]:
+    """Return the preselected values; members, roles or channels that are gone are left out."""
+    if "options" in component:
+        return [each["value"] for each in component["options"] if each.get("default")]
+    values = component.get("default_values") or []
+    return [each["id"] for each in values if resolver.knows(each["type"], each["id"])]
+
+
 def _chosen(component: Json, given: list[Any] | None, resolver: Resolver) -> list[str]:
     options = component.get("options")
     if given is None:
-        given = [each["value"] for each in options or [] if each.get("default")]
+        given = _defaults(component, resolver)
     picks = {
         Kind.FILE_UPLOAD: resolver.attachment,
         Kind.USER_SELECT: resolver.user,

@@ -64,9 +64,10 @@ function textInput(each, { id, required, describedBy }) {
 }
 
 function select(each, { id, required, describedBy, label, dialog }) {
-  let chosen = defaults(each);
-  const shown = h("span", { class: "chosen" });
   const offered = offer(each);
+  // A preselected channel, role or member that is gone is left out.
+  let chosen = defaults(each).filter((value) => offered.items.some((item) => item.value === value));
+  const shown = h("span", { class: "chosen" });
   const control = h("button", { id, type: "button", class: "select", role: "combobox", "aria-haspopup": "listbox", "aria-expanded": "false", "aria-describedby": describedBy }, shown, icon("down", 18));
   const show = () => {
     const names = chosen.map((value) => offered.items.find((item) => item.value === value)?.name ?? value);

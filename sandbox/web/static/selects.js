@@ -16,7 +16,11 @@ export function openSelect(anchor, { items, min, max, filter, chosen, done, cont
   const search = filter ? h("input", { type: "text", class: "select-filter", placeholder: "Search", "aria-label": "Search", role: "combobox", "aria-expanded": "true" }) : null;
   const list = new Listbox({ label: anchor.getAttribute("aria-label") ?? "Options", input: search, multiple: several, onPick: pick });
   const note = h("p", { class: "select-note", role: "status" });
-  const popup = h("div", { class: "select-popup popup" }, search, list.node, several && note, several && h("button", { type: "button", class: "button primary select-done", on: { click: () => end(true) } }, "Done"));
+  const clear = min === 0 && h("button", { type: "button", class: "button secondary select-clear", on: { click: () => {
+    picked.clear();
+    end(true);
+  } } }, "Clear");
+  const popup = h("div", { class: "select-popup popup" }, search, list.node, several && note, h("div", { class: "select-end" }, clear, several && h("button", { type: "button", class: "button primary select-done", on: { click: () => end(true) } }, "Done")));
 
   function pick(item) {
     if (!several) {
@@ -33,6 +37,7 @@ export function openSelect(anchor, { items, min, max, filter, chosen, done, cont
   function show(active = 0) {
     list.chosen = picked;
     list.show(fitting(items, search?.value ?? ""), { active });
+    if (clear) clear.hidden = picked.size === 0;
     note.textContent = `Choose ${min === max ? min : `${min} to ${max}`}; ${picked.size} chosen`;
   }
 
@@ -50,6 +55,16 @@ export function openSelect(anchor, { items, min, max, filter, chosen, done, cont
     anchor.focus({ preventScroll: true });
   }
 
+  // Move the focus to the buttons below the list, and return whether it stays in the popup.
+  function tabs(event) {
+    const stops = [search ?? list.node, ...popup.querySelectorAll(".select-end .button:not([hidden])")];
+    const to = stops.indexOf(document.activeElement) + (event.shiftKey ? -1 : 1);
+    if (!stops[to]) return false;
+    event.preventDefault();
+    stops[to].focus();
+    return true;
+  }
+
   const outside = (event) => popup.contains(event.target) || anchor.contains(event.target) || end(several);
 
   function place() {
@@ -64,13 +79,14 @@ export function openSelect(anchor, { items, min, max, filter, chosen, done, cont
   }
 
   popup.addEventListener("keydown", (event) => {
+    if (event.key === "Tab" && tabs(event)) return;
     if (event.key === "Escape" || event.key === "Tab") {
       event.preventDefault();
       event.stopPropagation();
       end(several);
     } else if (list.key(event)) return;
     else if (event.key === "Enter" || (event.key === " " && !search)) {
-      if (event.target.closest(".select-done")) return;
+      if (event.target.closest(".select-end")) return;
       event.preventDefault();
       list.pick(list.active);
     }
