@@ -63,7 +63,7 @@ def _typed(component: Json, given: Any) -> str:
 
 
 def _defaults(component: Json, resolver: Resolver) -> list[Any]:
-    """Return the preselected values; members, roles or channels that are gone are left out."""
+    """Return the preselected values, without members or channels now gone."""
     if "options" in component:
         return [each["value"] for each in component["options"] if each.get("default")]
     values = component.get("default_values") or []

@@ -1,4 +1,4 @@
-"""Selects of channels, roles and people on the page, by mouse and keyboard."""
+"""Selects of channels, roles and people on the page."""
 
 from collections.abc import AsyncIterator
 
