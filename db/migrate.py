@@ -43,6 +43,16 @@ async def migrate(database: Database, migrations: Path = MIGRATIONS) -> list[str
     return await database.write(lambda connection: _upgrade(connection, migrations))
 
 
+def apply_migrations(connection: Connection) -> list[str]:
+    """Apply pending migrations inside the caller's transaction."""
+    return _upgrade(connection, MIGRATIONS)
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the database's revision, or None before the first migration."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 async def pending_migrations(database: Database, migrations: Path = MIGRATIONS) -> list[str]:
     """Return the pending revisions, oldest first.
 
@@ -64,7 +74,7 @@ def _upgrade(connection: Connection, migrations: Path) -> list[str]:
 
 
 def _pending(connection: Connection, migrations: Path) -> list[str]:
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = current_revision(connection)
     revisions = [script.revision for script in ScriptDirectory(str(migrations)).walk_revisions()][::-1]
     if current is None:
         return revisions

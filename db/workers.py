@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, inspect, select, update
 
 from db.dialects import insert
 from db.tables import jobs, workers
@@ -32,6 +32,13 @@ class WorkerRepository:
         statement = insert(self._connection, workers).on_conflict_do_nothing()
         self._connection.execute(statement, {"id": worker_id, "started_at": now, "expires_at": expires_at})
         return False
+
+    def has_live(self, now: datetime) -> bool:
+        """Return whether a worker's lease is valid; False without tables."""
+        if not inspect(self._connection).has_table(workers.name):
+            return False
+        live = select(workers.c.id).where(workers.c.expires_at > now).limit(1)
+        return self._connection.execute(live).first() is not None
 
     def list_others(self, worker_id: str) -> dict[str, datetime]:
         """Return each other worker's lease end, by its own clock."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from bot.domain.images import ImageFile
 
@@ -26,6 +26,28 @@ _THUMBNAIL: Final = ".thumbnail"
 _INLINE_NAME: Final = re.compile(r"[0-9a-f]{32}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImageName:
+    """The name of an image in the store."""
+
+    sha256: str
+    media_type: str
+
+    @classmethod
+    def parse(cls, file_name: str) -> Self | None:
+        """Return the name of a file, or None if no image has such a name."""
+        sha256, _, extension = file_name.partition(".")
+        media_type = _MEDIA_TYPES.get(extension)
+        return (
+            None if media_type is None or not _SHA256.fullmatch(sha256) else cls(sha256=sha256, media_type=media_type)
+        )
+
+    @property
+    def file_name(self) -> str:
+        """The name with its extension."""
+        return f"{self.sha256}.{EXTENSIONS[self.media_type]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +156,7 @@ class ImageStore:
             file.flush()
             os.fsync(file.fileno())
 
-    def add(self, temporary: Path, image: ImageFile) -> None:
+    def add(self, temporary: Path, image: ImageFile | StoredImageName) -> None:
         """Move a file out of `temporary()` into the store, as `image` says.
 
         The same content is stored once. The temporary file is gone afterwards, even if this raises.
