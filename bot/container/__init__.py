@@ -2,6 +2,6 @@
 
 from bot.container.engine import new_id
 from bot.container.product import Container
-from bot.container.startup import command_payload, open_database, run, sync_commands
+from bot.container.startup import command_payload, end_restored_jobs, open_database, run, sync_commands
 
-__all__ = ["Container", "command_payload", "new_id", "open_database", "run", "sync_commands"]
+__all__ = ["Container", "command_payload", "end_restored_jobs", "new_id", "open_database", "run", "sync_commands"]

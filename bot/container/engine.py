@@ -25,6 +25,7 @@ from bot.engine.held_jobs import HeldJobs
 from bot.engine.input_downloader import InputDownloader
 from bot.engine.input_publisher import InputPublisher
 from bot.engine.input_store import InputStore
+from bot.engine.job_endings import JobEndings
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
@@ -34,6 +35,7 @@ from bot.engine.poller import JobPoller
 from bot.engine.progress import ProgressRegistry
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.reconciliation_store import ReconciliationStore
+from bot.engine.restored_jobs import RestoredJobs
 from bot.engine.result_downloader import ResultDownloader
 from bot.engine.status_reader import StatusReader
 from bot.engine.storage_gate import StorageGate
@@ -223,6 +225,12 @@ class EngineContainer:
     def reconciliations(self) -> ReconciliationStore:
         """Late answers about ended jobs in the database."""
         return ReconciliationStore(database=self.database, ledger=self.ledger, clock=self.clock)
+
+    @cached_property
+    def restored_jobs(self) -> RestoredJobs:
+        """End of the live jobs of a restored database."""
+        endings = JobEndings(ledger=self.ledger, catalogue=self.catalogue, config=self.engine_config)
+        return RestoredJobs(database=self.database, endings=endings)
 
     @cached_property
     def provider_status(self) -> ProviderStatus:

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from sqlalchemy import make_url
 
 from bot.client import open_http
 from bot.command_sync import CommandChanges, CommandSync
+from bot.container.engine import EngineContainer
 from bot.container.product import Container
 from bot.engine.clock import Clock
+from bot.engine.restored_jobs import EndedJobs
 from bot.factories import (
     provider_connections,
 )
@@ -76,6 +79,15 @@ async def run(
         await container.install()
         await asyncio.to_thread(read_catalogues)
         await container.lifecycle.serve(settings.discord_token, stop, hurry)
+
+
+async def end_restored_jobs(settings: Settings, database: Database, now: datetime) -> EndedJobs:
+    """End the live jobs of a restored database."""
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(provider_client())
+        container = EngineContainer(settings, database=database, http=http)
+        stack.push_async_callback(container.close)
+        return await container.restored_jobs.end_all(now)
 
 
 async def command_payload(settings: Settings) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ class FaultKind(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
     QUOTA = "quota"  # the member's stored images reach their limit
     STORAGE = "storage"  # images could not be stored here for too long
+    RESTORED = "restored"  # the database was restored from a backup in which the job had not ended
     INTERNAL = "internal"  # our own fault
     # Input images that turned out to be unusable:
     INPUT_GONE = "input_gone"  # its message was deleted, or its URL expired

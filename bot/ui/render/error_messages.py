@@ -433,6 +433,7 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     ),
     FaultKind.WEBHOOK_REFUSED: (N_("The image service did not accept the studio's address."), N_("Try again later.")),
     FaultKind.NOT_FOUND: (N_("The image service lost this request."), N_("Try again.")),
+    FaultKind.RESTORED: (N_("The studio was restored from a backup while this was being made."), N_("Try again.")),
     FaultKind.DEADLINE: (N_("The image service did not finish in time."), N_("Try again.")),
     FaultKind.UNACKNOWLEDGED: (N_("This request was interrupted before it began."), N_("Try again.")),
     FaultKind.INPUT_GONE: (N_("A picture to start from is not there any more."), N_("Attach it again.")),
