@@ -10,7 +10,7 @@ import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import aiohttp
 import discord
@@ -21,11 +21,20 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import __version__
+from bot.backup import (
+    BackupError,
+    check_backup,
+    checked_lines,
+    create_backup,
+    created_lines,
+    restore_backup,
+    restored_lines,
+)
 from bot.client import TokenRefusedError
 from bot.command_sync import describe_problem
 from bot.container import command_payload, open_database, sync_commands
 from bot.container import run as run_bot
-from bot.doctor import DATABASE_FAULTS, Finding, examine
+from bot.doctor import DATABASE_FAULTS, Finding, examine, first_cause
 from bot.domain.credits import Budget, month_of
 from bot.gateway import REFUSED_LOGIN, describe_end, describe_fault
 from bot.ledger_view import sandbox_ledger
@@ -60,6 +69,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+T = TypeVar("T")
+
 _out = Console(soft_wrap=True, highlight=False)
 _err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -175,6 +186,37 @@ def audit() -> None:
     if problems:
         _fail(f"The books do not balance: {counted(len(problems), 'mistake')}.")
     _out.print("The books balance.")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="New file, or a folder.", show_default="DATA_DIR/backups")] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Add the pictures.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Write the database to one file, also while the bot runs."""
+    settings = _settings()
+    created = _with_backup(create_backup(settings, file, datetime.now(UTC), pictures=pictures))
+    for line in created_lines(created):
+        _out.print(escape(line))
+    if created.manifest.ledger_faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of `atelier backup`.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace a used database; it is kept aside.")] = False,  # noqa: FBT002 - typer's form of a flag
+    check: Annotated[bool, typer.Option("--check", help="Only try the backup; change nothing.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Restore a backup, while no bot runs."""
+    settings = _settings()
+    now = datetime.now(UTC)
+    if check:
+        lines = checked_lines(_with_backup(check_backup(settings, file, now)))
+    else:
+        lines = restored_lines(_with_backup(restore_backup(settings, file, now, force=force)))
+    for line in lines:
+        _out.print(escape(line))
 
 
 @app.command()
@@ -372,6 +414,17 @@ def _with_database(work: Coroutine[Any, Any, list[str]]) -> list[str]:
         _fail(_newer(error))
     except DATABASE_FAULTS as error:
         _fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
+
+
+def _with_backup(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except BackupError as error:
+        _fail(str(error))
+    except NewerDatabaseError as error:
+        _fail(_newer(error))
+    except DATABASE_FAULTS as error:
+        _fail(f"The database cannot be used ({first_cause(error)}). `atelier doctor` says more.")
 
 
 def _newer(error: NewerDatabaseError) -> str:

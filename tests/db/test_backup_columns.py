@@ -9,6 +9,12 @@ from db.backup_columns import ERASED, LEFT_OUT, copied_tables
 from db.columns import metadata
 
 KEPT: Final = {
+    "access_rules": {"kind", "name"},
+    "allowances": {"period"},
+    "audit_log": {"action", "detail", "id", "reason"},
+    "bans": {"reason", "scope"},
+    "communities": {"locale", "moderator_roles", "studio_channels", "time_zone"},
+    "pauses": {"name", "reason", "scope"},
     "accounts": {"period"},
     "attempts": {"cost_currency", "cost_source", "fault", "handle", "job_id", "outcome", "provider", "record_id"},
     "budgets": {"month"},

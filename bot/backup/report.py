@@ -1,0 +1,68 @@
+"""Lines for the operator about a backup."""
+
+from collections.abc import Iterator
+
+from bot.backup.creation import Created
+from bot.backup.restoration import Restored
+
+_TIME = "%Y-%m-%d at %H:%M UTC"
+
+
+def created_lines(created: Created) -> Iterator[str]:
+    """Yield the contents of a new backup."""
+    manifest = created.manifest
+    yield f"Wrote {created.file}, {_megabytes(created.file.stat().st_size)}. Only you can read it; it holds prompts."
+    parts = [_count(manifest.rows.get("jobs", 0), "job")]
+    if manifest.pictures is not None:
+        parts.append(f"{_count(manifest.pictures, 'picture')} ({_megabytes(manifest.picture_bytes)})")
+    else:
+        parts.append("no pictures (--pictures adds them)")
+    yield f"It has {' and '.join(parts)}. Secrets are left out: keep .env and secret.key elsewhere."
+    if created.missing_pictures:
+        yield f"{_count(created.missing_pictures, 'picture')} were missing or damaged, and left out."
+    if manifest.ledger_faults:
+        yield f"The books do not balance: {_count(manifest.ledger_faults, 'mistake')}. `atelier audit` lists them."
+    else:
+        yield "The copy is sound, and its books balance."
+
+
+def restored_lines(restored: Restored) -> Iterator[str]:
+    """Yield the changes by a restore."""
+    manifest = restored.manifest
+    jobs = _count(manifest.rows.get("jobs", 0), "job")
+    yield f"Restored the backup of {manifest.made_at:{_TIME}} with {jobs}."
+    if restored.aside is not None:
+        yield f"The earlier database is kept: {restored.aside}. Delete it once you do not need it."
+    yield from _details(restored)
+    yield "What happened since is not in it: jobs, grants, deletions, and what they cost in this month's budget."
+
+
+def checked_lines(restored: Restored) -> Iterator[str]:
+    """Yield the result of a check."""
+    manifest = restored.manifest
+    jobs = _count(manifest.rows.get("jobs", 0), "job")
+    yield f"This backup of {manifest.made_at:{_TIME}} with {jobs} can be restored. Nothing was changed."
+    yield from _details(restored)
+
+
+def _details(restored: Restored) -> Iterator[str]:
+    ended = restored.ended
+    if ended.waiting:
+        yield f"{_count(ended.waiting, 'waiting job')}: cancelled, and nothing charged. They may have ended since."
+    if ended.at_provider:
+        risk = "nobody pays for them, and what they may have cost counts against the budget"
+        yield f"{_count(ended.at_provider, 'job')} at providers: given up; {risk}."
+    if restored.migrations:
+        yield f"Upgraded: {', '.join(restored.migrations)}."
+    if restored.pictures:
+        yield f"Pictures: {restored.pictures}."
+    if restored.damaged_pictures:
+        yield f"{_count(restored.damaged_pictures, 'picture')} in it are damaged."
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
