@@ -7,7 +7,7 @@ import re
 import signal
 import sqlite3
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -43,6 +43,7 @@ from bot.money_report import money_report
 from bot.providers.registry import PROVIDERS
 from bot.secret_key import SecretKeyError
 from bot.settings import Settings, SettingsError, load_settings
+from bot.studio_control import ControlError, begin_pause, end_pause, list_pauses, pause_target
 from bot.trial import (
     ExitCode,
     Picture,
@@ -58,6 +59,7 @@ from bot.trial import (
 from bot.ui.render.formatting import counted
 from db.audit import audit as audit_books
 from db.budgets import BudgetRepository
+from db.database import Database
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
 from db.money import read_money
@@ -238,6 +240,68 @@ def money(
             return list(money_report(chosen, await database.read(lambda each: read_money(each, chosen))))
 
     for line in _with_database(report()):
+        _out.print(escape(line))
+
+
+_AllOption = Annotated[bool, typer.Option("--all", help="Everything, in every server.")]
+_ProviderOption = Annotated[str | None, typer.Option(help="One provider; its jobs go to others.", show_default=False)]
+_ModelOption = Annotated[str | None, typer.Option(help="One model.", show_default=False)]
+_GuildOption = Annotated[int | None, typer.Option(help="One server, by its id.", show_default=False)]
+
+
+@app.command()
+def pause(
+    everything: _AllOption = False,  # noqa: FBT002 - typer's form of a flag
+    provider: _ProviderOption = None,
+    model: _ModelOption = None,
+    guild: _GuildOption = None,
+    reason: Annotated[str, typer.Option(help="Members see it.", show_default=False)] = "",
+) -> None:
+    """Stop new jobs, also while the bot runs; without options, list pauses."""
+    settings = _settings()
+
+    async def work(database: Database) -> list[str]:
+        target = pause_target(everything=everything, provider=provider, model=model, guild=guild)
+        if target is None:
+            return await list_pauses(database, settings)
+        return await begin_pause(database, settings, target, reason)
+
+    _control(settings, work)
+
+
+@app.command()
+def resume(
+    everything: _AllOption = False,  # noqa: FBT002 - typer's form of a flag
+    provider: _ProviderOption = None,
+    model: _ModelOption = None,
+    guild: _GuildOption = None,
+) -> None:
+    """End a pause."""
+    settings = _settings()
+
+    async def work(database: Database) -> list[str]:
+        target = pause_target(everything=everything, provider=provider, model=model, guild=guild)
+        if target is None:
+            raise ControlError("Choose --all, --provider, --model or --guild. `atelier pause` lists what is paused.")
+        return await end_pause(database, settings, target)
+
+    _control(settings, work)
+
+
+def _control(settings: Settings, work: Callable[[Database], Awaitable[list[str]]]) -> None:
+    """Print the lines of a change of the operator's, or its mistake."""
+
+    async def change() -> list[str]:
+        async with open_database(settings) as database:
+            if await pending_migrations(database):
+                _fail(_NOT_UP_TO_DATE)
+            return await work(database)
+
+    try:
+        lines = _with_database(change())
+    except ControlError as error:
+        _fail(str(error))
+    for line in lines:
         _out.print(escape(line))
 
 

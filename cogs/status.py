@@ -9,6 +9,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.status import StatusService
+from bot.ui.handlers.interactions import guild_of
 from bot.ui.render.panels import status_panel
 
 
@@ -22,5 +23,5 @@ class StudioStatus(commands.Cog):
     @app_commands.command(name="status", description=locale_str("See whether the studio is open and how busy it is"))
     async def status(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the status."""
-        view = status_panel(await self._status.get(), self._provider_name)
+        view = status_panel(await self._status.get(guild_of(interaction)), self._provider_name)
         await interaction.response.send_message(view=view, ephemeral=True)

@@ -15,12 +15,22 @@ SAVING_PRESETS: Final = 0x41_74_65_6F
 PLANNING_DIRECT_MESSAGES: Final = 0x41_74_65_70
 COUNTING_FREE_REPEATS: Final = 0x41_74_65_71
 CLAIMING_HANDLES: Final = 0x41_74_65_72
+PAUSING: Final = 0x41_74_65_73
 
 
 def advisory_lock(connection: Connection, key: int) -> None:
     """Wait until no other transaction holds the lock of this key."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def shared_advisory_lock(connection: Connection, key: int) -> None:
+    """Wait until no other transaction holds `advisory_lock` of this key.
+
+    Several transactions can hold the shared lock at once.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": key})
 
 
 def disable_timeout(connection: Connection) -> None:

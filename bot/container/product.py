@@ -44,6 +44,7 @@ from bot.ui.handlers.job_requests import JobRequests
 from bot.ui.handlers.mentions import MentionHandlers
 from bot.ui.handlers.model_offers import ModelOffers
 from bot.ui.handlers.origins import OriginHandlers
+from bot.ui.handlers.pauses import PauseHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
 from bot.ui.handlers.publications import PublicationHandlers
@@ -65,7 +66,7 @@ from cogs.origins import Origins
 from cogs.preset import PresetCommands
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
-from cogs.studio import AdmissionCommands, Studio
+from cogs.studio import AdmissionCommands, PauseCommands, Studio
 from db.key_value import KeyValueRepository
 
 _COMMANDS_KEY = "commands sent to Discord"
@@ -238,6 +239,7 @@ class Container(ServiceContainer):
         """Answers to the buttons of finished cards."""
         return CardActions(
             remix=self.remix,
+            gate=self.request_gate,
             details=self.details,
             requests=self.remix_requests,
             remix_forms=self.remix_forms,
@@ -261,6 +263,7 @@ class Container(ServiceContainer):
         return EditMenu(
             jobs=self.jobs,
             resolver=self.request_resolver,
+            gate=self.request_gate,
             requests=self.job_requests,
             actions=self.card_actions,
             forms=self.saved_forms,
@@ -282,7 +285,7 @@ class Container(ServiceContainer):
             model_offers=self.model_offers,
             snapshots=self.snapshots,
             remix=self.remix,
-            access=self.access,
+            gate=self.request_gate,
             limits=self.member_limits,
             clock=self.clock,
         )
@@ -355,7 +358,10 @@ class Container(ServiceContainer):
                 command_ids=lambda: self.command_sync.command_ids,
                 mentions=self.settings.edit_by_mention,
             ),
-            Studio(AdmissionCommands(access=self.access)),
+            Studio(
+                AdmissionCommands(access=self.access),
+                PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
+            ),
         )
 
     async def install(self) -> None:

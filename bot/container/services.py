@@ -17,6 +17,7 @@ from bot.services.jobs import JobService
 from bot.services.member_limits import MemberLimits
 from bot.services.model_availability import ModelAvailability
 from bot.services.origins import OriginService
+from bot.services.pauses import PauseService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.remix import RemixService
@@ -58,7 +59,12 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def request_gate(self) -> RequestGate:
         """Checks of requests before anything is held."""
-        return RequestGate(access=self.access, catalogue=self.catalogue, is_blocked=self.model_availability.is_blocked)
+        return RequestGate(
+            database=self.database,
+            access=self.access,
+            catalogue=self.catalogue,
+            is_blocked=self.model_availability.is_blocked,
+        )
 
     @cached_property
     def jobs(self) -> JobService:
@@ -187,6 +193,18 @@ class ServiceContainer(EngineContainer):
             image_service=self.image_service,
             access=self.access,
             limits=self.member_limits,
+        )
+
+    @cached_property
+    def pauses(self) -> PauseService:
+        """Stops of new jobs."""
+        return PauseService(
+            database=self.database,
+            now=self.clock.now,
+            new_id=self.new_id,
+            models=[model.id for model in self.catalogue.models],
+            providers=self.provider_names,
+            on_change=self.engine.wake,
         )
 
     @cached_property

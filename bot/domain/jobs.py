@@ -8,6 +8,7 @@ from typing import Final
 from bot.domain.costs import Cost
 from bot.domain.errors import FaultKind, JobStateError
 from bot.domain.images import ResultImage
+from bot.domain.pauses import Pause
 from bot.domain.preferences import Notice
 from bot.domain.requests import GenerationRequest
 
@@ -259,7 +260,7 @@ class Snapshot:
     the model if enough was measured. `waits_for_storage`: its images could not be stored at present, so it waits.
     `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left. `at_work`: the
     provider answers a submit with the images, so it works on them already. `remote_position` is the place in the
-    provider's queue, `percent` the provider's word on its work.
+    provider's queue, `percent` the provider's word on its work. `pause` is what keeps a queued job from its submit.
     """
 
     job: Job
@@ -270,6 +271,7 @@ class Snapshot:
     available: int | None = 0
     usual_seconds: tuple[int, int] | None = None
     waits_for_storage: bool = False
+    pause: Pause | None = None
     held_until: datetime | None = None
     at_work: bool = False
     remote_position: int | None = None

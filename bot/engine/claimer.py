@@ -21,6 +21,7 @@ from db.fair_share import FairShareRepository
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.locks import CLAIMING, advisory_lock
+from db.pauses import PauseRepository
 from db.queue import QueueRepository
 
 # Cards further back would hardly be watched: their queue position is not refreshed.
@@ -66,13 +67,14 @@ class ClaimResult:
 
     `claims` are in SUBMITTING now. `queue` has the first of this worker's jobs in the queue, if requested.
     `next_retry_in` is the number of seconds until the next job may be tried again. `has_waiting`: any job still
-    waits, of any worker.
+    waits, of any worker. `is_paused`: a pause may be the reason.
     """
 
     claims: tuple[Claim, ...] = ()
     queue: tuple[str, ...] = ()
     next_retry_in: float | None = None
     has_waiting: bool = False
+    is_paused: bool = False
 
 
 def has_input_urls(job: Job, until: datetime) -> bool:
@@ -130,7 +132,8 @@ class JobClaimer:
         queue = QueueRepository(connection)
         if not queue.has_waiting():
             return ClaimResult()
-        slots = Slots(connection, self._config, self._catalogue, available_submits, offer_limits)
+        pauses = PauseRepository(connection).list()
+        slots = Slots(connection, self._config, self._catalogue, available_submits, offer_limits, pauses)
         claims, retries = self._claim_jobs(connection, slots, now, limit)
         waiting = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
         if (next_due := queue.next_due(now)) is not None:
@@ -140,6 +143,7 @@ class JobClaimer:
             queue=tuple(job_id for job_id, owner in waiting if owner == self._lease.worker_id)[:_QUEUE_SHOWN],
             next_retry_in=(min(retries) - now).total_seconds() if retries else None,
             has_waiting=queue.has_waiting(),
+            is_paused=bool(pauses),
         )
 
     def _claim_jobs(

@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 _CLAIM_BATCH: Final = 64
 _QUEUE_REFRESH_SECONDS: Final = 2.0
-# Slots freed and jobs queued by other processes are only seen by reading the database.
+# Slots freed, jobs queued and pauses ended by other processes are only seen by reading the database.
 _QUEUE_CHECK_SECONDS: Final = 2.0
 _LEASE_CHECK_SECONDS: Final = 0.5
 _RETRY_AFTER_ERROR_SECONDS: Final = 10.0
@@ -139,7 +139,7 @@ class Dispatcher:
             if to_refresh > 0:
                 delays.append(to_refresh)
             delays.append(self._provider_status.next_probe_in())
-            if not self._lease.is_alone:
+            if result.is_paused or not self._lease.is_alone:
                 delays.append(_QUEUE_CHECK_SECONDS)
         return min((delay for delay in delays if delay is not None), default=None)
 

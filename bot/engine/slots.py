@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
 from bot.domain.models import Offer
+from bot.domain.pauses import Pauses, PauseScope
 from bot.domain.requests import images_by_call
 from bot.engine.config import EngineConfig
 from db.attempts import AttemptRepository
@@ -13,7 +14,10 @@ from db.queue import QueueRepository
 
 
 class Slots:
-    """Free slots, counted in the database and reduced by each claim."""
+    """Free slots, counted in the database and reduced by each claim.
+
+    Whatever is paused has none.
+    """
 
     def __init__(
         self,
@@ -22,12 +26,16 @@ class Slots:
         catalogue: Catalogue,
         available_submits: Mapping[str, int],
         offer_limits: Mapping[tuple[str, str], int],
+        pauses: Pauses,
     ) -> None:
         busy = AttemptRepository(connection).count_active_by_provider()
         self._free_submits = {
             provider: min(config.active_per_provider - busy.get(provider, 0), limit)
             for provider, limit in available_submits.items()
+            if pauses.of_all is None and provider not in pauses.names(PauseScope.PROVIDER)
         }
+        self._paused_models = pauses.names(PauseScope.MODEL)
+        self._paused_guilds = frozenset(pauses.guilds)
         self._offers = catalogue.offers
         self._offer_limits = dict(offer_limits)
         self._per_guild = config.active_per_guild
@@ -46,9 +54,10 @@ class Slots:
     @property
     def full_guilds(self) -> tuple[int, ...]:
         """Guilds without a free slot."""
-        if self._per_guild is None:
-            return ()
-        return tuple(each for each, active in self._of_guild.items() if active >= self._per_guild)
+        full = set(self._paused_guilds)
+        if self._per_guild is not None:
+            full.update(each for each, active in self._of_guild.items() if active >= self._per_guild)
+        return tuple(sorted(full))
 
     def take(self, guild_id: int, offers: Sequence[Offer], images: int = 1) -> Offer | None:
         """Take the slots of the calls to the best offer; None if none is free.
@@ -56,7 +65,8 @@ class Slots:
         The last free slot serves all calls of a job.
         """
         active = self._of_guild.get(guild_id, 0)
-        if self._per_guild is not None and active >= self._per_guild:
+        is_full = self._per_guild is not None and active >= self._per_guild
+        if is_full or guild_id in self._paused_guilds:
             return None
         for offer in offers:
             if self._is_free(offer):
@@ -68,7 +78,8 @@ class Slots:
         return None
 
     def _is_free(self, offer: Offer) -> bool:
-        return self._free_submits.get(offer.provider, 0) > 0 and self._offer_limits.get(_key(offer), 1) > 0
+        has_slot = self._free_submits.get(offer.provider, 0) > 0 and self._offer_limits.get(_key(offer), 1) > 0
+        return has_slot and offer.model not in self._paused_models
 
 
 def _key(offer: Offer) -> tuple[str, str]:

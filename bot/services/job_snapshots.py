@@ -10,13 +10,17 @@ from sqlalchemy import Connection
 from bot.domain.catalogue import Catalogue
 from bot.domain.forecasts import Lane, forecast, is_decisive
 from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.pauses import Pause
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.ledger import Ledger
 from bot.engine.progress import ProgressRegistry
+from bot.engine.retry_policy import remaining_offers
+from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository
+from db.pauses import PauseRepository
 from db.pictures import ResultImageRepository
 from db.queue import QueueRepository
 
@@ -86,6 +90,7 @@ class JobSnapshotService:
             percent=progress.percent if job.state is State.RUNNING else None,
             usual_seconds=self._usual_seconds(connection, job.request.model),
             waits_for_storage=job.state is State.HELD and self._waits_for_storage(job.request),
+            pause=self._pause(connection, job),
             held_until=self._held_until(connection, job, now),
         )
         return self._with_position(connection, live, self._position(connection, job))
@@ -122,6 +127,17 @@ class JobSnapshotService:
             forecast_seconds=None if usual is None else forecast(usual[0], own, *others),
             own_first=ahead.active_of_member + ahead.before_of_member if is_decisive(own, *others) else 0,
         )
+
+    def _pause(self, connection: Connection, job: Job) -> Pause | None:
+        """Return the pause that keeps a queued job from its submit."""
+        if job.state is not State.HELD:
+            return None
+        pauses = PauseRepository(connection).find(job.place.guild_id)
+        if not pauses:
+            return None
+        attempts = AttemptRepository(connection).list_for(job.id) if job.tries else ()
+        offers = remaining_offers(offers_for(job.request, self._catalogue), attempts)
+        return pauses.blocking(job.place.guild_id, job.request.model, [offer.provider for offer in offers])
 
     def _held_until(self, connection: Connection, job: Job, now: datetime) -> datetime | None:
         """Return the hard deadline of an UNKNOWN job without a free repeat."""

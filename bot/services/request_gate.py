@@ -5,10 +5,12 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import ModelClosedError
+from bot.domain.errors import ModelClosedError, StudioPausedError
 from bot.domain.jobs import InteractionContext
-from bot.domain.requests import GenerationRequest, require_offer
+from bot.domain.requests import GenerationRequest, offers_for, require_offer
 from bot.services.access import AccessService
+from db.database import Database
+from db.pauses import PauseRepository
 
 
 class RequestGate:
@@ -21,10 +23,12 @@ class RequestGate:
     def __init__(
         self,
         *,
+        database: Database,
         access: AccessService,
         catalogue: Catalogue,
         is_blocked: Callable[[GenerationRequest], bool] = lambda _: False,
     ) -> None:
+        self._database = database
         self._access = access
         self._catalogue = catalogue
         self._is_blocked = is_blocked
@@ -35,11 +39,35 @@ class RequestGate:
         Raises:
             NotInServerError: the request comes from outside a server and that is not allowed.
             NotAdmittedError: the server is not admitted.
+            StudioPausedError: a pause stops the request.
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
         """
         self._access.check(connection, place.guild_id)
+        pauses = PauseRepository(connection)
+        pauses.lock_for_new_job()
+        providers = [offer.provider for offer in offers_for(request, self._catalogue)]
+        pause = pauses.find(place.guild_id).blocking(place.guild_id, request.model, providers)
+        if pause is not None:
+            raise StudioPausedError(pause, model=request.model)
         require_offer(request, self._catalogue)
         if self._is_blocked(request):
             raise ModelClosedError(request.model)
+
+    def check_open(self, connection: Connection, guild_id: int) -> None:
+        """Check a guild before its member fills in a form or is asked.
+
+        Raises:
+            NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
+            NotAdmittedError: the guild is not admitted.
+            StudioPausedError: the whole studio is paused there.
+        """
+        self._access.check(connection, guild_id)
+        pause = PauseRepository(connection).find(guild_id).of_guild(guild_id)
+        if pause is not None:
+            raise StudioPausedError(pause)
+
+    async def require_open(self, guild_id: int) -> None:
+        """Raise as `check_open` does, in a separate transaction."""
+        await self._database.read(lambda connection: self.check_open(connection, guild_id))

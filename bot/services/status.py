@@ -1,17 +1,19 @@
 """Status of the bot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
 from bot.domain.credits import Budget
+from bot.domain.pauses import Pauses
 from bot.engine.clock import Clock
 from bot.engine.health import HealthRegistry, ProviderHealth
 from bot.engine.ledger import Ledger
 from bot.services.job_snapshots import JobSnapshotService
 from db.database import Database
 from db.jobs import JobRepository
+from db.pauses import PauseRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,7 @@ class Status:
 
     `providers` is their health, `waiting` and `working` count jobs, `usual_seconds` maps each offered model to its
     median and 90th percentile. `budget` is the operator's of this month; it is spent if it covers no further picture.
+    `pauses` are those that may stop jobs of the guild `guild_id`.
     """
 
     providers: tuple[ProviderHealth, ...]
@@ -28,6 +31,8 @@ class Status:
     usual_seconds: dict[str, tuple[int, int] | None]
     budget: Budget
     budget_spent: bool = False
+    guild_id: int = 0
+    pauses: Pauses = field(default_factory=Pauses)
 
 
 class StatusService:
@@ -50,14 +55,15 @@ class StatusService:
         self._health = health
         self._catalogue = catalogue
 
-    async def get(self) -> Status:
-        """Return the current status."""
+    async def get(self, guild_id: int) -> Status:
+        """Return the current status for a guild."""
         now = self._clock.now()
 
-        def read(connection: Connection) -> tuple[tuple[int, int], Budget]:
-            return JobRepository(connection).count_live(), self._ledger.budget(connection, now)
+        def read(connection: Connection) -> tuple[tuple[int, int], Budget, Pauses]:
+            pauses = PauseRepository(connection).find(guild_id)
+            return JobRepository(connection).count_live(), self._ledger.budget(connection, now), pauses
 
-        (waiting, working), budget = await self._database.read(read)
+        (waiting, working), budget, pauses = await self._database.read(read)
         providers = self._health.list()
         models = self._catalogue.models
         usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in models}
@@ -68,4 +74,6 @@ class StatusService:
             usual_seconds=usual,
             budget=budget,
             budget_spent=budget.is_spent(min((model.text_price for model in models), default=1)),
+            guild_id=guild_id,
+            pauses=pauses,
         )

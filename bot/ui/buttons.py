@@ -99,6 +99,13 @@ DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
 RESTORE: Final = ButtonSpec("restore", N_("Undo"))
 PUBLISH: Final = ButtonSpec("publish", N_("Make public"), discord.ButtonStyle.primary)
 RETRY: Final = ButtonSpec("retry", N_("Try again"), discord.ButtonStyle.primary)
+PAUSE_ALL: Final = ButtonSpec("pauseall", N_("Pause everything"), discord.ButtonStyle.danger)
+PAUSE_ALL_NOW: Final = ButtonSpec("pauseallnow", N_("Pause everything"), discord.ButtonStyle.danger)
+KEEP_RUNNING: Final = ButtonSpec("keeprunning", N_("Keep running"))
+RESUME_ALL: Final = ButtonSpec("resumeall", N_("Resume"), discord.ButtonStyle.primary)
+
+EVERYTHING: Final = "0" * 32
+"""The target of the four buttons above: they are about nothing single."""
 
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
@@ -137,6 +144,10 @@ BUTTONS: Final = (
     RESTORE,
     PUBLISH,
     RETRY,
+    PAUSE_ALL,
+    PAUSE_ALL_NOW,
+    KEEP_RUNNING,
+    RESUME_ALL,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

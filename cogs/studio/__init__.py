@@ -2,5 +2,6 @@
 
 from cogs.studio.admission import AdmissionCommands
 from cogs.studio.group import Studio
+from cogs.studio.pauses import PauseCommands
 
-__all__ = ["AdmissionCommands", "Studio"]
+__all__ = ["AdmissionCommands", "PauseCommands", "Studio"]

@@ -2,6 +2,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.errors import FaultKind, ProviderError
+from bot.domain.pauses import Pauses
 from bot.engine.circuit_breaker import FIRST_PAUSE_SECONDS, CircuitBreakers
 from bot.engine.config import EngineConfig
 from bot.engine.health import HealthRegistry
@@ -48,7 +49,7 @@ def test_refused_webhooks_are_logged_once(status: ProviderStatus) -> None:
 async def test_claim_uses_up_the_limit_of_its_offer(sqlite_database: Database) -> None:
     limits = {(OFFER.provider, OFFER.model): 1}
     slots = await sqlite_database.read(
-        lambda connection: Slots(connection, EngineConfig(), SKILLBOSS, {OFFER.provider: 5}, limits)
+        lambda connection: Slots(connection, EngineConfig(), SKILLBOSS, {OFFER.provider: 5}, limits, Pauses())
     )
     assert [slots.take(1, [OFFER]) for _ in range(2)] == [OFFER, None]
     assert slots.has_free

@@ -153,7 +153,9 @@ class JobMachine(RuleBasedStateMachine):
             engine=cast("Engine", _Idle(worker.lease.worker_id)),
             ledger=self.ledger,
             gate=RequestGate(
-                access=AccessService(database=self.database, admitted="*", now=self.clock.now), catalogue=SKILLBOSS
+                database=self.database,
+                access=AccessService(database=self.database, admitted="*", now=self.clock.now),
+                catalogue=SKILLBOSS,
             ),
             clock=self.clock,
             config=EngineConfig(waiting_per_member=4),

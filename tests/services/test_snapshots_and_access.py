@@ -149,27 +149,27 @@ async def test_status_counts_jobs_and_lists_providers_in_order(services: Service
     await acknowledged(services)
     await acknowledged(services)
     (claim,) = (await services.job_store.claim_batch(1, ROOM)).claims
-    queued = await services.status.get()
+    queued = await services.status.get(GUILD)
     assert (queued.waiting, queued.working) == (2, 0)  # one of them at the provider
     await services.job_store.mark_accepted(claim.job, Pending(handle="h", running=True))
-    status = await services.status.get()
+    status = await services.status.get(GUILD)
     assert (status.waiting, status.working) == (1, 1)
     assert [health.provider for health in status.providers] == ["skillboss", "reve2img"]
     assert list(status.usual_seconds) == ["reve-2.0", "nano-banana", "nano-banana-pro", "seedream-5"]
 
 
 async def test_status_omits_models_without_a_provider(open_services: Open) -> None:
-    status = await open_services(providers=("skillboss",)).status.get()
+    status = await open_services(providers=("skillboss",)).status.get(GUILD)
     assert list(status.usual_seconds) == ["reve-2.0", "nano-banana-pro"]
 
 
 async def test_status_shows_provider_fault_until_next_success(services: ServiceHarness) -> None:
     services.health.record_fault("skillboss", FaultKind.UNAVAILABLE, START)
-    (skillboss, reve2img) = (await services.status.get()).providers
+    (skillboss, reve2img) = (await services.status.get(GUILD)).providers
     assert skillboss == ProviderHealth(provider="skillboss", fault=FaultKind.UNAVAILABLE, since=START)
     assert reve2img == ProviderHealth(provider="reve2img")
     services.health.record_success("skillboss", START)
-    assert (await services.status.get()).providers[0] == replace(skillboss, fault=None)
+    assert (await services.status.get(GUILD)).providers[0] == replace(skillboss, fault=None)
 
 
 async def test_new_job_has_its_position_before_its_card(services: ServiceHarness) -> None:

@@ -45,6 +45,8 @@
     |  '- SearchRunningError   earlier searches of the member are still running
     |- StudioClosedError       no provider takes the job at present
     |  '- ModelClosedError     no provider serves this model; others are named
+    |- StudioPausedError       a pause refuses new jobs
+    |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
     |- ImageError              an image could not be fetched or used
     '- LedgerError             the ledger would not balance: our own fault
@@ -90,6 +92,7 @@ from bot.domain.errors.jobs import (
     StaleJobError,
 )
 from bot.domain.errors.limits import LimitError, SearchRunningError, TooManyRequestsError
+from bot.domain.errors.pauses import StudioPausedError, UnknownPauseTargetError
 from bot.domain.errors.presets import (
     EmptyPresetError,
     PresetError,
@@ -165,8 +168,10 @@ __all__ = [
     "StaleJobError",
     "StorageFullError",
     "StudioClosedError",
+    "StudioPausedError",
     "TooManyRequestsError",
     "UnknownEffectError",
     "UnknownModelError",
+    "UnknownPauseTargetError",
     "UnsupportedOptionError",
 ]

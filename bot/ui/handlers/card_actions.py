@@ -16,6 +16,7 @@ from bot.domain.saved_forms import CardForm, FilledForm
 from bot.services.details import DetailService
 from bot.services.preferences import PreferenceService
 from bot.services.remix import AT_ONCE, RemixOptions, RemixService, Source
+from bot.services.request_gate import RequestGate
 from bot.services.saved_forms import SavedFormService
 from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id, model_digest
 from bot.ui.delivery.card_updater import CardUpdater
@@ -31,7 +32,7 @@ from bot.ui.handlers.component_registry import (
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.history import HistoryHandlers
-from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.interactions import actor_of, guild_of
 from bot.ui.handlers.job_requests import PRICE_CHANGED
 from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal, chosen_value, typed_text
 from bot.ui.handlers.publications import PublicationHandlers
@@ -58,6 +59,7 @@ class CardActions:
         self,
         *,
         remix: RemixService,
+        gate: RequestGate,
         details: DetailService,
         requests: RemixRequests,
         remix_forms: RemixForms,
@@ -73,6 +75,7 @@ class CardActions:
         catalogue: Catalogue,
     ) -> None:
         self._remix = remix
+        self._gate = gate
         self._details = details
         self._requests = requests
         self._remix_forms = remix_forms
@@ -131,9 +134,10 @@ class CardActions:
     ) -> None:
         """Make something of a job, at once or by a form if there is a choice.
 
-        `message` is its card if another message was pressed.
-        Raises the errors of `RemixService` and of `JobRequests.create_resolved`; then nothing is held.
+        `message` is its card if another message was pressed. Raises the errors of `RequestGate.check_open`,
+        `RemixService` and `JobRequests.create_resolved`; then nothing is held.
         """
+        await self._gate.require_open(guild_of(interaction))
         source = await self._remix.get_source(job_id, actor_of(interaction))
         if await self._edits_first(interaction, source, action):
             await self._remix_forms.open(interaction, source, action, message or interaction.message)
@@ -161,9 +165,10 @@ class CardActions:
     ) -> None:
         """Open a job's request for changes before Again or Vary.
 
-        `message` is its card if another message was pressed. Raises the errors of `RemixService.get_source` and
-        `RemixForms.open`.
+        `message` is its card if another message was pressed. Raises the errors of `RequestGate.check_open`,
+        `RemixService.get_source` and `RemixForms.open`.
         """
+        await self._gate.require_open(guild_of(interaction))
         source = await self._remix.get_source(job_id, actor_of(interaction))
         await self._remix_forms.open(interaction, source, action, message or interaction.message)
 

@@ -14,6 +14,7 @@ from bot.domain.jobs import Action
 from bot.domain.quotes import Quote
 from bot.domain.saved_forms import FilledForm, MessageForm
 from bot.services.jobs import JobService
+from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
 from bot.services.saved_forms import SavedFormService
 from bot.ui.buttons import SAVED_FORM, custom_id
@@ -42,6 +43,7 @@ class EditMenu:
         *,
         jobs: JobService,
         resolver: ResolverService,
+        gate: RequestGate,
         requests: JobRequests,
         actions: CardActions,
         forms: SavedFormService,
@@ -49,6 +51,7 @@ class EditMenu:
     ) -> None:
         self._jobs = jobs
         self._resolver = resolver
+        self._gate = gate
         self._requests = requests
         self._actions = actions
         self._forms = forms
@@ -63,7 +66,9 @@ class EditMenu:
         Raises:
             InputError: the message has no usable image.
             JobRunningError: the message is the card of a job that has not ended.
+            NotInServerError, NotAdmittedError, StudioPausedError: as `RequestGate.check_open` raises them.
         """
+        await self._gate.require_open(guild_of(interaction))
         me = interaction.client.user
         if me is not None and message.author.id == me.id and await self._jobs.is_running(message.id):
             raise JobRunningError

@@ -28,12 +28,12 @@ from bot.domain.errors import (
 from bot.domain.jobs import Action, InteractionContext, Origin
 from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
-from bot.services.access import AccessService
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import Actor, JobService
 from bot.services.member_limits import FreeAction, MemberLimits
 from bot.services.remix import RemixOptions, RemixService, Source
+from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import picture_of
@@ -87,7 +87,7 @@ class MentionHandlers:
         model_offers: ModelOffers,
         snapshots: JobSnapshotService,
         remix: RemixService,
-        access: AccessService,
+        gate: RequestGate,
         limits: MemberLimits,
         clock: Clock,
     ) -> None:
@@ -97,7 +97,7 @@ class MentionHandlers:
         self._model_offers = model_offers
         self._snapshots = snapshots
         self._remix = remix
-        self._access = access
+        self._gate = gate
         self._limits = limits
         self._clock = clock
         self._seen = RecentKeys()
@@ -177,7 +177,7 @@ class MentionHandlers:
     async def _answer(self, message: discord.Message, me: int) -> None:
         guild_id = 0 if message.guild is None else message.guild.id
         try:
-            await self._access.require(guild_id)
+            await self._gate.require_open(guild_id)
             await self._ask(message, guild_id, me)
         except _HintNeededError as hint:
             await (self._hint if hint.seldom else reply)(message, str(hint))

@@ -46,9 +46,11 @@ from bot.domain.errors import (
     StaleJobError,
     StorageFullError,
     StudioClosedError,
+    StudioPausedError,
     TooManyRequestsError,
     UnknownEffectError,
     UnknownModelError,
+    UnknownPauseTargetError,
     UnsupportedOptionError,
 )
 from bot.domain.jobs import State
@@ -57,12 +59,13 @@ from bot.ui.buttons import AFFORD, INSTEAD
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
+from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.truncation import cut
 
 _QUOTED: Final = 60
 
 
-def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each error is what a table is
+def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912, PLR0915 - one case for each error
     """Return the words for a member, at most three short lines.
 
     None for errors no member can cause.
@@ -175,6 +178,10 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             if not error.models:
                 return _nothing_charged(what, _("No other model can do the same. Try again later, or check `/status`."))
             return _nothing_charged(what, _("For the same request, use {models}.").format(models=listed(error.models)))
+        case StudioPausedError():
+            return _nothing_charged(*pause_refusal(error))
+        case UnknownPauseTargetError():
+            return _in_lines(*unknown_pause_target(error))
         case StudioClosedError():
             return _nothing_charged(
                 _("The studio is closed for this model at the moment."),

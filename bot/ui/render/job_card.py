@@ -33,6 +33,7 @@ from bot.ui.render.formatting import (
     together,
     usually,
 )
+from bot.ui.render.pauses import paused_note
 from bot.ui.truncation import cut
 
 _PROMPT_SHOWN: Final = 300
@@ -300,6 +301,8 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
         return f"{_('Generating')} · {started}\n-# {note}"
     if job.cancel_requested_at is not None:
         return f"{_('Cancelling')} · {started}"
+    if snapshot.pause is not None:
+        return f"{_('Paused')} · {ago(job.created_at)}\n-# {paused_note(snapshot.pause)}"
     state = _live_state(snapshot, late=late)
     started = ago(job.created_at) if _is_waiting(snapshot) else started
     parts = [state, started]

@@ -21,6 +21,7 @@ from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import ago, command_link, escaped, in_credits, number, usually
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
+from bot.ui.render.pauses import paused
 
 _NAMED_COMMANDS: Final = (
     "imagine",
@@ -57,15 +58,23 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
 
     `provider_name` returns a provider's name for people.
     """
-    open_ = not status.budget_spent and any(health.fault not in _CLOSED for health in status.providers)
+    stopped = status.pauses.of_guild(status.guild_id)
+    open_ = (
+        stopped is None and not status.budget_spent and any(health.fault not in _CLOSED for health in status.providers)
+    )
     lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
     lines += [_("The studio's budget for this month is used up.")] if status.budget_spent else []
+    lines += [f"{paused(each)} ({ago(each.at)})" for each in status.pauses]
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
     lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
     lines += [f"-# {provider_name(each.provider)}: {_condition(each)}" for each in status.providers]
     lines += _usual_times(status.usual_seconds)
     lines.append("-# " + _budget(status.budget))
-    fine = open_ and all(health.fault is None and not health.closed_models for health in status.providers)
+    fine = (
+        open_
+        and not status.pauses
+        and all(health.fault is None and not health.closed_models for health in status.providers)
+    )
     return _panel("\n".join(lines), GREEN if fine else AMBER)
 
 

@@ -1,0 +1,117 @@
+"""Pauses from the command line."""
+
+from datetime import UTC, datetime
+
+from bot.container import new_id
+from bot.domain.errors import UnknownPauseTargetError
+from bot.domain.pauses import MAX_REASON, Pause, PauseScope
+from bot.factories import build_catalogue
+from bot.services.pauses import PauseService
+from bot.settings import Settings
+from db.database import Database
+
+_KINDS = {
+    PauseScope.GUILD: "Server {name} ({by})",
+    PauseScope.STUDIO: "Server {name} ({by})",
+    PauseScope.MODEL: "Model {name}",
+    PauseScope.PROVIDER: "Provider {name}",
+}
+
+
+class ControlError(Exception):
+    """A mistake in a command; the text names it and the way out."""
+
+
+def pause_target(
+    *, everything: bool, provider: str | None, model: str | None, guild: int | None
+) -> tuple[PauseScope, str] | None:
+    """Return the one target of the options, None without any.
+
+    Raises:
+        ControlError: there are several, or an id is not one.
+    """
+    given = [
+        (scope, str(value))
+        for scope, value in (
+            (PauseScope.ALL, "" if everything else None),
+            (PauseScope.PROVIDER, provider),
+            (PauseScope.MODEL, model),
+            (PauseScope.GUILD, guild),
+        )
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise ControlError("Choose one of --all, --provider, --model and --guild.")
+    if guild is not None and guild <= 0:
+        raise ControlError("--guild takes the server's id: in Discord, Copy Server ID in its menu.")
+    return given[0] if given else None
+
+
+async def begin_pause(database: Database, settings: Settings, target: tuple[PauseScope, str], reason: str) -> list[str]:
+    """Begin a pause and return the lines to print.
+
+    Raises:
+        ControlError: there is no such model or provider, or the reason is too long.
+    """
+    if len(reason) > MAX_REASON:
+        raise ControlError(f"--reason takes {MAX_REASON} characters at most; this has {len(reason)}.")
+    try:
+        pause = await _service(database, settings).begin(*target, reason=reason)
+    except UnknownPauseTargetError as error:
+        raise ControlError(_unknown(error)) from error
+    return [
+        f"{_what(pause)} is paused: no new jobs. Those at providers finish; queued ones wait.",
+        f"End it with: atelier resume {_option(pause)}",
+    ]
+
+
+async def end_pause(database: Database, settings: Settings, target: tuple[PauseScope, str]) -> list[str]:
+    """End a pause and return the lines to print.
+
+    Raises:
+        ControlError: there is no such model or provider.
+    """
+    service = _service(database, settings)
+    try:
+        ended = await service.end(*target)
+    except UnknownPauseTargetError as error:
+        raise ControlError(_unknown(error)) from error
+    what = _what(Pause(scope=target[0], name=target[1], reason="", actor_id=0, at=datetime.now(UTC)))
+    left = [f"Still paused: {line}" for line in await list_pauses(database, settings, if_none="")]
+    return [f"{what} goes on." if ended else f"{what} was not paused.", *(each for each in left if each)]
+
+
+async def list_pauses(database: Database, settings: Settings, *, if_none: str = "Nothing is paused.") -> list[str]:
+    """Return a line for each pause."""
+    pauses = await _service(database, settings).list()
+    lines = [
+        f"{_what(each)} since {each.at:%Y-%m-%d %H:%M} UTC{f': {each.reason}' if each.reason else ''}"
+        for each in pauses
+    ]
+    return lines or ([if_none] if if_none else [])
+
+
+def _service(database: Database, settings: Settings) -> PauseService:
+    catalogue = build_catalogue(settings, settings.providers, datetime.now(UTC).date())
+    return PauseService(
+        database=database,
+        now=lambda: datetime.now(UTC),
+        new_id=new_id,
+        models=[model.id for model in catalogue.models],
+        providers=settings.providers,
+    )
+
+
+def _what(pause: Pause) -> str:
+    by = "by its admins" if pause.scope.is_admins else "by you"
+    return _KINDS.get(pause.scope, "Everything").format(name=pause.name, by=by)
+
+
+def _option(pause: Pause) -> str:
+    return "--all" if pause.scope is PauseScope.ALL else f"--{pause.scope} {pause.name}"
+
+
+def _unknown(error: UnknownPauseTargetError) -> str:
+    if not error.known:
+        return f"There is no {error.scope} {error.name}: none is configured."
+    return f"There is no {error.scope} {error.name}. Choose {', '.join(error.known)}."

@@ -1,0 +1,71 @@
+"""Answers to `/studio pause`, `/studio resume` and the owner's buttons."""
+
+from typing import Any
+
+import discord
+
+from bot.domain.errors import NotAllowedError
+from bot.domain.lazy_text import LazyText
+from bot.domain.pauses import PauseScope
+from bot.services.pauses import PauseService
+from bot.ui.handlers.interactions import guild_of
+from bot.ui.render.pause_panels import all_paused_panel, all_resumed_panel, ask_pause_panel, guild_paused, guild_resumed
+
+
+class PauseHandlers:
+    """Pauses begun and ended in Discord."""
+
+    def __init__(self, *, pauses: PauseService) -> None:
+        self._pauses = pauses
+
+    async def pause_guild(self, interaction: discord.Interaction[Any], reason: str) -> None:
+        """Pause the studio in the interaction's server."""
+        name = str(guild_of(interaction))
+        await self._pauses.begin(PauseScope.STUDIO, name, actor_id=interaction.user.id, reason=reason)
+        await _answer(interaction, guild_paused())
+
+    async def resume_guild(self, interaction: discord.Interaction[Any]) -> None:
+        """End the pause that admins began in the interaction's server."""
+        guild_id = guild_of(interaction)
+        ended = await self._pauses.end(PauseScope.STUDIO, str(guild_id), actor_id=interaction.user.id)
+        remaining = (await self._pauses.list()).of_guild(guild_id)
+        await _answer(interaction, guild_resumed(remaining, ended=ended))
+
+    async def ask_pause_all(self, interaction: discord.Interaction[Any], _: str) -> None:
+        """Ask the owner whether to pause everything, or show that it is.
+
+        Raises:
+            NotAllowedError: the person is not the bot's owner.
+        """
+        await _require_owner(interaction)
+        pause = (await self._pauses.list()).of_all
+        view = ask_pause_panel() if pause is None else all_paused_panel(pause)
+        await interaction.response.send_message(view=view)
+
+    async def pause_all(self, interaction: discord.Interaction[Any], _: str) -> None:
+        """Pause everything; raises as `ask_pause_all` does."""
+        await _require_owner(interaction)
+        pause = (await self._pauses.list()).of_all
+        if pause is None:
+            pause = await self._pauses.begin(PauseScope.ALL, actor_id=interaction.user.id)
+        await interaction.response.edit_message(view=all_paused_panel(pause))
+
+    async def keep_running(self, interaction: discord.Interaction[Any], _: str) -> None:
+        """Close the question; raises as `ask_pause_all` does."""
+        await _require_owner(interaction)
+        await interaction.response.edit_message(view=all_resumed_panel(changed=False))
+
+    async def resume_all(self, interaction: discord.Interaction[Any], _: str) -> None:
+        """End the pause of everything; raises as `ask_pause_all` does."""
+        await _require_owner(interaction)
+        await self._pauses.end(PauseScope.ALL, actor_id=interaction.user.id)
+        await interaction.response.edit_message(view=all_resumed_panel(changed=True))
+
+
+async def _require_owner(interaction: discord.Interaction[Any]) -> None:
+    if not await interaction.client.is_owner(interaction.user):
+        raise NotAllowedError(LazyText("the bot's owner"))
+
+
+async def _answer(interaction: discord.Interaction[Any], text: str) -> None:
+    await interaction.response.send_message(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())

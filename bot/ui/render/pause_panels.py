@@ -1,0 +1,60 @@
+"""Answers to admins and owners who pause the studio."""
+
+import discord
+from discord import ui
+
+from bot.domain.pauses import Pause
+from bot.ui.buttons import EVERYTHING, KEEP_RUNNING, PAUSE_ALL, PAUSE_ALL_NOW, RESUME_ALL, ButtonSpec
+from bot.ui.i18n import _
+from bot.ui.render.formatting import ago
+from bot.ui.render.job_card import AMBER, GREEN, payload_view
+from bot.ui.render.pauses import paused
+
+
+def guild_paused() -> str:
+    """Return the answer to `/studio pause`."""
+    return "\n".join(
+        [
+            _("The studio is paused in this server. New pictures are refused with your reason; running ones finish."),
+            _("Queued ones wait, and can be cancelled. `/studio resume` goes on."),
+        ]
+    )
+
+
+def guild_resumed(remaining: Pause | None, *, ended: bool) -> str:
+    """Return the answer to `/studio resume`.
+
+    `remaining` is the operator's pause of the server, `ended` whether the admins' own was there.
+    """
+    said = _("The studio goes on in this server.") if ended else _("The studio is not paused by this server's admins.")
+    if remaining is None:
+        return said
+    only = _("Only the operator can end that pause.")
+    return "\n".join([_("Your pause is over.") if ended else "", f"{paused(remaining)}", only]).strip()
+
+
+def ask_pause_panel() -> ui.LayoutView:
+    """Return the question before everything is paused."""
+    text = _("Pause everything, in every server? New pictures are refused; running ones finish, and queued ones wait.")
+    return _panel(text, AMBER, PAUSE_ALL_NOW, KEEP_RUNNING)
+
+
+def all_paused_panel(pause: Pause) -> ui.LayoutView:
+    """Return the state of a paused studio, with the way back."""
+    text = _("Everything is paused since {when}. Running pictures finish; queued ones wait.")
+    return _panel(text.format(when=ago(pause.at)), AMBER, RESUME_ALL)
+
+
+def all_resumed_panel(*, changed: bool) -> ui.LayoutView:
+    """Return the state of a running studio."""
+    return _panel(_("The studio goes on.") if changed else _("Nothing was changed: the studio goes on."), GREEN)
+
+
+def pause_all_row() -> ui.ActionRow[ui.LayoutView]:
+    """Return the button to pause everything."""
+    return ui.ActionRow(PAUSE_ALL.build(EVERYTHING))
+
+
+def _panel(text: str, colour: discord.Colour, *buttons: ButtonSpec) -> ui.LayoutView:
+    row = [ui.ActionRow(*(spec.build(EVERYTHING) for spec in buttons))] if buttons else []
+    return payload_view(ui.Container(ui.TextDisplay(text), *row, accent_colour=colour))
