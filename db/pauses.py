@@ -25,7 +25,7 @@ class PauseRepository:
         shared_advisory_lock(self._connection, PAUSING)
 
     def find(self, guild_id: int) -> Pauses:
-        """Return the pauses that may stop a guild's jobs."""
+        """Return the pauses of a guild's jobs."""
         return Pauses(_from_row(row) for row in self._connection.execute(_FOR_GUILD, {"the_guild": str(guild_id)}))
 
     def list(self) -> Pauses:

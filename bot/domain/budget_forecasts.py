@@ -20,7 +20,7 @@ _LEAST_DATA: Final = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetForecast:
-    """The pace of spending, and the day on which it ends the budget.
+    """The pace of spending, and the day of the budget's end.
 
     `a_day` is credits. `ends_on` is None if the budget lasts until the end of its month, or has no limit.
     """

@@ -69,16 +69,16 @@ class Pauses:
         return tuple(sorted({int(name) for scope, name in self._entries if scope in scopes}))
 
     def names(self, scope: PauseScope) -> frozenset[str]:
-        """Return the names that are paused in a scope."""
+        """Return the paused names in a scope."""
         return frozenset(name for each, name in self._entries if each is scope)
 
     def of_guild(self, guild_id: int) -> Pause | None:
-        """Return the pause that stops a whole guild, the operator's first."""
+        """Return the pause of a whole guild, the operator's first."""
         own = (self._entries.get((scope, str(guild_id))) for scope in (PauseScope.GUILD, PauseScope.STUDIO))
         return self.of_all or next((each for each in own if each is not None), None)
 
     def blocking(self, guild_id: int, model: str, providers: Collection[str]) -> Pause | None:
-        """Return the pause that stops a job, or None.
+        """Return the pause in a job's way, or None.
 
         `providers` are all that could take the job: only together their pauses stop it.
         """

@@ -129,7 +129,7 @@ class JobSnapshotService:
         )
 
     def _pause(self, connection: Connection, job: Job) -> Pause | None:
-        """Return the pause that keeps a queued job from its submit."""
+        """Return the pause in the way of a queued job's submit."""
         if job.state is not State.HELD:
             return None
         pauses = PauseRepository(connection).find(job.place.guild_id)

@@ -21,7 +21,7 @@ class StudioPausedError(AtelierError):
 
 
 class UnknownPauseTargetError(AtelierError):
-    """No model or provider has this name; `known` are those that exist."""
+    """The name of a model or provider is unknown; `known` are the others."""
 
     code = "unknown_pause_target"
 

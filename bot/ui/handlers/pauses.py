@@ -25,14 +25,14 @@ class PauseHandlers:
         await _answer(interaction, guild_paused())
 
     async def resume_guild(self, interaction: discord.Interaction[Any]) -> None:
-        """End the pause that admins began in the interaction's server."""
+        """End the admins' pause of the interaction's server."""
         guild_id = guild_of(interaction)
         ended = await self._pauses.end(PauseScope.STUDIO, str(guild_id), actor_id=interaction.user.id)
         remaining = (await self._pauses.list()).of_guild(guild_id)
         await _answer(interaction, guild_resumed(remaining, ended=ended))
 
     async def ask_pause_all(self, interaction: discord.Interaction[Any], _: str) -> None:
-        """Ask the owner whether to pause everything, or show that it is.
+        """Ask the owner before everything is paused, or show the pause.
 
         Raises:
             NotAllowedError: the person is not the bot's owner.

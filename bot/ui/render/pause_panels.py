@@ -1,4 +1,4 @@
-"""Answers to admins and owners who pause the studio."""
+"""Answers about pauses to admins and owners."""
 
 import discord
 from discord import ui

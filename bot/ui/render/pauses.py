@@ -22,7 +22,7 @@ _NAME_SHOWN: Final = 60
 
 
 def paused(pause: Pause) -> str:
-    """Return a sentence: what is paused, by whom and why."""
+    """Return the sentence about a pause: its extent, author and reason."""
     name = display_name(pause.name) if pause.scope is PauseScope.PROVIDER else pause.name
     what = _(_WHAT[pause.scope]).format(name=name)
     if not pause.reason:
@@ -32,7 +32,7 @@ def paused(pause: Pause) -> str:
 
 
 def paused_note(pause: Pause) -> str:
-    """Return the note on the card of a job that waits for a pause's end."""
+    """Return the note on a waiting job's card."""
     return f"{paused(pause)}\n-# {_('This waits, and continues by itself later.')}"
 
 
@@ -49,7 +49,7 @@ def pause_refusal(error: StudioPausedError) -> tuple[str, str]:
 
 
 def unknown_pause_target(error: UnknownPauseTargetError) -> tuple[str, str]:
-    """Return the cause of a refusal, and the names that exist."""
+    """Return the cause of a refusal, and the known names."""
     said = (
         _("There is no provider “{name}”.") if error.scope is PauseScope.PROVIDER else _("There is no model “{name}”.")
     )
