@@ -160,7 +160,7 @@ async def test_paused_queued_job_is_released_at_the_hard_deadline(
 async def test_concurrent_jobs_and_a_pause_leave_no_job_after_it(
     database: Database, shell: PauseService, tmp_path: Path
 ) -> None:
-    """A job is created before the pause, or refused: none appears after the pause was stored."""
+    """Each one is created before the pause is stored, or refused."""
     async with engine_harness(database, tmp_path, start=False) as harness:
 
         async def create(member: int) -> bool:
