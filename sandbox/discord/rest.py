@@ -21,6 +21,8 @@ from sandbox.discord.recorder import RecordedRequest, Recorder, SentFile
 from sandbox.discord.state import World
 
 PREFIX = "/api/v10"
+UNVERSIONED = "/api"
+WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 
 
 class RestApi:
@@ -39,6 +41,9 @@ class RestApi:
         """Add the routes to an application, and a response for unknown routes."""
         for route in routes:
             app.router.add_route(route.method, PREFIX + route.template, self._endpoint(route))
+            if route.template == WEBHOOK:
+                # Discord's client shows the addresses of webhooks without a version.
+                app.router.add_route(route.method, UNVERSIONED + route.template, self._endpoint(route))
         app.router.add_route("*", PREFIX + "/{rest:.*}", self._not_found)
 
     def _endpoint(self, route: Route) -> Any:

@@ -7,17 +7,22 @@ from sandbox.discord.entities import Message
 from sandbox.discord.http_request import NO_CONTENT, Call, Reply, Route
 from sandbox.discord.interactions import Interaction, InteractionStore
 from sandbox.discord.messages import MessageForm, MessageStore
+from sandbox.discord.webhooks import ChannelWebhooks
 
 _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _MESSAGE = _WEBHOOK + "/messages/{message_id}"
 
 
 class InteractionRoutes:
-    """Serves the bot's requests with interaction tokens."""
+    """Serves the bot's requests with interaction tokens.
 
-    def __init__(self, interactions: InteractionStore, messages: MessageStore) -> None:
+    Webhooks of channels have the same path to post to.
+    """
+
+    def __init__(self, interactions: InteractionStore, messages: MessageStore, webhooks: ChannelWebhooks) -> None:
         self._interactions = interactions
         self._messages = messages
+        self._webhooks = webhooks
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -37,7 +42,9 @@ class InteractionRoutes:
         return Reply(response) if call.query.get("with_response") in ("1", "true", "True") else NO_CONTENT
 
     def follow_up(self, call: Call) -> Reply:
-        """Post another message."""
+        """Post another message, or one of a channel's webhook."""
+        if self._webhooks.has(call.params["webhook_id"]):
+            return self._webhooks.execute(call)
         interaction = self._interaction(call)
         message = self._interactions.follow_up(interaction, _form(call, interaction))
         return Reply(self._messages.render(message))

@@ -32,13 +32,15 @@ from sandbox.discord.notifier import PATIENCE
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posting import Post, post_as
 from sandbox.discord.ratelimits import RateLimits
+from sandbox.discord.receiver import Receiver
 from sandbox.discord.recorder import RecordedRequest, Recorder
-from sandbox.discord.rest import PREFIX, RestApi
+from sandbox.discord.rest import PREFIX, UNVERSIONED, RestApi
 from sandbox.discord.rest_application import ApplicationRoutes
 from sandbox.discord.rest_channels import ChannelRoutes
 from sandbox.discord.rest_guilds import GuildRoutes
 from sandbox.discord.rest_interactions import InteractionRoutes
 from sandbox.discord.state import World
+from sandbox.discord.webhooks import ChannelWebhooks
 
 LARGEST_REQUEST = 512 * 1024 * 1024
 """Bytes of a request that are read before giving up; Discord's own limits are checked file by file."""
@@ -70,6 +72,8 @@ class DiscordServer(GuildChanges):
         self.commands = CommandRegistry(world)
         self.messages = MessageStore(world, self.cdn, self._publish)
         self.interactions = InteractionStore(world, self.messages)
+        self.webhooks = ChannelWebhooks(world, self.messages)
+        self.receiver = Receiver(world.now)
         self._subscribers: list[Publish] = []
         self._runner: web.AppRunner | None = None
         self._address = ("127.0.0.1", 0)
@@ -98,6 +102,17 @@ class DiscordServer(GuildChanges):
     def gateway_url(self) -> str:
         """The fake's address instead of `wss://gateway.discord.gg/`."""
         return self.base_url.replace("http", "ws", 1) + "/gateway/"
+
+    @property
+    def receiver_url(self) -> str:
+        """An address for any POST, in place of another service."""
+        return self.base_url + self.receiver.path
+
+    def webhook_url(self, channel: str | Channel = "general", *, name: str = "Alerts") -> str:
+        """Return the address of a channel's webhook, created if missing."""
+        place = channel if isinstance(channel, Channel) else self.world.channel(channel)
+        webhook = self.webhooks.of_channel(place) or self.webhooks.create(place, name)
+        return f"{self.base_url}{UNVERSIONED}/webhooks/{webhook.id}/{webhook.token}"
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -196,10 +211,12 @@ class DiscordServer(GuildChanges):
         parts = (
             self.application_routes,
             GuildRoutes(self.world, leave=self.leave),
-            InteractionRoutes(self.interactions, self.messages),
+            InteractionRoutes(self.interactions, self.messages, self.webhooks),
+            self.webhooks,
             ChannelRoutes(self.world, self.messages),
         )
         rest.mount(app, [route for part in parts for route in part.routes()])
+        self.receiver.mount(app)
         app.router.add_get("/gateway/", self.gateway.serve)
         app.router.add_get("/cdn/{folder}/{channel_id:\\d+}/{attachment_id:\\d+}/{filename}", self.cdn.serve)
         app.router.add_get("/cdn/{kind:embed|avatars|icons}/{rest:.*}", self.cdn.serve_avatar)

@@ -10,6 +10,7 @@ from sandbox.discord.encoding import Json
 from sandbox.web.bot_process import BotProcess, Ledger
 from sandbox.web.fault_injection import FaultInjector
 from sandbox.web.guild_actions import GuildActions
+from sandbox.web.hook_actions import HookActions
 from sandbox.web.time_actions import ZONES, TimeActions
 
 
@@ -31,9 +32,11 @@ class Panel:
         self._work: asyncio.Task[None] | None = None
         self._start_error: str | None = None
         self._guilds = GuildActions(discord)
+        self._hooks = HookActions(discord)
         self._time = None if clock is None else TimeActions(clock)
         self.actions: dict[str, Callable[[Actor, Json], Awaitable[Json]]] = {
             **self._guilds.actions,
+            **self._hooks.actions,
             **(self._time.actions if self._time is not None else {}),
             "break": self.break_,
             "mend": self.mend,
@@ -68,6 +71,7 @@ class Panel:
             "trouble": self._start_error,
             **self.faults.state(),
             **self._guilds.state(),
+            "hooks": self._hooks.state(),
             "offset": 0.0 if self._time is None else self._time.offset,
         }
 

@@ -1,7 +1,8 @@
-"""Roles, people, servers and the bot's rights in the page's panel."""
+"""Roles, people, servers, rights and webhooks in the page's panel."""
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
@@ -95,3 +96,21 @@ async def test_person_in_lost_channel_is_moved_to_first(scene: tuple[PageDriver,
     server.take_role("member", server.world.role(guild, "Moderators"))
 
     await expect(driver.page.locator("#channel-name")).to_have_text("general")
+
+
+async def test_alert_to_other_service_is_shown(scene: tuple[PageDriver, DiscordServer]) -> None:
+    driver, server = scene
+    page = driver.page
+    await page.click("#group-hooks > summary")
+    await expect(page.locator("#hook-url")).to_have_value(server.receiver_url)
+    await page.select_option("#hook-status", "500")
+    async with aiohttp.ClientSession() as session:
+        await session.post(server.receiver_url, json={"percentage": 80})
+        await expect(page.locator("#hook-list")).to_contain_text('"percentage": 80')
+        await expect(page.locator("#hook-status")).to_have_value("500")
+        await page.click("#hook-channel")
+        await expect(page.locator("#hook-channel-url")).to_have_value(server.webhook_url("general"))
+        await session.post(await page.input_value("#hook-channel-url"), json={"content": "80 % are used"})
+
+    await page.click("#close-panel")
+    await expect(driver.card("80 % are used")).to_be_visible()

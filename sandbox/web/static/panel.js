@@ -1,5 +1,6 @@
 // The side panel: fault injection, the bot's process, and the member's ledger.
 import { act, byId, fill, h, morph } from "./dom.js";
+import { hooksGroup, showHooks } from "./hooks.js";
 import { icon } from "./icons.js";
 import { group } from "./panel_group.js";
 import { showTime, timeGroup } from "./clock.js";
@@ -40,6 +41,7 @@ export function buildPanel(again) {
     zones.length > 0 && timeGroup(),
     rolesGroup(),
     serversGroup(),
+    hooksGroup(),
     userGroup(again),
     table.some((row) => row.service !== "discord") && latency(),
     group("faults", "Failures", { open: true }, faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Fix everything", () => press("reset", {}), "success")),
@@ -115,6 +117,7 @@ export function showPanel(state) {
   store.panel = state;
   showServers();
   showTime();
+  showHooks();
   const broken = state.active.length;
   const top = byId("bot-state");
   top.dataset.state = state.bot;

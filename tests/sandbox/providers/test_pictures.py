@@ -49,7 +49,7 @@ def test_marks_of_prompts_and_indices_differ() -> None:
 
 @pytest.mark.parametrize("size", [(1024, 1024), (1360, 768), (768, 1360)])
 def test_stamp_is_small_and_in_the_corner(size: tuple[int, int]) -> None:
-    """Two images that differ in their mark alone differ nowhere else."""
+    """Two images with different marks differ nowhere else."""
     first, second = (Image.new("RGB", size, "teal") for _ in range(2))
     stamp(first, 0)
     stamp(second, 2**32 - 1)
