@@ -12,6 +12,7 @@ from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
+from bot.services.daily_report import DailyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.web.server import WebServer
@@ -36,6 +37,7 @@ class Lifecycle:
         background_sync: BackgroundSync,
         balance_alerts: BalanceAlerts,
         budget_alerts: BudgetAlerts,
+        daily_reports: DailyReports,
         model_alerts: ModelAlerts,
         engine: Engine,
         card_updater: CardUpdater,
@@ -44,7 +46,7 @@ class Lifecycle:
     ) -> None:
         self._client = client
         self._background_sync = background_sync
-        self._alerts = (budget_alerts, model_alerts, balance_alerts)
+        self._owner_messages = (budget_alerts, model_alerts, balance_alerts, daily_reports)
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping
@@ -105,7 +107,7 @@ class Lifecycle:
             # REST works from here on, also while the gateway is away.
             await self._start_work()
             # Beside the gateway: the commands that Discord has work meanwhile, and messages need REST alone.
-            beside = {asyncio.create_task(each.run()) for each in self._alerts}
+            beside = {asyncio.create_task(each.run()) for each in self._owner_messages}
             if self._client.registers_commands:
                 beside.add(asyncio.create_task(self._background_sync.run()))
             try:

@@ -16,6 +16,7 @@ PLANNING_DIRECT_MESSAGES: Final = 0x41_74_65_70
 COUNTING_FREE_REPEATS: Final = 0x41_74_65_71
 CLAIMING_HANDLES: Final = 0x41_74_65_72
 PAUSING: Final = 0x41_74_65_73
+BEGINNING_DAILY_REPORTS: Final = 0x41_74_65_75
 
 
 def advisory_lock(connection: Connection, key: int) -> None:

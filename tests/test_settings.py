@@ -100,6 +100,8 @@ WRONG = [
     ("COMMUNITIES", "here", "takes server ids with commas between, or *"),
     ("COMMUNITIES", "1,*", "takes server ids with commas between, or *"),
     ("MONTHLY_BUDGET", "-1", "takes credits a month, 0 or more"),
+    ("DAILY_REPORT_HOUR", "24", "takes an hour of UTC, 0 to 23, or off"),
+    ("DAILY_REPORT_HOUR", "9:30", "takes an hour of UTC, 0 to 23, or off"),
 ]
 
 
@@ -158,6 +160,12 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SECRET not in repr(settings.model_dump(exclude={"database_url"}))
     lines = mistakes(monkeypatch, HTTP_PORT="x")
     assert SECRET not in repr(lines)
+
+
+@pytest.mark.parametrize(("value", "hour"), [("off", None), ("OFF", None), ("0", 0), ("23", 23), ("", 9)])
+def test_daily_report_has_an_hour_or_is_off(monkeypatch: pytest.MonkeyPatch, value: str, hour: int | None) -> None:
+    monkeypatch.setenv("DAILY_REPORT_HOUR", value)
+    assert load_settings().daily_report_hour == hour
 
 
 @pytest.mark.parametrize(("value", "on"), [("on", True), ("ON", True), ("true", True), ("off", False), ("no", False)])

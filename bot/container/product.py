@@ -21,6 +21,7 @@ from bot.monitoring.process_collector import ProcessCollector
 from bot.monitoring.studio_collector import StudioCollector
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
+from bot.services.daily_report import DailyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.services.publications import PublicationService
 from bot.services.versions import VersionService
@@ -411,6 +412,20 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def daily_reports(self) -> DailyReports:
+        """Daily reports about the studio to the owners."""
+        return DailyReports(
+            database=self.database,
+            ledger=self.ledger,
+            notifier=OwnerMessages(self.client),
+            clock=self.clock,
+            health=self.health,
+            space=self.image_service.space,
+            version=__version__,
+            hour=self.settings.daily_report_hour,
+        )
+
+    @cached_property
     def model_alerts(self) -> ModelAlerts:
         """Warnings about retiring and closed models."""
         return ModelAlerts(
@@ -465,6 +480,7 @@ class Container(ServiceContainer):
             background_sync=self.background_sync,
             balance_alerts=self.balance_alerts,
             budget_alerts=self.budget_alerts,
+            daily_reports=self.daily_reports,
             model_alerts=self.model_alerts,
             engine=self.engine,
             card_updater=self.card_updater,

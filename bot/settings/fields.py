@@ -52,6 +52,7 @@ from bot.settings.validators import (
     check_effects,
     check_openrouter_models,
     check_secret_key,
+    none_for_off,
     parse_communities,
     parse_proxy,
     split_names,
@@ -186,6 +187,11 @@ class Settings(_ProviderSettings):
     first_hint: Annotated[bool, Field(description="takes on or off")] = True
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
+    daily_report_hour: Annotated[
+        Annotated[int, Field(ge=0, le=23)] | None,
+        BeforeValidator(none_for_off),
+        Field(description="takes an hour of UTC, 0 to 23, or off"),
+    ] = 9
     low_balance_usd: Annotated[
         Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")
     ] = Decimal(5)

@@ -64,6 +64,11 @@ def check_openrouter_models(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def none_for_off(value: object) -> object:
+    """Return None for `off`; other values unchanged."""
+    return None if isinstance(value, str) and value.lower() == "off" else value
+
+
 def to_upper(value: object) -> object:
     """Return a text in capital letters; other values unchanged."""
     return value.upper() if isinstance(value, str) else value

@@ -29,6 +29,7 @@ from bot.ui.buttons import BUTTONS, ButtonSpec, MenuEntry, card_menu
 from bot.ui.command_options import model_choices, suggested_choices
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.i18n import use_locale
+from bot.ui.render.daily_report import daily_report
 from bot.ui.render.error_messages import error_message, failure, unexpected
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
@@ -37,6 +38,7 @@ from tests.support.catalogue import BOTH, generation_request
 from tests.support.clock import START
 from tests.support.factories import make_job, make_request
 from tests.ui.pseudo_locale import english, write_foreign
+from tests.ui.test_daily_report import BAD_DAY, FINE
 from tests.ui.test_error_messages import WORDED
 from tests.ui.test_history import job, page, received, stored
 from tests.ui.test_job_card import LIVE_CARDS, SOFT, done, files
@@ -196,6 +198,8 @@ def test_panels_are_translated(folder: Path) -> None:
         budget = Budget(month="2026-03", limit=100)
         with use_locale("de", folder):
             assert english(budget_alert(budget, percentage)) == []
+    for report in (FINE, BAD_DAY):
+        assert left(folder, lambda report=report: daily_report(report)) == []  # type: ignore[misc]
     assert left(folder, lambda: help_panel(BOTH)) == []
     for admission in Admission:
         assert left(folder, lambda admission=admission: admitted_panel(admission, 700)) == []  # type: ignore[misc]

@@ -1,18 +1,21 @@
 """Direct messages to the owners of the Discord application."""
 
 import zlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import discord
 import structlog
+from discord import ui
 
 from bot.domain.costs import ProviderBalance
 from bot.domain.credits import Budget
 from bot.domain.models import Model
+from bot.services.daily_report import DailyReport
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
+from bot.ui.render.daily_report import daily_report
 from bot.ui.render.panels import budget_alert, closed_model_alert, low_balance_alert, retirement_alert
 
 _log = structlog.get_logger(__name__)
@@ -54,8 +57,17 @@ class OwnerMessages:
             text = closed_model_alert(model, successor)
         return await self._send(text, _topic(f"{model.id} closed"))
 
-    async def _send(self, text: str, topic: str) -> bool:
-        """Send a text to each owner; `topic` makes its nonce unique."""
+    async def send_daily_report(self, report: DailyReport) -> bool:
+        """Send a report to each owner; return False if it reached none."""
+
+        def build() -> ui.LayoutView:
+            with use_locale(_LOCALE):
+                return daily_report(report)
+
+        return await self._send(build, _topic(f"report {report.day}"))
+
+    async def _send(self, message: str | Callable[[], ui.LayoutView], topic: str) -> bool:
+        """Send a text or a card to each owner; `topic` makes its nonce unique."""
         reached = False
         try:
             async with bounded(REQUEST_SECONDS):
@@ -67,8 +79,9 @@ class OwnerMessages:
             try:
                 async with bounded(REQUEST_SECONDS):
                     channel = await self._client.create_dm(discord.Object(owner))
+                    content: Any = {"content": message} if isinstance(message, str) else {"view": message()}
                     await channel.send(
-                        text,
+                        **content,
                         # Unique among all channels: Discord compares those of one author.
                         nonce=f"{owner}-{topic}",
                         allowed_mentions=discord.AllowedMentions.none(),

@@ -67,7 +67,7 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
     lines += [f"{paused(each)} ({ago(each.at)})" for each in status.pauses]
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
     lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
-    lines += [f"-# {provider_name(each.provider)}: {_condition(each)}" for each in status.providers]
+    lines += [f"-# {provider_name(each.provider)}: {provider_condition(each)}" for each in status.providers]
     lines += _usual_times(status.usual_seconds)
     lines.append("-# " + _budget(status.budget))
     fine = (
@@ -147,7 +147,8 @@ def closed_model_alert(model: Model, successor: str | None) -> str:
     return f"**{title}**\n{advice}\n-# {again}"
 
 
-def _condition(health: ProviderHealth) -> str:
+def provider_condition(health: ProviderHealth) -> str:
+    """Return a provider's health in words."""
     parts = [_state(health)]
     if health.closed_models:
         parts.append(_("without {models}").format(models=", ".join(health.closed_models)))
