@@ -222,6 +222,8 @@ jobs = Table(
     snowflake("public_message_id"),
     # When its member chose it as a favourite. None if not, and once deleted.
     Column("favourite_at", UtcDateTime),
+    # When the words that its member typed were erased: `db/prompts.py`.
+    Column("words_erased_at", UtcDateTime),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -293,6 +295,20 @@ Index(
     jobs.c.id,
     sqlite_where=jobs.c.parent_id.is_not(None),
     postgresql_where=jobs.c.parent_id.is_not(None),
+)
+# The jobs with words to erase: `db/prompts.py`.
+_HAS_WORDS = jobs.c.words_erased_at.is_(None)
+Index(
+    "ix_jobs_worded",
+    jobs.c.finished_at,
+    sqlite_where=_HAS_WORDS & jobs.c.delivered_at.is_not(None),
+    postgresql_where=_HAS_WORDS & jobs.c.delivered_at.is_not(None),
+)
+Index(
+    "ix_jobs_deleted_words",
+    jobs.c.deleted_at,
+    sqlite_where=_HAS_WORDS & jobs.c.deleted_at.is_not(None),
+    postgresql_where=_HAS_WORDS & jobs.c.deleted_at.is_not(None),
 )
 Index("ix_jobs_model_finished_at", jobs.c.model, jobs.c.state, jobs.c.finished_at)
 
@@ -529,6 +545,33 @@ postings = Table(
     Column("period", String(10), nullable=False),
     Column("amount", Integer, nullable=False),
     CheckConstraint("amount <> 0", name="amount_not_zero"),
+)
+
+# Requests of members for all of their data, the latest of each. Sent by direct message in numbered parts.
+exports = Table(
+    "exports",
+    metadata,
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("locale", String(16), nullable=False),
+    # The parts sent so far, and where the next one begins.
+    Column("parts", Integer, nullable=False),
+    Column("cursor", Text),
+    # Where the part after the one that is being sent begins. Set before the message, so that none is sent twice.
+    Column("sending", Text),
+    Column("finished_at", UtcDateTime),
+    # The worker in charge, as in `jobs`.
+    id_column("owner"),
+)
+
+# Requests of members to delete everything about them. Afterwards `member_id` is their pseudonym, until they return.
+deletions = Table(
+    "deletions",
+    metadata,
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("returned_at", UtcDateTime),
 )
 
 # What attempts that no member pays for may have cost the operator. `month` is that of the job's hold.

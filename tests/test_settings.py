@@ -68,6 +68,8 @@ WRONG = [
     ),
     ("PICTURE_RETENTION_DAYS", "0", "takes whole days, 1 or more"),
     ("PICTURE_RETENTION_DAYS", "1.5", "takes whole days, 1 or more"),
+    ("PROMPT_RETENTION_DAYS", "0", "takes whole days, 1 or more"),
+    ("DELETED_PROMPT_DAYS", "-1", "takes whole days, 0 or more"),
     ("HTTP_PORT", "65536", "takes a port, 0 to 65535 (0: any)"),
     ("HTTP_PORT", "http", "takes a port, 0 to 65535 (0: any)"),
     *(
@@ -137,6 +139,7 @@ def test_defaults_need_no_variable() -> None:
     assert (settings.lease_seconds, settings.max_active_jobs_per_community) == (15, None)
     assert settings.webhook_public_url is None
     assert (settings.picture_retention_days, settings.log_level, settings.log_format) == (30, "INFO", "text")
+    assert (settings.prompt_retention_days, settings.deleted_prompt_days) == (None, 7)
 
 
 @pytest.mark.parametrize("blank", ["", "  "], ids=["empty", "blank"])

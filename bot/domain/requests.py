@@ -30,6 +30,8 @@ _BLANK_LETTERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in it."
 """The instruction of a generation that only serves its post-processing: the providers document post-processing only as
 a part of a generation."""
+ERASED_PROMPT: Final = ""
+"""The prompt of a job whose words are no longer kept."""
 BLEND_PROMPT: Final = "Blend these pictures into one picture."
 """The prompt of a blend without one."""
 
@@ -288,6 +290,16 @@ def check_prompt(prompt: str, limit: int) -> None:
         raise PromptError(PromptProblem.EMPTY, length=length, limit=limit)
     if length > limit:
         raise PromptError(PromptProblem.TOO_LONG, length=length, limit=limit)
+
+
+def require_prompt(request: GenerationRequest) -> None:
+    """Check that a request's prompt was not erased with an earlier job.
+
+    Raises:
+        PromptError: it was.
+    """
+    if request.prompt == ERASED_PROMPT:
+        raise PromptError(PromptProblem.ERASED, length=0, limit=0)
 
 
 def _check_negative(negative: str) -> None:

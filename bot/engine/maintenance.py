@@ -24,6 +24,7 @@ from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
+from db.prompts import PromptRepository
 from db.saved_forms import SavedFormRepository
 from db.searches import SearchRepository
 
@@ -35,6 +36,7 @@ _INTERVALS: Final = {
     "usage": 60.0,
     "images": 3600.0,
     "presets": 3600.0,
+    "words": 3600.0,
     "searches": 3600.0,
     "orphans": 900.0,
     "audit": 24 * 3600.0,
@@ -50,9 +52,24 @@ _ORPHAN_AGE: Final = timedelta(minutes=20)
 
 
 class Maintenance:
-    """Runs the duties. `retention` is how long images are kept."""
+    """Runs the duties.
 
-    def __init__(self, *, database: Database, image_service: ImageService, clock: Clock, retention: timedelta) -> None:
+    `retention` is how long images are kept. Words of jobs are kept for `words_retention`, if any, and those of a
+    deleted job for `deleted_words_retention`.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        image_service: ImageService,
+        clock: Clock,
+        retention: timedelta,
+        words_retention: timedelta | None = None,
+        deleted_words_retention: timedelta = timedelta(days=7),
+    ) -> None:
+        self._words_retention = words_retention
+        self._deleted_words_retention = deleted_words_retention
         self._database = database
         self._image_service = image_service
         self._clock = clock
@@ -62,7 +79,7 @@ class Maintenance:
 
     async def run(self) -> None:
         """Run each duty when due, until cancelled; a running one may finish."""
-        for duty in ("usage", "tokens", "unused", "images", "presets", "searches"):
+        for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words"):
             self._queue.set(duty)
         for duty in ("orphans", "audit"):
             self._queue.set(duty, _INTERVALS[duty])
@@ -86,6 +103,8 @@ class Maintenance:
                 await self.purge_presets()
             case "searches":
                 await self.purge_searches()
+            case "words":
+                await self.erase_words()
             case "orphans":
                 await self.remove_orphans()
             case _:
@@ -179,6 +198,22 @@ class Maintenance:
         """
         before = self._clock.now() - SEARCH_LIFETIME
         await self._database.write(lambda connection: SearchRepository(connection).purge_before(before))
+
+    async def erase_words(self) -> None:
+        """Erase the words of deleted jobs and of old ones, after their terms."""
+        now = self._clock.now()
+        deleted_before = now - self._deleted_words_retention
+        old_before = None if self._words_retention is None else now - self._words_retention
+
+        def write(connection: Connection) -> bool:
+            prompts = PromptRepository(connection)
+            count = prompts.erase_deleted(deleted_before, now, _BATCH)
+            if old_before is not None:
+                count = max(count, prompts.erase_old(old_before, now, _BATCH))
+            return count == _BATCH
+
+        while await self._database.write(write):
+            pass
 
     async def remove_orphans(self) -> None:
         """Delete files without a row, and old temporary files.

@@ -25,7 +25,7 @@ from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, InteractionContext, Job, Origin, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.domain.options import DEFAULT_RATIO
-from bot.domain.requests import GenerationRequest, price
+from bot.domain.requests import GenerationRequest, price, require_prompt
 from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
@@ -163,6 +163,7 @@ class JobService:
 
         Raises:
             InputError: an input image cannot be used.
+            PromptError: the prompt of the earlier job is no longer kept.
             NotInServerError: the request comes from outside a server and that is not allowed.
             NotAdmittedError: the server is not admitted.
             UnsupportedOptionError: the model does not support an option.
@@ -279,9 +280,11 @@ class JobService:
             JobNotFoundError: there is no such job.
             JobDeletedError: the job was deleted.
             NotAllowedError: the job is another member's private one.
+            PromptError: the prompt is no longer kept.
         """
         job, _ = await self._job_store.get(job_id)
         check_visible(job, actor)
+        require_prompt(job.request)
         return job.request.prompt
 
 

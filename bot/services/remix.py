@@ -25,7 +25,7 @@ from bot.domain.remix import (
     make_upscale,
     make_variation,
 )
-from bot.domain.requests import GenerationRequest, price
+from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest, price, require_prompt
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.services.jobs import Actor, check_manageable, check_visible
@@ -146,6 +146,7 @@ class RemixService:
             ImageGoneError: an input image is neither kept nor fetchable.
             JobStateError: the job has no such image.
             RequestError: an option is not possible.
+            PromptError: its prompt is no longer kept.
             StudioClosedError: no provider offers a model for it.
         """
         job = source.job
@@ -212,9 +213,13 @@ class RemixService:
         self, source: Source, action: Action, picture: InputImage, options: RemixOptions
     ) -> GenerationRequest:
         original, prompt = source.original, options.prompt or ""
-        own, catalogue = replace(source.job.request, prompt=original.prompt), self._current()
+        # An image is processed without its prompt too.
+        own = replace(source.job.request, prompt=original.prompt or KEEP_AS_IT_IS)
+        catalogue = self._current()
         match action:
             case Action.VARY:
+                if options.prompt is None:
+                    require_prompt(original)
                 one = replace(original, images=1)
                 return make_variation(one, picture, catalogue, changes=options.changes)
             case Action.EDIT:

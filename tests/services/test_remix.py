@@ -21,6 +21,8 @@ from bot.domain.errors import (
     JobRunningError,
     JobStateError,
     NotAllowedError,
+    PromptError,
+    PromptProblem,
 )
 from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
@@ -31,6 +33,7 @@ from bot.services.remix import RemixOptions
 from db.attempts import AttemptRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.prompts import PromptRepository
 from db.tables import pictures
 from tests.services.conftest import ServiceHarness
 from tests.support.factories import GUILD, MEMBER, make_attempt, make_context, make_image, make_job, make_request
@@ -318,3 +321,34 @@ async def test_costs_are_shown_to_moderators_of_the_server_only(
 async def stored_job(services: ServiceHarness, job_id: str) -> Job:
     """Return a job as it is stored."""
     return await services.database.read(lambda connection: JobRepository(connection).get(job_id))
+
+
+async def erase_words(services: ServiceHarness, job: Job) -> None:
+    """Erase the words of a job, as after their term."""
+    now = services.clock.now()
+    await services.database.write(lambda connection: PromptRepository(connection).erase([job.id], now))
+
+
+async def test_job_with_erased_prompt_refuses_again_and_vary_for_that_reason(services: ServiceHarness) -> None:
+    job, _ = await ended(services)
+    await erase_words(services, job)
+    source = await services.remix.get_source(job.id, ME)
+    before = await services.account()
+    request, origin = services.remix.build_request(source, Action.AGAIN, RemixOptions())
+    with pytest.raises(PromptError) as again:
+        await services.jobs.create(make_context(), request, origin=origin)
+    with pytest.raises(PromptError) as vary:
+        services.remix.build_request(source, Action.VARY, RemixOptions(position=0))
+    with pytest.raises(PromptError) as shown:
+        await services.jobs.get_prompt(job.id, ME)
+    assert {each.value.problem for each in (again, vary, shown)} == {PromptProblem.ERASED}
+    assert await services.account() == before
+
+
+async def test_picture_of_job_with_erased_prompt_is_processed_and_edited(services: ServiceHarness) -> None:
+    job, _ = await ended(services)
+    await erase_words(services, job)
+    source = await services.remix.get_source(job.id, ME)
+    upscale, _ = services.remix.build_request(source, Action.UPSCALE, RemixOptions(position=0, factor=2))
+    edit, _ = services.remix.build_request(source, Action.EDIT, RemixOptions(position=0, prompt="make it snow"))
+    assert (upscale.prompt, edit.prompt) == (KEEP_AS_IT_IS, "make it snow")

@@ -82,6 +82,11 @@ def test_details_show_prompt_or_file() -> None:
     assert sum(len(text) for text in texts(panel.view)) < 4000
 
 
+def test_details_of_erased_prompt_say_so() -> None:
+    panel = details_panel(details(a_done_job(request=make_request(prompt=""))))
+    assert texts(panel.view)[1] == "Prompt removed"
+
+
 def test_details_describe_chain() -> None:
     """Each step names the image and links the message if others can open it."""
     public = a_done_job()

@@ -18,10 +18,13 @@ from bot.domain.errors import (
     ChannelGoneError,
     ConfirmationGoneError,
     CreditsError,
+    DeletionRunningError,
     DuplicateInteractionError,
     EditOnlyError,
     EmptyPresetError,
     ExclusiveOptionsError,
+    ExportRunningError,
+    ExportTooSoonError,
     FaultKind,
     FormGoneError,
     ImageError,
@@ -46,6 +49,7 @@ from bot.domain.errors import (
     PresetLimitError,
     PresetNameTakenError,
     PresetNotFoundError,
+    PrivacyError,
     PromptError,
     PromptProblem,
     ProviderError,
@@ -83,6 +87,24 @@ def closed_model(*models: str) -> ModelClosedError:
 
 WORDED: list[tuple[AtelierError, str]] = [
     (
+        ExportRunningError(),
+        "Your data is being put together already.\nIt comes by direct message; that can take a while.",
+    ),
+    (
+        ExportTooSoonError(START),
+        (
+            "You had your data a short while ago; once a day is possible.\n"
+            f"You can ask again <t:{START.timestamp():.0f}:R>."
+        ),
+    ),
+    (
+        DeletionRunningError(),
+        (
+            "Everything about you is being deleted, so nothing new can be made now. Nothing was charged.\n"
+            "Try again in a few minutes."
+        ),
+    ),
+    (
         NotOfferedError(),
         "This choice is not offered here.\nReload Discord, and choose one of those it shows.",
     ),
@@ -97,6 +119,10 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         PromptError(PromptProblem.UNREADABLE, length=10, limit=2560),
         ("The prompt has a character that cannot be sent on.\nType the prompt again instead of pasting it."),
+    ),
+    (
+        PromptError(PromptProblem.ERASED, length=0, limit=0),
+        "The prompt of this is no longer kept, so it cannot be used again.\nStart with a new one: `/imagine`.",
     ),
     (
         PromptError(PromptProblem.EMPTY, length=1, limit=500, negative=True),
@@ -371,7 +397,7 @@ OURS = (
     db.process_lock.AlreadyRunningError,
     db.migrate.NewerDatabaseError,
 )
-BASES = (PresetError, RequestError, CreditsError, AccessError, JobError, LimitError)
+BASES = (PresetError, RequestError, CreditsError, AccessError, JobError, LimitError, PrivacyError)
 
 
 def concrete(error: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:

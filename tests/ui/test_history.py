@@ -73,6 +73,12 @@ def test_page_shows_job() -> None:
     assert disabled(view) == [False, False, False, False]
 
 
+def test_page_of_erased_prompt_says_so() -> None:
+    view = history_page(page(job(request=make_request(prompt=""))), [Attached(filename="atelier-1.png")])
+    assert "Prompt removed" in texts(view)[0]
+    assert gallery(view) == [("attachment://atelier-1.png", "Prompt removed")]
+
+
 def test_page_at_end_disables_button() -> None:
     assert disabled(history_page(page(job(), newer=False))) == [True, False, False, False]
     assert disabled(history_page(page(job(), older=False))) == [False, True, False, False]

@@ -39,6 +39,10 @@
     |  |- EmptyPresetError     neither a prompt nor an option to save
     |  |- PresetLimitError     the highest number is reached
     |  '- PresetNameTakenError a deleted preset's name is in use again
+    |- PrivacyError
+    |  |- ExportRunningError   an export of the member's data is being sent
+    |  |- ExportTooSoonError   the member had one a short while ago
+    |  '- DeletionRunningError everything about the member is being deleted
     |- StorageFullError        no space for further images
     |- LimitError
     |  |- TooManyRequestsError  the limit of a minute is reached
@@ -100,6 +104,7 @@ from bot.domain.errors.presets import (
     PresetNameTakenError,
     PresetNotFoundError,
 )
+from bot.domain.errors.privacy import DeletionRunningError, ExportRunningError, ExportTooSoonError, PrivacyError
 from bot.domain.errors.providers import FaultKind, ImageError, ImageProblem, ProviderError
 from bot.domain.errors.requests import (
     EditOnlyError,
@@ -127,10 +132,13 @@ __all__ = [
     "ChannelGoneError",
     "ConfirmationGoneError",
     "CreditsError",
+    "DeletionRunningError",
     "DuplicateInteractionError",
     "EditOnlyError",
     "EmptyPresetError",
     "ExclusiveOptionsError",
+    "ExportRunningError",
+    "ExportTooSoonError",
     "FaultKind",
     "FormGoneError",
     "ImageError",
@@ -157,6 +165,7 @@ __all__ = [
     "PresetLimitError",
     "PresetNameTakenError",
     "PresetNotFoundError",
+    "PrivacyError",
     "PromptError",
     "PromptProblem",
     "ProviderError",

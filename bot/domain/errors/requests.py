@@ -18,6 +18,8 @@ class PromptProblem(StrEnum):
     EMPTY = "empty"
     TOO_LONG = "too_long"
     UNREADABLE = "unreadable"
+    ERASED = "erased"
+    """It was the prompt of an earlier job and is no longer kept."""
 
 
 class PromptError(RequestError):

@@ -14,7 +14,7 @@ from bot.domain.requests import GenerationRequest
 from bot.services.details import Details, Link
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, escaped, in_credits, number, seconds
-from bot.ui.render.job_card import BLURPLE, payload_view
+from bot.ui.render.job_card import BLURPLE, payload_view, prompt_removed
 
 PROMPT_FILE: Final = "prompt.txt"
 
@@ -50,6 +50,7 @@ def details_panel(details: Details) -> DetailsPanel:
     job = details.job
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE)
     prompt = "\n".join(escaped(line) for line in job.request.prompt.splitlines() if line.strip())
+    prompt = prompt or prompt_removed()
     long = len(prompt) > _MOST_OF_PROMPT
     container.add_item(ui.TextDisplay("## " + _("Details")))
     if long:

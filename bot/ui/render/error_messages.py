@@ -16,6 +16,8 @@ from bot.domain.errors import (
     EditOnlyError,
     EmptyPresetError,
     ExclusiveOptionsError,
+    ExportRunningError,
+    ExportTooSoonError,
     FaultKind,
     FormGoneError,
     ImageGoneError,
@@ -36,6 +38,7 @@ from bot.domain.errors import (
     PresetLimitError,
     PresetNameTakenError,
     PresetNotFoundError,
+    PrivacyError,
     PromptError,
     PromptProblem,
     QueueFullError,
@@ -73,20 +76,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912,
     match error:
         case PromptError(negative=True):
             return _negative_prompt(error)
-        case PromptError(problem=PromptProblem.EMPTY):
-            return _in_lines(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
-        case PromptError(problem=PromptProblem.TOO_LONG):
-            what = _("The prompt has {length} characters; this model takes {limit}.")
-            next_step = _("Shorten it by {surplus} and send it again.")
-            return _in_lines(
-                what.format(length=number(error.length), limit=number(error.limit)),
-                next_step.format(surplus=number(error.length - error.limit)),
-            )
         case PromptError():
-            return _in_lines(
-                _("The prompt has a character that cannot be sent on."),
-                _("Type the prompt again instead of pasting it."),
-            )
+            return _prompt(error)
         case UnknownModelError():
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
             return _in_lines(what, _("Choose {models}.").format(models=listed(error.models)))
@@ -116,6 +107,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912,
             )
         case EditOnlyError():
             return _in_lines(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
+        case PrivacyError():
+            return _privacy(error)
         case InsufficientCreditsError():
             return _too_expensive(error)
         case BudgetSpentError():
@@ -329,6 +322,47 @@ def unexpected(reference: str) -> str:
     return f"{said}\n{_('Reference: {reference}').format(reference=f'`{reference}`')}"
 
 
+def _prompt(error: PromptError) -> str:
+    match error.problem:
+        case PromptProblem.EMPTY:
+            return _in_lines(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
+        case PromptProblem.ERASED:
+            return _in_lines(
+                _("The prompt of this is no longer kept, so it cannot be used again."),
+                _("Start with a new one: `/imagine`."),
+            )
+        case PromptProblem.TOO_LONG:
+            what = _("The prompt has {length} characters; this model takes {limit}.")
+            next_step = _("Shorten it by {surplus} and send it again.")
+            return _in_lines(
+                what.format(length=number(error.length), limit=number(error.limit)),
+                next_step.format(surplus=number(error.length - error.limit)),
+            )
+        case PromptProblem.UNREADABLE:
+            return _in_lines(
+                _("The prompt has a character that cannot be sent on."),
+                _("Type the prompt again instead of pasting it."),
+            )
+
+
+def _privacy(error: PrivacyError) -> str:
+    match error:
+        case ExportRunningError():
+            return _in_lines(
+                _("Your data is being put together already."), _("It comes by direct message; that can take a while.")
+            )
+        case ExportTooSoonError():
+            return _in_lines(
+                _("You had your data a short while ago; once a day is possible."),
+                _("You can ask again {when}.").format(when=ago(error.again_at)),
+            )
+        case _:
+            return _nothing_charged(
+                _("Everything about you is being deleted, so nothing new can be made now."),
+                _("Try again in a few minutes."),
+            )
+
+
 def _negative_prompt(error: PromptError) -> str:
     match error.problem:
         case PromptProblem.EMPTY:
@@ -340,7 +374,7 @@ def _negative_prompt(error: PromptError) -> str:
                 what.format(length=number(error.length), limit=number(error.limit)),
                 next_step.format(surplus=number(error.length - error.limit)),
             )
-        case PromptProblem.UNREADABLE:
+        case _:
             return _in_lines(
                 _("The negative prompt has a character that cannot be sent on."),
                 _("Type it again instead of pasting it."),

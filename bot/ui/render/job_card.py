@@ -153,8 +153,13 @@ def card_title(request: GenerationRequest, limit: int) -> str:
     if not has_own_prompt(request):
         # Translators: {changes} is such as "upscaled 2×" or "cut out".
         return _("The same picture, {changes}").format(changes=together(_words(request, Stage.PROCESSING)))
-    prompt = cut(one_line(request.prompt), limit)
+    prompt = cut(one_line(request.prompt), limit) if request.prompt else prompt_removed()
     return " · ".join([prompt, *_words(request, Stage.PROCESSING)]) if request.keeps_picture else prompt
+
+
+def prompt_removed() -> str:
+    """Return the words for an erased prompt."""
+    return _("Prompt removed")
 
 
 def prompt_is_cut(job: Job) -> bool:
