@@ -13,6 +13,8 @@ from bot.engine.maintenance import Maintenance
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.daily_report import DailyReports
+from bot.services.deletions import DeletionService
+from bot.services.exports import ExportService
 from bot.services.model_alerts import ModelAlerts
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.web.server import WebServer
@@ -40,13 +42,15 @@ class Lifecycle:
         daily_reports: DailyReports,
         model_alerts: ModelAlerts,
         engine: Engine,
+        exports: ExportService,
+        deletions: DeletionService,
         card_updater: CardUpdater,
         housekeeping: Maintenance,
         web: WebServer,
     ) -> None:
         self._client = client
         self._background_sync = background_sync
-        self._owner_messages = (budget_alerts, model_alerts, balance_alerts, daily_reports)
+        self._beside = (budget_alerts, model_alerts, balance_alerts, daily_reports, exports, deletions)
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping
@@ -107,7 +111,7 @@ class Lifecycle:
             # REST works from here on, also while the gateway is away.
             await self._start_work()
             # Beside the gateway: the commands that Discord has work meanwhile, and messages need REST alone.
-            beside = {asyncio.create_task(each.run()) for each in self._owner_messages}
+            beside = {asyncio.create_task(each.run()) for each in self._beside}
             if self._client.registers_commands:
                 beside.add(asyncio.create_task(self._background_sync.run()))
             try:

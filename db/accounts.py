@@ -1,9 +1,10 @@
 """Accounts: a member's credits in a guild."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from bot.domain.credits import Account
 from db.dialects import insert_unless_there
@@ -28,18 +29,25 @@ class AccountRepository:
         row = self._connection.execute(_FIND, _keys(guild_id, member_id)).first()
         return None if row is None else _from_row(row)
 
-    def lock(self, guild_id: int, member_id: int) -> Account:
+    def lock(self, guild_id: int, member_id: int, before_creation: Callable[[], None] | None = None) -> Account:
         """Return the account, locked until the transaction ends.
 
-        A missing account is created empty.
+        A missing account is created empty, unless `before_creation` has created it.
         """
         keys = _keys(guild_id, member_id)
         row = self._connection.execute(_LOCK, keys).first()
         if row is None:
+            if before_creation is not None:
+                before_creation()
             account = Account(guild_id=guild_id, member_id=member_id)
             self._connection.execute(_INSERT[self._connection.dialect.name], asdict(account))
             row = self._connection.execute(_LOCK, keys).one()
         return _from_row(row)
+
+    def sum_granted(self, member_id: int) -> int:
+        """Return a member's granted credits in all guilds."""
+        total = select(func.coalesce(func.sum(accounts.c.granted), 0)).where(accounts.c.member_id == member_id)
+        return int(self._connection.execute(total).scalar_one())
 
     def save(self, account: Account) -> None:
         """Write back a locked account."""

@@ -10,9 +10,9 @@ from typing import Any, Final
 from sqlalchemy import Table
 
 from db.columns import metadata
-from db.tables import attempts, drafts, forms, inputs, jobs, searches, workers
+from db.tables import attempts, drafts, exports, forms, inputs, jobs, searches, workers
 
-LEFT_OUT: Final = frozenset(table.name for table in (workers, drafts, forms, searches))
+LEFT_OUT: Final = frozenset(table.name for table in (workers, drafts, exports, forms, searches))
 """Tables without rows in a backup."""
 
 ERASED: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -51,6 +51,13 @@ class PresetRepository:
         counted = select(func.count()).select_from(presets).where(_kept(scope))
         return self._connection.execute(counted).scalar_one()
 
+    def count_of(self, member_id: int) -> int:
+        """Return the number of a member's own presets, deleted ones included."""
+        counted = select(func.count()).select_from(presets)
+        return self._connection.execute(
+            counted.where(presets.c.guild_id == 0, presets.c.member_id == member_id)
+        ).scalar_one()
+
     def save(self, scope: PresetScope, preset: Preset, at: datetime) -> None:
         """Store a preset in place of one of the same name, deleted or not."""
         values = {

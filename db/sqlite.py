@@ -23,7 +23,8 @@ T = TypeVar("T")
 _BUSY_TIMEOUT_MS = 10_000
 _READERS = 3
 _CACHED_STATEMENTS = 500
-_WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+# Deleted rows are overwritten: they may be what a member wanted gone.
+_WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 _READER_PRAGMAS = ("query_only = ON",)
 
 

@@ -11,6 +11,7 @@ import uuid6
 
 from bot.domain.attachments import InputPolicy
 from bot.domain.catalogue import Catalogue
+from bot.domain.pseudonyms import pseudonym_of
 from bot.engine.batch_store import BatchStore
 from bot.engine.call_sender import CallSender
 from bot.engine.card_store import CardStore
@@ -30,6 +31,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.maintenance import Maintenance
+from bot.engine.member_identity import MemberIdentity
 from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
 from bot.engine.progress import ProgressRegistry
@@ -52,10 +54,12 @@ from bot.factories import (
     build_input_url,
     build_member_tag,
     build_providers,
+    build_secret_key,
 )
 from bot.images.image_service import ImageService
 from bot.monitoring import Instruments
 from bot.providers.base import InputForm, Provider
+from bot.secret_key import SecretKey
 from bot.settings import Settings
 from db.database import Database
 
@@ -155,6 +159,28 @@ class EngineContainer:
         )
 
     @cached_property
+    def secret_key(self) -> SecretKey:
+        """The bot's own key.
+
+        Raises:
+            SecretKeyError: its file cannot be used.
+        """
+        return build_secret_key(self.settings)
+
+    @cached_property
+    def _member_hash_key(self) -> bytes:
+        return self.secret_key.for_member_hashes
+
+    def pseudonym_of(self, member_id: int) -> int:
+        """Return a member's pseudonym for after a deletion."""
+        return pseudonym_of(member_id, self._member_hash_key)
+
+    @cached_property
+    def member_identity(self) -> MemberIdentity:
+        """Pending deletions, and returning members."""
+        return MemberIdentity(pseudonym_of=self.pseudonym_of, now=self.clock.now)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """Credits of members and the monthly budget."""
         return Ledger(
@@ -162,6 +188,7 @@ class EngineContainer:
             budget=self.settings.monthly_budget,
             free_repeats=self.settings.free_repeats,
             new_id=self.new_id,
+            identity=self.member_identity,
         )
 
     @cached_property
@@ -388,9 +415,12 @@ class EngineContainer:
     @cached_property
     def maintenance(self) -> Maintenance:
         """Nightly clean-up and audit."""
+        words_days = self.settings.prompt_retention_days
         return Maintenance(
             database=self.database,
             image_service=self.image_service,
             clock=self.clock,
             retention=timedelta(days=self.settings.picture_retention_days),
+            words_retention=None if words_days is None else timedelta(days=words_days),
+            deleted_words_retention=timedelta(days=self.settings.deleted_prompt_days),
         )

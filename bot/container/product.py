@@ -22,16 +22,23 @@ from bot.monitoring.studio_collector import StudioCollector
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.daily_report import DailyReports
+from bot.services.deletion_register import FILE_NAME as DELETIONS_FILE
+from bot.services.deletion_register import DeletionRegister
+from bot.services.deletions import DeletionService
+from bot.services.export_parts import ExportBuilder
+from bot.services.exports import ExportService
 from bot.services.model_alerts import ModelAlerts
 from bot.services.publications import PublicationService
 from bot.services.versions import VersionService
 from bot.services.webhooks import WebhookService
 from bot.ui.command_options import name_default_model
 from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.export_messages import ExportMessages
 from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_publisher import CardInputPublisher
-from bot.ui.delivery.job_messages import JobMessages
+from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, JobMessages
 from bot.ui.delivery.job_notifier import JobNotifier
+from bot.ui.delivery.message_eraser import JobMessageEraser
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.page_turns import PageTurns
 from bot.ui.delivery.result_delivery import ResultDelivery
@@ -48,6 +55,7 @@ from bot.ui.handlers.origins import OriginHandlers
 from bot.ui.handlers.pauses import PauseHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.presets import PresetHandlers
+from bot.ui.handlers.privacy import PrivacyHandlers
 from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.handlers.remix_forms import RemixForms
 from bot.ui.handlers.remix_requests import RemixRequests
@@ -65,6 +73,7 @@ from cogs.jobs import Jobs
 from cogs.mentions import Mentions
 from cogs.origins import Origins
 from cogs.preset import PresetCommands
+from cogs.privacy import Privacy
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
 from cogs.studio import AdmissionCommands, PauseCommands, Studio
@@ -319,6 +328,32 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def exports(self) -> ExportService:
+        """Exports of members' data, by direct message."""
+        return ExportService(
+            database=self.database,
+            builder=ExportBuilder(database=self.database, image_service=self.image_service, limit=DIRECT_UPLOAD_LIMIT),
+            messenger=ExportMessages(client=self.client),
+            limits=self.member_limits,
+            clock=self.clock,
+            worker_id=self.lease.worker_id,
+        )
+
+    @cached_property
+    def deletions(self) -> DeletionService:
+        """Deletion of everything about a member."""
+        return DeletionService(
+            database=self.database,
+            image_service=self.image_service,
+            job_store=self.job_store,
+            engine=self.engine,
+            eraser=JobMessageEraser(messages=self.messages),
+            register=DeletionRegister(self.settings.data_dir / DELETIONS_FILE),
+            pseudonym_of=self.pseudonym_of,
+            clock=self.clock,
+        )
+
+    @cached_property
     def identify_limiter(self) -> IdentifyRateLimiter | None:
         """Limiter of gateway logins for several processes.
 
@@ -349,6 +384,7 @@ class Container(ServiceContainer):
                 form_reopener=self.form_reopener,
                 remix_forms=self.remix_forms,
             ),
+            Privacy(client=client, handlers=PrivacyHandlers(exports=self.exports, deletions=self.deletions)),
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
             SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, catalogue=self.catalogue)),
             History(client=client, history=self.history_handlers),
@@ -483,6 +519,8 @@ class Container(ServiceContainer):
             daily_reports=self.daily_reports,
             model_alerts=self.model_alerts,
             engine=self.engine,
+            exports=self.exports,
+            deletions=self.deletions,
             card_updater=self.card_updater,
             housekeeping=self.maintenance,
             web=self.web,

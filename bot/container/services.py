@@ -64,6 +64,7 @@ class ServiceContainer(EngineContainer):
             access=self.access,
             catalogue=self.catalogue,
             is_blocked=self.model_availability.is_blocked,
+            identity=self.member_identity,
         )
 
     @cached_property

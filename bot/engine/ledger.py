@@ -1,7 +1,7 @@
 """Credit movements, as decided by the domain, in a given transaction."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,6 +35,7 @@ from bot.domain.credits import (
 from bot.domain.errors import BudgetSpentError, FaultKind, InsufficientCreditsError
 from bot.domain.jobs import Job
 from bot.domain.time_zones import zone_of
+from bot.engine.member_identity import MemberIdentity
 from db.accounts import AccountRepository
 from db.allowances import AllowanceRepository
 from db.budgets import BudgetRepository
@@ -70,7 +71,7 @@ class Ledger:
 
     `allowance` is credits a day where a guild has set none; `budget` is the most that the operator may owe for all
     guilds together a month, `guild_budget` the same for each guild, if limited. `free_repeats` is how many lost replies
-    of a member within a day release their hold at once.
+    of a member within a day release their hold at once. `identity` finds what is kept of members who return.
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class Ledger:
         new_id: Callable[[], str],
         guild_budget: int | None = None,
         free_repeats: int = 2,
+        identity: MemberIdentity | None = None,
     ) -> None:
+        self._identity = identity
         self._allowance = allowance
         self._free_repeats = free_repeats
         self._budget = budget
@@ -114,6 +117,11 @@ class Ledger:
         Without `roles`, which come with interactions only, the allowance is the one last in force.
         """
         account = AccountRepository(connection).find(guild_id, member_id)
+        if account is None and self._identity is not None:
+            kept_as = self._identity.kept_as(connection, member_id)
+            if kept_as != member_id:
+                kept = self.available(connection, guild_id, kept_as, now, roles)
+                return replace(kept, member_id=member_id)
         if account is not None and account.period and roles is None:
             zone = zone_of(AllowanceRepository(connection).rules(guild_id, member_id, ()).time_zone)
             key = period_at(now, kind_of(account.period), zone).key
@@ -239,7 +247,7 @@ class Ledger:
         now: datetime,
     ) -> Account:
         """Give a member credits without expiry and return the account."""
-        account = AccountRepository(connection).lock(guild_id, member_id)
+        account = self._lock(connection, guild_id, member_id)
         account, movement = decide_grant(account, amount)
         AccountRepository(connection).save(account)
         self._record(connection, account, movement, now, actor=actor, reason=reason)
@@ -249,7 +257,7 @@ class Ledger:
         self, connection: Connection, guild_id: int, member_id: int, terms: CreditTerms, now: datetime
     ) -> Account:
         """Return the locked account under its terms; the movements are recorded."""
-        account = AccountRepository(connection).lock(guild_id, member_id)
+        account = self._lock(connection, guild_id, member_id)
         account, movements = self._opened(connection, account, terms)
         for movement in movements:
             reason = f"{terms.allowance.source} allowance"
@@ -269,6 +277,15 @@ class Ledger:
             ledger = LedgerRepository(connection)
             spent = ledger.spent_allowance(account.guild_id, account.member_id, period.begin, period.end)
         return open_period(account, period.key, terms.allowance.amount, spent=spent)
+
+    def _lock(self, connection: Connection, guild_id: int, member_id: int) -> Account:
+        """Return the locked account. A returning member gets the old one back."""
+
+        def restore() -> None:
+            if self._identity is not None:
+                self._identity.restore(connection, member_id)
+
+        return AccountRepository(connection).lock(guild_id, member_id, restore)
 
     def _is_within(self, connection: Connection, account: Account, at: datetime) -> bool:
         """Return whether a time is in the account's period or after it."""

@@ -306,6 +306,10 @@ class ImageService:
         """Return the host of a URL, for logs: the rest may be a secret."""
         return host_of(url)
 
+    async def temporary_folder(self) -> Path:
+        """Return a folder for files of some minutes."""
+        return await self._workers.run(self._store.temporary)
+
     def path(self, sha256: str, media_type: str) -> Path:
         """Return where a stored picture's file lies, or lay until it was removed."""
         return self._store.path(sha256, media_type)

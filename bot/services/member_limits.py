@@ -25,6 +25,7 @@ class FreeAction(StrEnum):
     CHANNEL_MENTION = "channel_mention"
     COMPARISON = "comparison"
     CONFIRMATION = "confirmation"
+    EXPORT = "export"
     FORM = "form"
     LOOKUP = "lookup"
     MENTION = "mention"
@@ -38,6 +39,7 @@ MOST_PER_WINDOW: Final = {
     FreeAction.CHANNEL_MENTION: 30,  # Discord takes 60 messages a minute in a channel, and cards are among them
     FreeAction.COMPARISON: 20,
     FreeAction.CONFIRMATION: 20,
+    FreeAction.EXPORT: 6,
     FreeAction.FORM: 20,
     FreeAction.LOOKUP: 6,
     FreeAction.MENTION: 10,

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import ModelClosedError, StudioPausedError
 from bot.domain.jobs import InteractionContext
-from bot.domain.requests import GenerationRequest, offers_for, require_offer
+from bot.domain.requests import GenerationRequest, offers_for, require_offer, require_prompt
+from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from db.database import Database
 from db.pauses import PauseRepository
@@ -27,9 +28,11 @@ class RequestGate:
         access: AccessService,
         catalogue: Catalogue,
         is_blocked: Callable[[GenerationRequest], bool] = lambda _: False,
+        identity: MemberIdentity | None = None,
     ) -> None:
         self._database = database
         self._access = access
+        self._identity = identity
         self._catalogue = catalogue
         self._is_blocked = is_blocked
 
@@ -39,12 +42,17 @@ class RequestGate:
         Raises:
             NotInServerError: the request comes from outside a server and that is not allowed.
             NotAdmittedError: the server is not admitted.
+            DeletionRunningError: everything about the member is being deleted.
+            PromptError: the prompt of an earlier job is no longer kept.
             StudioPausedError: a pause stops the request.
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
         """
         self._access.check(connection, place.guild_id)
+        if self._identity is not None:
+            self._identity.welcome(connection, place.member_id)
+        require_prompt(request)
         pauses = PauseRepository(connection)
         pauses.lock_for_new_job()
         providers = [offer.provider for offer in offers_for(request, self._catalogue)]

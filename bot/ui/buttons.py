@@ -96,6 +96,8 @@ INSTEAD: Final = ButtonSpec("instead", N_("Generate"))
 ELSEWHERE: Final = ButtonSpec("elsewhere", N_("Again"))
 """A failed job's request at another model, given by its digest."""
 DELETE: Final = ButtonSpec("delete", N_("Delete"), discord.ButtonStyle.danger)
+ERASE: Final = ButtonSpec("erase", N_("Delete everything"), discord.ButtonStyle.danger)
+"""Everything about a member; the target is the member's id, as 32 hexadecimal digits."""
 RESTORE: Final = ButtonSpec("restore", N_("Undo"))
 PUBLISH: Final = ButtonSpec("publish", N_("Make public"), discord.ButtonStyle.primary)
 RETRY: Final = ButtonSpec("retry", N_("Try again"), discord.ButtonStyle.primary)
@@ -141,6 +143,7 @@ BUTTONS: Final = (
     INSTEAD,
     ELSEWHERE,
     DELETE,
+    ERASE,
     RESTORE,
     PUBLISH,
     RETRY,

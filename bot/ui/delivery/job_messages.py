@@ -134,14 +134,21 @@ class JobMessages:
         """
         try:
             async with bounded(REQUEST_SECONDS):
-                return await self._remove(job)
+                return await self.delete(job)
         except Exception as error:
-            if classify(error) not in RETRYABLE:
+            kind = classify(error)
+            if kind in (DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED):
+                return False
+            if kind not in RETRYABLE:
                 raise
             _log.warning("card.not_removed", job=job.id, error=type(error).__name__)
             return False
 
-    async def _remove(self, job: Job) -> bool:
+    async def delete(self, job: Job) -> bool:
+        """Delete the job's message. True if it is gone, False if none is in reach.
+
+        Raises every error but that of a message that is gone.
+        """
         if job.token_alive(self._clock.now()):
             try:
                 await self._webhook(job).delete_message("@original")  # type: ignore[arg-type] # an id
@@ -161,9 +168,8 @@ class JobMessages:
         try:
             await self._by_bot(job, job.place.message_id).delete()
         except discord.HTTPException as error:
-            if classify(error) in (DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED):
-                return error.code == UNKNOWN_MESSAGE
-            raise
+            if error.code != UNKNOWN_MESSAGE:
+                raise
         return True
 
     def link(self, job: Job, message_id: int | None = None) -> str | None:
@@ -302,11 +308,7 @@ class JobMessages:
     async def remove_public(self, job: Job) -> bool:
         """Delete the public card of a private job. True if it is gone."""
         try:
-            message_id = await self.find_public(job)
-            if message_id is None:
-                return True
-            async with bounded(REQUEST_SECONDS):
-                await self._by_bot(job, message_id).delete()
+            await self.delete_public(job)
         except Exception as error:
             kind = classify(error)
             if kind is None or kind is DiscordErrorKind.MALFORMED:
@@ -314,26 +316,37 @@ class JobMessages:
             return isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE
         return True
 
+    async def delete_public(self, job: Job) -> None:
+        """Delete the public card of a private job, if there is one."""
+        message_id = await self.find_public(job)
+        if message_id is not None:
+            async with bounded(REQUEST_SECONDS):
+                await self._by_bot(job, message_id).delete()
+
     async def remove_direct(self, job: Job) -> bool:
         """Delete the direct messages with the job's buttons.
 
         True if they are gone.
         """
-        if job.direct_at is None and job.notice_at is None:
-            return True
-        command, me = discord.Object(job.place.interaction_id), self._client.user
         try:
-            async with bounded(REQUEST_SECONDS, in_channel=False):
-                channel = await self._direct(job)
-                async for message in channel.history(limit=_MESSAGES_READ, after=command):
-                    if me is not None and message.author.id == me.id and _is_of(job, message):
-                        await message.delete()
+            await self.delete_direct(job)
         except Exception as error:
             kind = classify(error)
             if kind is None or kind is DiscordErrorKind.MALFORMED:
                 raise
             return False
         return True
+
+    async def delete_direct(self, job: Job) -> None:
+        """Delete the direct messages with the job's buttons, if any were sent."""
+        if job.direct_at is None and job.notice_at is None:
+            return
+        command, me = discord.Object(job.place.interaction_id), self._client.user
+        async with bounded(REQUEST_SECONDS, in_channel=False):
+            channel = await self._direct(job)
+            async for message in channel.history(limit=_MESSAGES_READ, after=command):
+                if me is not None and message.author.id == me.id and _is_of(job, message):
+                    await message.delete()
 
     async def send_direct(self, job: Job, view: ui.LayoutView, files: Files | None) -> None:
         """Send a direct message. Sent twice within minutes, it is one message."""
@@ -383,14 +396,14 @@ class JobMessages:
                 if classify(error) is not DiscordErrorKind.ARCHIVED:
                     raise
                 async with bounded(_seconds(files)):
-                    await self._open_thread(job)
+                    await self.open_thread(job)
                     return await message.edit(**_changes(view, files))
         except discord.HTTPException as error:
             if classify(error) in (DiscordErrorKind.CLOSED, DiscordErrorKind.ARCHIVED):
                 raise CardGoneError from error
             raise
 
-    async def _open_thread(self, job: Job) -> None:
+    async def open_thread(self, job: Job) -> None:
         """Unarchive the job's thread.
 
         Raises:

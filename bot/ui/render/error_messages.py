@@ -68,7 +68,7 @@ from bot.ui.truncation import cut
 _QUOTED: Final = 60
 
 
-def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912, PLR0915 - one case for each error
+def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each error
     """Return the words for a member, at most three short lines.
 
     None for errors no member can cause.
