@@ -1,31 +1,14 @@
 """The audit log: changes and decisions of admins, moderators and owners."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, or_, select
 
+from bot.domain.audit_log import AuditEntry
 from db.tables import audit_log
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """A change or a decision.
-
-    `guild_id` is 0 for the operator's. `target_id` is the member, role or channel concerned. `detail` has the values
-    before and after; no prompts, keys or tokens.
-    """
-
-    id: str
-    guild_id: int
-    actor_id: int
-    action: str
-    at: datetime
-    target_id: int | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    reason: str = ""
+_COLUMNS: Final = [column.label(column.key) for column in audit_log.c]
 
 
 class AuditLogRepository:
@@ -56,19 +39,33 @@ class AuditLogRepository:
         *,
         limit: int,
         before: str | None = None,
-        action: str | None = None,
-        actor_id: int | None = None,
-        target_id: int | None = None,
+        kinds: Collection[str] = (),
+        about: int | None = None,
     ) -> tuple[AuditEntry, ...]:
         """Return a guild's entries, newest first.
 
-        `before` is the id of the last entry of the page before. The others are filters.
+        `before` is the id of the last entry of the page before. `kinds` are the first words of actions, such as `ban`
+        of `ban.add`; `about` is the member, role or channel that acted or was concerned.
         """
         conditions = [audit_log.c.guild_id == guild_id]
         if before is not None:
             conditions.append(audit_log.c.id < before)
-        for column, value in (("action", action), ("actor_id", actor_id), ("target_id", target_id)):
-            if value is not None:
-                conditions.append(audit_log.c[column] == value)
-        statement = select(audit_log).where(*conditions).order_by(audit_log.c.id.desc()).limit(limit)
-        return tuple(AuditEntry(**row._mapping) for row in self._connection.execute(statement))
+        if kinds:
+            conditions.append(or_(*(audit_log.c.action.startswith(f"{kind}.", autoescape=True) for kind in kinds)))
+        if about is not None:
+            conditions.append(or_(audit_log.c.actor_id == about, audit_log.c.target_id == about))
+        statement = select(*_COLUMNS).where(*conditions).order_by(audit_log.c.id.desc()).limit(limit)
+        return tuple(_from_row(row) for row in self._connection.execute(statement))
+
+
+def _from_row(row: Row[Any]) -> AuditEntry:
+    return AuditEntry(
+        id=row.id,
+        guild_id=row.guild_id,
+        actor_id=row.actor_id,
+        action=row.action,
+        target_id=row.target_id,
+        detail=row.detail,
+        reason=row.reason,
+        at=row.at,
+    )

@@ -115,6 +115,13 @@ _RECONCILE_LATER: Final = update(jobs).where(
 _ON_MESSAGE: Final = select(jobs.c.id).where(
     jobs.c.finished_at.is_(None), jobs.c.state.in_(LIVE), jobs.c.message_id == bindparam("the_message")
 )
+_LIVE_OF_GUILD: Final = (
+    select(jobs)
+    .where(jobs.c.finished_at.is_(None), jobs.c.state.in_(LIVE), jobs.c.guild_id == bindparam("the_guild"))
+    .order_by(jobs.c.created_at, jobs.c.id)
+    .limit(bindparam("most"))
+)
+_LIVE_OF_MEMBER: Final = _LIVE_OF_GUILD.where(jobs.c.member_id == bindparam("the_member"))
 _CHILDREN: Final = select(jobs).where(
     jobs.c.parent_id == bindparam("of_job"),
     jobs.c.member_id == bindparam("of_member"),
@@ -368,6 +375,16 @@ class JobRepository:
     def has_live_on(self, message_id: int) -> bool:
         """Return whether a message is the card of a job that has not ended."""
         return self._connection.execute(_ON_MESSAGE, {"the_message": message_id}).first() is not None
+
+    def list_live(self, guild_id: int, member_id: int | None, most: int) -> tuple[Job, ...]:
+        """Return the jobs of a member, or of a guild, that have not ended.
+
+        The oldest `most` come first.
+        """
+        keys = {"the_guild": guild_id, "most": most}
+        if member_id is None:
+            return self.from_rows(self._connection.execute(_LIVE_OF_GUILD, keys))
+        return self.from_rows(self._connection.execute(_LIVE_OF_MEMBER, keys | {"the_member": member_id}))
 
     def list_children(self, job_id: str, member_id: int, since: datetime) -> tuple[Job, ...]:
         """Return a member's jobs created from a job since then."""

@@ -49,8 +49,10 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.form_reopen import FormReopener
 from bot.ui.handlers.history import HistoryHandlers
 from bot.ui.handlers.job_requests import JobRequests
+from bot.ui.handlers.live_jobs import LiveJobHandlers
 from bot.ui.handlers.mentions import MentionHandlers
 from bot.ui.handlers.model_offers import ModelOffers
+from bot.ui.handlers.moderation import ModerationHandlers
 from bot.ui.handlers.origins import OriginHandlers
 from bot.ui.handlers.pauses import PauseHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
@@ -70,13 +72,14 @@ from cogs.help import Help
 from cogs.history import History
 from cogs.imagine import Imagine
 from cogs.jobs import Jobs
+from cogs.live_jobs import LiveJobs
 from cogs.mentions import Mentions
 from cogs.origins import Origins
 from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
-from cogs.studio import AdmissionCommands, PauseCommands, Studio
+from cogs.studio import AdmissionCommands, ModerationCommands, PauseCommands, Studio
 from db.key_value import KeyValueRepository
 
 _COMMANDS_KEY = "commands sent to Discord"
@@ -281,6 +284,16 @@ class Container(ServiceContainer):
         )
 
     @cached_property
+    def moderation_handlers(self) -> ModerationHandlers:
+        """Answers to moderators."""
+        return ModerationHandlers(moderation=self.moderation, catalogue=self.catalogue)
+
+    @cached_property
+    def live_job_handlers(self) -> LiveJobHandlers:
+        """Answers to `/jobs`."""
+        return LiveJobHandlers(jobs=self.live_jobs)
+
+    @cached_property
     def origin_handlers(self) -> OriginHandlers:
         """Answers to "Was this made here?"."""
         return OriginHandlers(origins=self.origins, jobs=self.jobs, messages=self.messages)
@@ -376,6 +389,7 @@ class Container(ServiceContainer):
             ),
             Origins(client=client, handlers=self.origin_handlers),
             Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
+            LiveJobs(client=client, handlers=self.live_job_handlers),
             Mentions(client=client, handlers=self.mention_handlers),
             Card(
                 client=client,
@@ -398,6 +412,7 @@ class Container(ServiceContainer):
             Studio(
                 AdmissionCommands(access=self.access),
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
+                ModerationCommands(client=client, handlers=self.moderation_handlers),
             ),
         )
 

@@ -14,8 +14,10 @@ from bot.services.details import DetailService
 from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
+from bot.services.live_jobs import LiveJobService
 from bot.services.member_limits import MemberLimits
 from bot.services.model_availability import ModelAvailability
+from bot.services.moderation import ModerationService
 from bot.services.origins import OriginService
 from bot.services.pauses import PauseService
 from bot.services.preferences import PreferenceService
@@ -63,6 +65,7 @@ class ServiceContainer(EngineContainer):
             database=self.database,
             access=self.access,
             catalogue=self.catalogue,
+            now=self.clock.now,
             is_blocked=self.model_availability.is_blocked,
             identity=self.member_identity,
         )
@@ -207,6 +210,16 @@ class ServiceContainer(EngineContainer):
             providers=self.provider_names,
             on_change=self.engine.wake,
         )
+
+    @cached_property
+    def moderation(self) -> ModerationService:
+        """Bans, rules for roles, and the audit log."""
+        return ModerationService(database=self.database, clock=self.clock, catalogue=self.catalogue, new_id=self.new_id)
+
+    @cached_property
+    def live_jobs(self) -> LiveJobService:
+        """Lists of live jobs."""
+        return LiveJobService(database=self.database, jobs=self.jobs, snapshots=self.snapshots, access=self.access)
 
     @cached_property
     def served_files(self) -> ServedFileService:

@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from bot.domain.bans import BanScope
 from bot.domain.errors import ImageGoneError, JobDeletedError, JobRunningError, NotAllowedError, NotOfferedError
 from bot.domain.jobs import Job, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.engine.clock import Clock
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
+from bot.services.request_gate import check_ban
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -91,6 +93,7 @@ class PublicationService:
         if job.state is not State.DONE or not job.place.private or not job.place.guild_id:
             raise NotOfferedError
         self._access.check(connection, job.place.guild_id)
+        check_ban(connection, job.place.guild_id, actor.member_id, self._clock.now(), BanScope.SHARING)
         pictures = ResultImageRepository(connection).list_for(job_id)
         if not pictures and job.public_message_id is None:
             raise ImageGoneError

@@ -1,15 +1,20 @@
 """Checks of a request before anything is held or stored for it."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Connection
 
+from bot.domain.access_rules import AccessRule, RuleKind, broken_rule
+from bot.domain.bans import BanScope
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import ModelClosedError, StudioPausedError
+from bot.domain.errors import BannedError, ModelClosedError, RoleNeededError, StudioPausedError
 from bot.domain.jobs import InteractionContext
 from bot.domain.requests import GenerationRequest, offers_for, require_offer, require_prompt
 from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
+from db.access_rules import AccessRuleRepository
+from db.bans import BanRepository
 from db.database import Database
 from db.pauses import PauseRepository
 
@@ -18,7 +23,7 @@ class RequestGate:
     """Decides whether a request may become a job.
 
     Jobs and confirmations pass here, in the transaction that stores them. `is_blocked` tells the requests that no
-    provider takes at present.
+    provider takes at present. The roles of a model are the operator's; a guild may have rules besides.
     """
 
     def __init__(
@@ -27,6 +32,7 @@ class RequestGate:
         database: Database,
         access: AccessService,
         catalogue: Catalogue,
+        now: Callable[[], datetime],
         is_blocked: Callable[[GenerationRequest], bool] = lambda _: False,
         identity: MemberIdentity | None = None,
     ) -> None:
@@ -34,7 +40,13 @@ class RequestGate:
         self._access = access
         self._identity = identity
         self._catalogue = catalogue
+        self._now = now
         self._is_blocked = is_blocked
+        self._model_rules = tuple(
+            AccessRule(kind=RuleKind.MODEL, name=model.id, roles=frozenset(model.roles))
+            for model in catalogue.models
+            if model.roles
+        )
 
     def check(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> None:
         """Check that the request is possible here and now.
@@ -45,6 +57,8 @@ class RequestGate:
             DeletionRunningError: everything about the member is being deleted.
             PromptError: the prompt of an earlier job is no longer kept.
             StudioPausedError: a pause stops the request.
+            BannedError: the member may not use the studio.
+            RoleNeededError: the model or an option needs another role.
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
@@ -59,6 +73,8 @@ class RequestGate:
         pause = pauses.find(place.guild_id).blocking(place.guild_id, request.model, providers)
         if pause is not None:
             raise StudioPausedError(pause, model=request.model)
+        check_ban(connection, place.guild_id, place.member_id, self._now())
+        self._check_roles(connection, place, request)
         require_offer(request, self._catalogue)
         if self._is_blocked(request):
             raise ModelClosedError(request.model)
@@ -79,3 +95,22 @@ class RequestGate:
     async def require_open(self, guild_id: int) -> None:
         """Raise as `check_open` does, in a separate transaction."""
         await self._database.read(lambda connection: self.check_open(connection, guild_id))
+
+    def _check_roles(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> None:
+        of_guild = AccessRuleRepository(connection).list(place.guild_id) if place.guild_id else ()
+        for rules in (self._model_rules, of_guild):
+            rule = broken_rule(request, rules, place.roles)
+            if rule is not None:
+                option = None if rule.kind is RuleKind.MODEL else rule.name
+                raise RoleNeededError(model=request.model, option=option, roles=rule.roles)
+
+
+def check_ban(connection: Connection, guild_id: int, member_id: int, now: datetime, *scopes: BanScope) -> None:
+    """Check that no ban of the studio, or of the other scopes, is in force.
+
+    Raises:
+        BannedError: the member is banned.
+    """
+    ban = BanRepository(connection).find(guild_id, member_id, now, BanScope.STUDIO, *scopes)
+    if ban is not None:
+        raise BannedError(sharing=ban.scope is BanScope.SHARING, until=ban.until, reason=ban.reason)

@@ -109,6 +109,13 @@ RESUME_ALL: Final = ButtonSpec("resumeall", N_("Resume"), discord.ButtonStyle.pr
 EVERYTHING: Final = "0" * 32
 """The target of the four buttons above: they are about nothing single."""
 
+OLDER_LOG: Final = ButtonSpec("logolder", N_("Older"))
+"""The next page of the audit log; the target is its last entry, the picture its filter, the search its member."""
+CANCEL_LISTED: Final = ButtonSpec("cancellisted", N_("Cancel"))
+"""Cancels a job in the list of `/jobs`."""
+CANCEL_ALL: Final = ButtonSpec("cancelall", N_("Cancel all mine"), discord.ButtonStyle.danger)
+"""The target is the member."""
+
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
     Action.VARY: ButtonSpec("vary", N_("Vary")),
@@ -151,6 +158,9 @@ BUTTONS: Final = (
     PAUSE_ALL_NOW,
     KEEP_RUNNING,
     RESUME_ALL,
+    OLDER_LOG,
+    CANCEL_LISTED,
+    CANCEL_ALL,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

@@ -2,6 +2,7 @@
 
 from cogs.studio.admission import AdmissionCommands
 from cogs.studio.group import Studio
+from cogs.studio.moderation import ModerationCommands
 from cogs.studio.pauses import PauseCommands
 
-__all__ = ["AdmissionCommands", "PauseCommands", "Studio"]
+__all__ = ["AdmissionCommands", "ModerationCommands", "PauseCommands", "Studio"]

@@ -156,6 +156,7 @@ class JobMachine(RuleBasedStateMachine):
                 database=self.database,
                 access=AccessService(database=self.database, admitted="*", now=self.clock.now),
                 catalogue=SKILLBOSS,
+                now=self.clock.now,
             ),
             clock=self.clock,
             config=EngineConfig(waiting_per_member=4),

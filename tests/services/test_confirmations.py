@@ -131,7 +131,7 @@ async def test_concurrent_identical_requests_are_asked_about_once(services: Serv
     there = ConfirmationService(
         database=other,
         ledger=services.ledger,
-        gate=RequestGate(database=other, access=services.access, catalogue=BOTH),
+        gate=RequestGate(database=other, access=services.access, catalogue=BOTH, now=services.clock.now),
         clock=services.clock,
         catalogue=BOTH,
         new_id=make_id,

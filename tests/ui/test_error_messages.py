@@ -13,6 +13,8 @@ from bot.domain.errors import (
     AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
+    BannedError,
+    BanRefusedError,
     BudgetSpentError,
     CannotPostError,
     ChannelGoneError,
@@ -40,6 +42,7 @@ from bot.domain.errors import (
     LedgerError,
     LimitError,
     ModelClosedError,
+    NoBanError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
@@ -56,6 +59,7 @@ from bot.domain.errors import (
     QueueFullError,
     Remedy,
     RequestError,
+    RoleNeededError,
     SearchGoneError,
     SearchRunningError,
     StaleJobError,
@@ -202,6 +206,25 @@ WORDED: list[tuple[AtelierError, str]] = [
         NotInServerError(),
         "This works only in servers that have the studio.\nUse the command in one of them.",
     ),
+    (
+        BannedError(sharing=False, until=None, reason=""),
+        "You may not use the studio in this server.\nA moderator can end it.",
+    ),
+    (
+        BannedError(sharing=True, until=START, reason="not *your* pictures"),
+        "You may not share pictures in this server.\nReason: \u2068not \\*your\\* pictures\u2069\n"
+        f"It ends <t:{int(START.timestamp())}:R>.",
+    ),
+    (
+        RoleNeededError(model="reve-2.0", option=None, roles={7, 5}),
+        "In this server, reve-2.0 is for <@&5> or <@&7>. Nothing was charged.\nChoose another model.",
+    ),
+    (
+        RoleNeededError(model="reve-2.0", option="upscale", roles={7}),
+        "In this server, upscale is for <@&7>. Nothing was charged.\nLeave it out, and send it again.",
+    ),
+    (BanRefusedError(), "You cannot ban yourself, an admin or a bot.\nChoose another member; nothing was changed."),
+    (NoBanError(), "This member has no ban here.\n`/studio bans` lists those in force."),
     (
         NotAdmittedError(),
         (

@@ -17,6 +17,10 @@
     |- AccessError
     |  |- NotInServerError     outside a server
     |  |- NotAdmittedError     the operator has not admitted this server
+    |  |- BannedError          the member is banned from the studio, or from sharing
+    |  |- RoleNeededError      a model or an option is for some roles only
+    |  |- BanRefusedError      this member cannot be banned
+    |  |- NoBanError           the member has no ban
     |  |- CannotPostError      no right to post pictures in a channel
     |  |- ChannelGoneError     the job's channel is out of reach
     |  '- NotAllowedError      this person may not do this
@@ -60,12 +64,16 @@ Errors carry a code and facts, no prose: `bot.ui.render.error_messages` has the 
 
 from bot.domain.errors.access import (
     AccessError,
+    BannedError,
+    BanRefusedError,
     CannotPostError,
     ChannelGoneError,
     ModelClosedError,
+    NoBanError,
     NotAdmittedError,
     NotAllowedError,
     NotInServerError,
+    RoleNeededError,
     StorageFullError,
     StudioClosedError,
 )
@@ -127,6 +135,8 @@ __all__ = [
     "AlreadyAskedError",
     "AlreadyBegunError",
     "AtelierError",
+    "BanRefusedError",
+    "BannedError",
     "BudgetSpentError",
     "CannotPostError",
     "ChannelGoneError",
@@ -156,6 +166,7 @@ __all__ = [
     "LimitError",
     "ModelClosedError",
     "ModelOffer",
+    "NoBanError",
     "NotAdmittedError",
     "NotAllowedError",
     "NotInServerError",
@@ -172,6 +183,7 @@ __all__ = [
     "QueueFullError",
     "Remedy",
     "RequestError",
+    "RoleNeededError",
     "SearchGoneError",
     "SearchRunningError",
     "StaleJobError",

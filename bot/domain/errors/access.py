@@ -1,5 +1,8 @@
 """Access errors: wrong place, missing permission, no provider."""
 
+from collections.abc import Collection
+from datetime import datetime
+
 from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
 
@@ -40,6 +43,48 @@ class NotAllowedError(AccessError):
     def __init__(self, needs: str) -> None:
         super().__init__()
         self.needs = needs
+
+
+class BannedError(AccessError):
+    """The member is banned from the studio, or from sharing.
+
+    It ends at `until`; None is for good. `reason` is the moderator's, and may be empty.
+    """
+
+    code = "banned"
+
+    def __init__(self, *, sharing: bool, until: datetime | None, reason: str) -> None:
+        super().__init__()
+        self.sharing = sharing
+        self.until = until
+        self.reason = reason
+
+
+class RoleNeededError(AccessError):
+    """The server offers a model or an option to some roles only.
+
+    `option` is None if it is about the model. `roles` are those that may use it.
+    """
+
+    code = "role_needed"
+
+    def __init__(self, *, model: str, option: str | None, roles: Collection[int]) -> None:
+        super().__init__()
+        self.model = model
+        self.option = option
+        self.roles = tuple(sorted(roles))
+
+
+class BanRefusedError(AccessError):
+    """This member cannot be banned: oneself, an admin or a bot."""
+
+    code = "ban_refused"
+
+
+class NoBanError(AccessError):
+    """The member has no ban in this server."""
+
+    code = "no_ban"
 
 
 class CannotPostError(AccessError):

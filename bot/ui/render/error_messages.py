@@ -5,13 +5,12 @@ from typing import Final
 from discord import ui
 
 from bot.domain.errors import (
+    AccessError,
     AffordableOffer,
     AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
     BudgetSpentError,
-    CannotPostError,
-    ChannelGoneError,
     ConfirmationGoneError,
     EditOnlyError,
     EmptyPresetError,
@@ -29,9 +28,6 @@ from bot.domain.errors import (
     JobRunningError,
     JobStateError,
     ModelClosedError,
-    NotAdmittedError,
-    NotAllowedError,
-    NotInServerError,
     NotOfferedError,
     OptionRangeError,
     PresetError,
@@ -60,9 +56,11 @@ from bot.domain.jobs import State
 from bot.domain.options import OPTIONS
 from bot.ui.buttons import AFFORD, INSTEAD
 from bot.ui.i18n import N_, _, ngettext
+from bot.ui.render.access_messages import access_message
 from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
+from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 from bot.ui.truncation import cut
 
 _QUOTED: Final = 60
@@ -80,76 +78,53 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _prompt(error)
         case UnknownModelError():
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
-            return _in_lines(what, _("Choose {models}.").format(models=listed(error.models)))
+            return in_lines(what, _("Choose {models}.").format(models=listed(error.models)))
         case UnknownEffectError(effects=()):
-            return _in_lines(_("This studio has no effects."), _("Leave out `effect`."))
+            return in_lines(_("This studio has no effects."), _("Leave out `effect`."))
         case UnknownEffectError():
             what = _("This studio has no effect “{name}”.").format(name=escaped(cut(error.effect, _QUOTED)))
-            return _in_lines(what, _("Choose {effects}.").format(effects=listed(error.effects)))
+            return in_lines(what, _("Choose {effects}.").format(effects=listed(error.effects)))
         case OptionRangeError():
             what = _("“{value}” isn't a valid {option}.")
-            return _in_lines(
-                what.format(option=_option(error.option), value=escaped(cut(str(error.value), _QUOTED))),
+            return in_lines(
+                what.format(option=option_name(error.option), value=escaped(cut(str(error.value), _QUOTED))),
                 _("It takes {allowed}.").format(allowed=_(error.allowed)),
             )
         case NotOfferedError():
-            return _in_lines(
+            return in_lines(
                 _("This choice is not offered here."), _("Reload Discord, and choose one of those it shows.")
             )
         case UnsupportedOptionError():
             return _unsupported(error)
         case InputError():
-            return _in_lines(*input_refusal(error))
+            return in_lines(*input_refusal(error))
         case ExclusiveOptionsError():
             next_step = _("Choose {option} {values}, or leave one of the two out.")
-            return _in_lines(
-                f"{_excluded(error)}.", next_step.format(option=_option(error.other), values=listed(error.allowed))
+            return in_lines(
+                f"{_excluded(error)}.", next_step.format(option=option_name(error.other), values=listed(error.allowed))
             )
         case EditOnlyError():
-            return _in_lines(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
+            return in_lines(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
         case PrivacyError():
             return _privacy(error)
         case InsufficientCreditsError():
             return _too_expensive(error)
         case BudgetSpentError():
             what = _("The studio's budget for this month is used up.")
-            return _nothing_charged(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
-        case NotInServerError():
-            return _in_lines(
-                _("This works only in servers that have the studio."), _("Use the command in one of them.")
-            )
-        case NotAdmittedError():
-            remedy = (
-                _("Ask the bot's owner to add it to the list of servers in the bot's settings.")
-                if error.by_list
-                else _("Ask the bot's owner to admit it; they can do it here with `/studio admit`.")
-            )
-            return _in_lines(_("The studio is not open to this server yet."), remedy)
-        case NotAllowedError():
-            return _("Only {who} can do that.").format(who=_(error.needs))
-        case ChannelGoneError():
-            return _("The channel of this card is gone, or out of reach, so this cannot be made public there.")
-        case CannotPostError(by_member=True, channel_id=int(channel_id)):
-            said = _("You may not post pictures in {channel}, so this cannot be made public there.")
-            return said.format(channel=f"<#{channel_id}>")
-        case CannotPostError(channel_id=int(channel_id)):
-            said = _("The studio may not post pictures in {channel}, so this cannot be made public there.")
-            return said.format(channel=f"<#{channel_id}>")
-        case CannotPostError(by_member=True):
-            return _("You may not post pictures in this channel, so this cannot be made public here.")
-        case CannotPostError():
-            return _("The studio may not post pictures in this channel, so this cannot be made public here.")
+            return nothing_charged(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
+        case AccessError():
+            return access_message(error)
         case QueueFullError():
             what = ngettext(
                 "You have {count} job waiting already.", "You have {count} jobs waiting already.", error.limit
             )
-            return _nothing_charged(
+            return nothing_charged(
                 what.format(count=error.limit),
                 _("Send the next one when one of them is finished, or cancel one."),
             )
         case TooManyRequestsError():
             what = _("You did this very often within a minute.")
-            return _in_lines(what, _("Try again {when}.").format(when=ago(error.retry_at)))
+            return in_lines(what, _("Try again {when}.").format(when=ago(error.retry_at)))
         case SearchRunningError():
             return f"{_('Your earlier searches are still running.')}\n{_('Wait for their answers, then search again.')}"
         case JobError():
@@ -158,25 +133,25 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _about_preset(error)
         case StorageFullError(own=True):
             what = _("Your pictures take all the {limit} MB that the studio keeps for you.")
-            return _nothing_charged(
+            return nothing_charged(
                 what.format(limit=number(error.limit)), _("Delete some in the menus of their cards.")
             )
         case StorageFullError():
-            return _nothing_charged(
+            return nothing_charged(
                 _("The studio has no space for more pictures at the moment."),
                 _("Try again later; the operator's log has the reason."),
             )
         case ModelClosedError():
             what = _("No image service takes jobs for {model} at the moment.").format(model=error.model)
             if not error.models:
-                return _nothing_charged(what, _("No other model can do the same. Try again later, or check `/status`."))
-            return _nothing_charged(what, _("For the same request, use {models}.").format(models=listed(error.models)))
+                return nothing_charged(what, _("No other model can do the same. Try again later, or check `/status`."))
+            return nothing_charged(what, _("For the same request, use {models}.").format(models=listed(error.models)))
         case StudioPausedError():
-            return _nothing_charged(*pause_refusal(error))
+            return nothing_charged(*pause_refusal(error))
         case UnknownPauseTargetError():
-            return _in_lines(*unknown_pause_target(error))
+            return in_lines(*unknown_pause_target(error))
         case StudioClosedError():
-            return _nothing_charged(
+            return nothing_charged(
                 _("The studio is closed for this model at the moment."),
                 _("Try another model, or check `/status`."),
             )
@@ -254,28 +229,28 @@ def _about_job(error: JobError) -> str | None:  # noqa: PLR0911, PLR0912 - as ab
         case JobDeletedError():
             return _("This was deleted, so there is nothing left to work with.")
         case JobRunningError():
-            return _in_lines(_("This is still being made."), _("Press again once it is finished."))
+            return in_lines(_("This is still being made."), _("Press again once it is finished."))
         case AlreadyBegunError():
             return _("This has begun already: you pressed twice, and it is made and charged once.")
         case AlreadyAskedError():
             return _("You have been asked about this already: this came twice. Answer that question to make it, once.")
         case ConfirmationGoneError(expired=True):
-            return _nothing_charged(
+            return nothing_charged(
                 _("This was asked more than a day ago."), _("Send the command or the message again.")
             )
         case ConfirmationGoneError():
             return _("You have answered this already. Pressing again makes nothing more and charges nothing more.")
         case FormGoneError():
-            return _in_lines(_("What you typed here was kept for a day, which is over."), _("Open the form again."))
+            return in_lines(_("What you typed here was kept for a day, which is over."), _("Open the form again."))
         case SearchGoneError():
             return f"{_('This search is no longer stored.')}\n{_('Run `/history search:` again.')}"
         case ImageGoneError(own=True):
-            return _nothing_charged(
+            return nothing_charged(
                 _("The studio no longer keeps this picture, and it is not on this message any more."),
                 _("If you have it elsewhere, attach it to `/edit`."),
             )
         case ImageGoneError():
-            return _nothing_charged(
+            return nothing_charged(
                 _("The picture that this was made from is no longer kept."), _("Attach it to `/edit` once more.")
             )
         case JobStateError(state=state) if not State(state).ended:
@@ -293,7 +268,7 @@ def _about_preset(error: PresetError) -> str | None:
             return _("This preset was deleted too long ago to bring it back. Save it again with `/preset save`.")
         case PresetNotFoundError():
             what = _("There is no preset “{name}” here.").format(name=escaped(cut(str(error.name), _QUOTED)))
-            return _in_lines(what, _("See what there is with `/preset list`."))
+            return in_lines(what, _("See what there is with `/preset list`."))
         case EmptyPresetError():
             return _("A preset needs something to keep: a prompt, or an option.")
         case PresetLimitError(shared=True):
@@ -311,7 +286,7 @@ def _about_preset(error: PresetError) -> str | None:
 
 def automod_refusal() -> str:
     """Return the words for an answer that the server's AutoMod refused."""
-    return _nothing_charged(
+    return nothing_charged(
         _("This server's AutoMod does not let the studio post this."), _("Reword it, or ask a moderator.")
     )
 
@@ -325,21 +300,21 @@ def unexpected(reference: str) -> str:
 def _prompt(error: PromptError) -> str:
     match error.problem:
         case PromptProblem.EMPTY:
-            return _in_lines(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
+            return in_lines(_("The prompt is empty."), _("Describe the picture in a few words and send it again."))
         case PromptProblem.ERASED:
-            return _in_lines(
+            return in_lines(
                 _("The prompt of this is no longer kept, so it cannot be used again."),
                 _("Start with a new one: `/imagine`."),
             )
         case PromptProblem.TOO_LONG:
             what = _("The prompt has {length} characters; this model takes {limit}.")
             next_step = _("Shorten it by {surplus} and send it again.")
-            return _in_lines(
+            return in_lines(
                 what.format(length=number(error.length), limit=number(error.limit)),
                 next_step.format(surplus=number(error.length - error.limit)),
             )
         case PromptProblem.UNREADABLE:
-            return _in_lines(
+            return in_lines(
                 _("The prompt has a character that cannot be sent on."),
                 _("Type the prompt again instead of pasting it."),
             )
@@ -348,16 +323,16 @@ def _prompt(error: PromptError) -> str:
 def _privacy(error: PrivacyError) -> str:
     match error:
         case ExportRunningError():
-            return _in_lines(
+            return in_lines(
                 _("Your data is being put together already."), _("It comes by direct message; that can take a while.")
             )
         case ExportTooSoonError():
-            return _in_lines(
+            return in_lines(
                 _("You had your data a short while ago; once a day is possible."),
                 _("You can ask again {when}.").format(when=ago(error.again_at)),
             )
         case _:
-            return _nothing_charged(
+            return nothing_charged(
                 _("Everything about you is being deleted, so nothing new can be made now."),
                 _("Try again in a few minutes."),
             )
@@ -366,16 +341,16 @@ def _privacy(error: PrivacyError) -> str:
 def _negative_prompt(error: PromptError) -> str:
     match error.problem:
         case PromptProblem.EMPTY:
-            return _in_lines(_("The negative prompt is empty."), _("Fill it in or leave it out."))
+            return in_lines(_("The negative prompt is empty."), _("Fill it in or leave it out."))
         case PromptProblem.TOO_LONG:
             what = _("The negative prompt has {length} characters; it can have {limit}.")
             next_step = _("Shorten it by {surplus} and send it again.")
-            return _in_lines(
+            return in_lines(
                 what.format(length=number(error.length), limit=number(error.limit)),
                 next_step.format(surplus=number(error.length - error.limit)),
             )
         case _:
-            return _in_lines(
+            return in_lines(
                 _("The negative prompt has a character that cannot be sent on."),
                 _("Type it again instead of pasting it."),
             )
@@ -396,28 +371,15 @@ def obstacle(error: RequestError) -> str:
             return _("cannot do that")
 
 
-def _in_lines(what: str, next_step: str) -> str:
-    """Return the cause and the next step, where no charge was possible."""
-    return f"{what}\n{next_step}"
-
-
-def _nothing_charged(what: str, next_step: str) -> str:
-    """Return the cause, the absence of a charge, and the next step.
-
-    It is for refusals of what was confirmed, chosen or accepted by its price.
-    """
-    return f"{what} {_('Nothing was charged.')}\n{next_step}"
-
-
 def _unsupported(error: UnsupportedOptionError) -> str:
     editing = error.option == "mode"
     cannot = _("makes pictures from text only") if editing else _cannot(error)
     # Translators: {cannot} is such as "cannot upscale a picture".
     what = _("{model} {cannot}.").format(model=error.model, cannot=cannot)
     if not error.models:
-        return _in_lines(what, _("No model of this studio can. Leave the option out, or choose another value."))
+        return in_lines(what, _("No model of this studio can. Leave the option out, or choose another value."))
     next_step = _("To edit a picture, use {models}.") if editing else _("For that, use {models}.")
-    return _in_lines(what, next_step.format(models=listed(error.models)))
+    return in_lines(what, next_step.format(models=listed(error.models)))
 
 
 def _cannot(error: UnsupportedOptionError) -> str:
@@ -428,22 +390,17 @@ def _cannot(error: UnsupportedOptionError) -> str:
         said = ngettext("cannot start from {count} picture", "cannot start from {count} pictures", error.value)
         return said.format(count=number(error.value))
     value = error.value if spec is None else _(spec.labels.get(str(error.value), "")) or error.value
-    return _("cannot do {option} {value}").format(option=_option(error.option), value=value)
+    return _("cannot do {option} {value}").format(option=option_name(error.option), value=value)
 
 
 def _excluded(error: ExclusiveOptionsError) -> str:
     said = _("{option} does not go with {other} {value}")
-    return said.format(option=error.option, other=_option(error.other), value=error.value)
+    return said.format(option=error.option, other=option_name(error.other), value=error.value)
 
 
 def _for_edits(error: EditOnlyError) -> str:
     said = _("{option} {value} is for edits only")
-    return said.format(option=_option(error.option), value=error.value)
-
-
-def _option(option: str) -> str:
-    spec = OPTIONS.get(option)
-    return option if spec is None or spec.label is None else _(spec.label)
+    return said.format(option=option_name(error.option), value=error.value)
 
 
 _CLOSED: Final = (

@@ -104,7 +104,7 @@ def job_card(
         for item in action_items(job, actions, prices or {}, shown=shown, others=buttons):
             container.add_item(item)
         return payload_view(container)
-    if _is_cancellable(snapshot):
+    if is_cancellable(snapshot):
         buttons.insert(0, CANCEL.build(job.id))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
@@ -121,7 +121,7 @@ def _account_note() -> str:
     return _("What you make from here is made here, with your credits for direct messages instead of the server's.")
 
 
-def _is_cancellable(snapshot: Snapshot) -> bool:
+def is_cancellable(snapshot: Snapshot) -> bool:
     """Return whether a press on Cancel could still stop the job."""
     job = snapshot.job
     if snapshot.at_work or job.cancel_refused or job.cancel_requested_at is not None:
@@ -320,6 +320,13 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
         note = _("The studio cannot store pictures at the moment. This waits, and starts by itself.")
         return f"{' · '.join(parts)}\n-# {note}"
     return " · ".join(parts)
+
+
+def live_state(snapshot: Snapshot) -> str:
+    """Return the state of a live job for a list."""
+    if snapshot.job.cancel_requested_at is not None and not snapshot.job.cancel_refused:
+        return _("Cancelling")
+    return _live_state(snapshot, late=False)
 
 
 def _live_state(snapshot: Snapshot, *, late: bool) -> str:

@@ -34,6 +34,7 @@ _NAMED_COMMANDS: Final = (
     "settings_show",
     "preset_save",
     "preset_list",
+    "jobs_list",
 )
 # Below Discord's 4,000 characters of a message.
 _LONGEST_HELP: Final = 3950
@@ -194,6 +195,7 @@ def help_panel(
         else "",
         _("{blend} makes one picture of two to four, for the price of an edit.") if edits else "",
         _("{credits_balance} shows what you can spend, {status} how busy the studio is."),
+        _("{jobs_list} lists what is in progress and cancels it."),
         _("{settings_set} changes your own defaults, and {settings_show} lists them."),
         _("{preset_save} keeps options under a name, and {preset_list} lists yours."),
         _("*Was this made here?* in a message's menu finds the card that a picture comes from."),

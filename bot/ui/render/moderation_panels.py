@@ -1,0 +1,174 @@
+"""Panels of moderators: bans, rules for roles, and the audit log."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from discord import ui
+
+from bot.domain.access_rules import AccessRule, RuleKind
+from bot.domain.audit_log import AuditEntry
+from bot.domain.bans import Ban, BanScope
+from bot.domain.options import OPTIONS
+from bot.ui.buttons import OLDER_LOG
+from bot.ui.i18n import N_, _, ngettext
+from bot.ui.render.formatting import ago, escaped, number
+from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
+from bot.ui.truncation import cut
+
+# Discord takes 4,000 characters in all the texts of a message, counted as UTF-16.
+_ROOM: Final = 3800
+_REASON_SHOWN: Final = 150
+_VALUE_SHOWN: Final = 80
+_NOTHING: Final = "-"
+
+LOG_KINDS: Final = (
+    (),
+    ("ban",),
+    ("credits", "allowance"),
+    ("settings", "access", "admission"),
+    ("budget", "pause"),
+    ("privacy",),
+)
+"""The filters of the audit log: first words of actions. Buttons hold their places, so new ones come last."""
+
+LOG_FILTERS: Final = (
+    N_("Everything"),
+    N_("Bans"),
+    N_("Credits and allowances"),
+    N_("Settings and access"),
+    N_("Budget and pauses"),
+    N_("Privacy"),
+)
+"""The names of the filters."""
+
+# Other actions are shown by their names.
+_ACTIONS: Final = {
+    "ban.add": N_("banned"),
+    "ban.end": N_("ended the ban of"),
+    "access.allow": N_("allowed"),
+    "access.remove": N_("removed the rule for"),
+}
+_SCOPES: Final = {BanScope.STUDIO: N_("the studio"), BanScope.SHARING: N_("sharing")}
+
+
+def banned_panel(ban: Ban) -> ui.LayoutView:
+    """Return the answer to a ban."""
+    title = _("{member} is banned from {scope}").format(member=f"<@{ban.member_id}>", scope=_(_SCOPES[ban.scope]))
+    lines = [f"### {title}", *(f"-# {part}" for part in _details(ban))]
+    if ban.scope is BanScope.STUDIO:
+        lines.append("-# " + _("Jobs that were sent before are finished. `/studio unban` ends the ban."))
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=AMBER))
+
+
+def unbanned_panel(member_id: int, scopes: Sequence[BanScope]) -> ui.LayoutView:
+    """Return the answer to the end of bans."""
+    names = ", ".join(_(_SCOPES[scope]) for scope in scopes)
+    title = _("{member} may use {scope} again").format(member=f"<@{member_id}>", scope=names)
+    return payload_view(ui.Container(ui.TextDisplay(f"### {title}"), accent_colour=GREEN))
+
+
+def bans_panel(bans: Sequence[Ban]) -> ui.LayoutView:
+    """Return the bans in force, as many as fit."""
+    title = ngettext("{count} ban in force", "{count} bans in force", len(bans)).format(count=number(len(bans)))
+    if not bans:
+        title = _("Nobody is banned here")
+    entries = [
+        "\n".join([f"<@{ban.member_id}> · {_(_SCOPES[ban.scope])}", *(f"-# {part}" for part in _details(ban))])
+        for ban in bans
+    ]
+    lines = [f"## {title}", *_fitting(entries)]
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=AMBER if bans else GREY))
+
+
+def rules_panel(rules: Sequence[AccessRule]) -> ui.LayoutView:
+    """Return the models and options of some roles only."""
+    lines = [f"## {_('Models and options by role')}"]
+    lines += _fitting([_rule(rule) for rule in rules])
+    if not rules:
+        lines.append(_("Everyone may use every model and option."))
+    lines.append("-# " + _("`/studio access` with a role allows it; with *remove* it takes that back."))
+    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE))
+
+
+def log_panel(
+    entries: Sequence[AuditEntry], *, kind: int = 0, about: int | None = None, more: bool = False
+) -> ui.LayoutView:
+    """Return a page of the audit log, newest first, with a button to the next.
+
+    `kind` is the place of the filter in `LOG_KINDS`.
+    """
+    parts = [_("Audit log"), *([_(LOG_FILTERS[kind])] if kind else []), *([f"<@{about}>"] if about else [])]
+    lines = [f"## {' · '.join(parts)}"]
+    shown = _fitting([log_line(entry) for entry in entries])
+    lines += shown or [_("Nothing here.") if about or kind else _("Nobody has changed anything yet.")]
+    container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY)
+    if more:
+        search = None if about is None else f"{about:032x}"
+        container.add_item(ui.ActionRow(OLDER_LOG.build(entries[-1].id, picture=kind, search_id=search)))
+    return payload_view(container)
+
+
+def log_line(entry: AuditEntry) -> str:
+    """Return an entry in words: the time, the actor, the action, its values."""
+    words = _ACTIONS.get(entry.action)
+    action = entry.action.replace(".", " ").replace("_", " ") if words is None else _(words)
+    parts = [ago(entry.at), f"**{_person(entry.actor_id)}** {action}"]
+    parts[-1] += f" {_target(entry)}" if entry.target_id is not None else ""
+    small = [*_values(entry.detail), *([escaped(cut(entry.reason, _REASON_SHOWN))] if entry.reason else [])]
+    return "\n".join([" · ".join(parts), *([f"-# {' · '.join(small)}"] if small else [])])
+
+
+def _person(member_id: int) -> str:
+    if member_id == 0:
+        return _("the operator")
+    return f"<@{member_id}>" if member_id > 0 else _("a deleted member")
+
+
+def _target(entry: AuditEntry) -> str:
+    if entry.action.startswith("access.") or entry.detail.get("target") == "role":
+        return f"<@&{entry.target_id}>"
+    return _person(entry.target_id or 0)
+
+
+def _values(detail: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the values of an entry; those before and after a change together."""
+    for name, value in detail.items():
+        if name == "target" or value is None:
+            continue
+        if isinstance(value, Mapping) and {"before", "after"} <= value.keys():
+            yield f"{name.replace('_', ' ')}: {_value(value['before'])} → {_value(value['after'])}"
+        else:
+            yield f"{name.replace('_', ' ')}: {_value(value)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_value(each) for each in value) or _NOTHING
+    if value is None:
+        return _NOTHING
+    return number(value) if isinstance(value, int) else escaped(cut(str(value), _VALUE_SHOWN))
+
+
+def _details(ban: Ban) -> Iterator[str]:
+    if ban.reason:
+        yield _("Reason: {reason}").format(reason=escaped(cut(ban.reason, _REASON_SHOWN)))
+    yield _("ends {when}").format(when=ago(ban.until)) if ban.until else _("without an end")
+    yield _("by {moderator}, {when}").format(moderator=_person(ban.actor_id), when=ago(ban.at))
+
+
+def _rule(rule: AccessRule) -> str:
+    spec = OPTIONS.get(rule.name)
+    name = rule.name if rule.kind is RuleKind.MODEL or spec is None or spec.label is None else _(spec.label)
+    return f"**{escaped(name)}** · {' '.join(f'<@&{role}>' for role in sorted(rule.roles))}"
+
+
+def _fitting(entries: Sequence[str]) -> list[str]:
+    """Return the entries with room in a message, and the number left out."""
+    room, shown = _ROOM, list[str]()
+    for entry in entries:
+        room -= len(entry.encode("utf-16-le")) // 2 + 1
+        if room < 0:
+            more = len(entries) - len(shown)
+            return [*shown, "-# " + ngettext("and {count} more", "and {count} more", more).format(count=number(more))]
+        shown.append(entry)
+    return shown

@@ -1,0 +1,78 @@
+"""`/jobs list` and `/jobs cancel`, on simcord."""
+
+from simcord import InteractionResult
+
+from bot.domain.errors import JobNotFoundError, NotAllowedError
+from bot.domain.jobs import State
+from bot.ui.component_tree import walk
+from tests.cogs.bot_harness import BotHarness, buttons, private, texts
+
+
+def lines(result: InteractionResult) -> list[str]:
+    """Return the lines of a private panel of several texts."""
+    assert result.response is not None
+    assert result.response.ephemeral
+    return "\n".join(texts(result.response.components)).splitlines()
+
+
+async def test_list_shows_states_links_and_cancels_one(bot: BotHarness) -> None:
+    member = bot.member("member")
+    fox, owl = await bot.imagine(member, prompt="a fox"), await bot.imagine(member, prompt="an owl")
+    await bot.reaches(State.QUEUED, State.QUEUED)
+    listed = await member.slash(bot.channel, "jobs list")
+    assert fox.response is not None
+    assert lines(listed)[:3] == [
+        "## 2 jobs of yours",
+        f"[\u2068a fox\u2069](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{fox.response.id})",
+        "-# Queued · 12 credits · <t:1772625600:R>",
+    ]
+    assert buttons(listed) == ["Cancel", "Cancel", "Cancel all mine"]
+    assert listed.response is not None
+    first = next(each["custom_id"] for each in walk(listed.response.components) if each.get("label") == "Cancel")
+    await member.click(listed.response, custom_id=first)
+    await bot.until(lambda: "Cancelled" in "".join(bot.card(fox)))
+    assert "Cancelled" not in "".join(bot.card(owl))
+
+
+async def test_cancel_all_ends_all_of_ones_own(bot: BotHarness) -> None:
+    member, other = bot.member("member"), bot.member("other")
+    mine = [await bot.imagine(member, prompt=f"a fox {number}") for number in range(2)]
+    theirs = await bot.imagine(other, prompt="a cat")
+    await bot.reaches(State.QUEUED, State.QUEUED, State.QUEUED)
+    listed = await member.slash(bot.channel, "jobs list")
+    assert listed.response is not None
+    await member.click(listed.response, label="Cancel all mine")
+    await bot.until(lambda: all("Cancelled" in "".join(bot.card(each)) for each in mine))
+    assert "Cancelled" not in "".join(bot.card(theirs))
+    assert "2 jobs are being cancelled." in "".join(texts(listed.response.components))
+
+
+async def test_nothing_under_way_points_to_the_history(bot: BotHarness) -> None:
+    listed = await bot.member("member").slash(bot.channel, "jobs list")
+    assert lines(listed) == ["## Nothing of yours is in progress", "Finished ones are in `/history`."]
+
+
+async def test_moderator_lists_and_cancels_public_jobs_of_others(bot: BotHarness) -> None:
+    bot.expected = [NotAllowedError, NotAllowedError, JobNotFoundError]
+    member, nosy, moderator = bot.member("member"), bot.member("nosy"), bot.member("moderator", manage_messages=True)
+    public = await bot.imagine(member, prompt="a fox")
+    private_ = await bot.imagine(member, prompt="a secret", private=True)
+    await bot.reaches(State.QUEUED, State.QUEUED)
+    everyone = await moderator.slash(bot.channel, "jobs list", everyone=True)
+    assert "a fox" in "".join(lines(everyone))
+    assert "secret" not in "".join(lines(everyone))
+    assert lines(everyone)[2].startswith(f"-# <@{member.id}> · Queued")
+    refused = await nosy.slash(bot.channel, "jobs list", member=member)
+    assert private(refused) == "Only a moderator can do that."
+
+    offered = await moderator.autocomplete(bot.channel, "jobs cancel", "job", "")
+    assert [each["name"] for each in offered] == ["another member: a fox"]
+    assert await nosy.autocomplete(bot.channel, "jobs cancel", "job", "") == []
+    job_id = str(offered[0]["value"])
+    assert private(await nosy.slash(bot.channel, "jobs cancel", job=job_id)).startswith(
+        "Only its member or a moderator"
+    )
+    assert private(await moderator.slash(bot.channel, "jobs cancel", job="the fox"))
+    await moderator.slash(bot.channel, "jobs cancel", job=job_id)
+    await bot.until(lambda: "Cancelled" in "".join(bot.card(public)))
+    assert "Cancelled" not in "".join(bot.card(private_))

@@ -1,0 +1,88 @@
+"""`/studio ban`, `unban`, `bans`, `access` and `audit`, on simcord."""
+
+import pytest
+from simcord import InteractionResult
+from simcord.backend.errors import SetupError
+
+from bot.domain.errors import BannedError, BanRefusedError, NoBanError, OptionRangeError, RoleNeededError
+from tests.cogs.bot_harness import BotHarness, buttons, panel, private
+
+
+async def test_ban_is_shown_felt_and_ended(bot: BotHarness) -> None:
+    bot.expected = [BannedError]
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    banned = await admin.slash(bot.channel, "studio ban", member=member, term="7d", reason="spam *again*")
+    assert panel(banned) == [
+        f"### <@{member.id}> is banned from the studio",
+        "-# Reason: \u2068spam \\*again\\*\u2069",
+        "-# ends <t:1773230400:R>",
+        f"-# by <@{admin.id}>, <t:1772625600:R>",
+        "-# Jobs that were sent before are finished. `/studio unban` ends the ban.",
+    ]
+    refused = await bot.imagine(member, prompt="a fox")
+    assert private(refused).splitlines() == [
+        "You may not use the studio in this server.",
+        "Reason: \u2068spam \\*again\\*\u2069",
+        "It ends <t:1773230400:R>.",
+    ]
+    assert panel(await admin.slash(bot.channel, "studio bans"))[:2] == [
+        "## 1 ban in force",
+        f"<@{member.id}> · the studio",
+    ]
+    ended = await admin.slash(bot.channel, "studio unban", member=member)
+    assert panel(ended) == [f"### <@{member.id}> may use the studio again"]
+    await bot.finish(await bot.imagine(member, prompt="a fox"))
+    assert panel(await admin.slash(bot.channel, "studio bans")) == ["## Nobody is banned here"]
+
+
+async def test_impossible_bans_say_why(bot: BotHarness) -> None:
+    bot.expected = [BanRefusedError, BanRefusedError, OptionRangeError, NoBanError]
+    admin, other, member = bot.member("admin", manage_guild=True), bot.member("two", manage_guild=True), bot.member("m")
+
+    async def answer(command: str, **options: object) -> str:
+        return private(await admin.slash(bot.channel, command, **options)).splitlines()[0]
+
+    assert await answer("studio ban", member=admin) == "You cannot ban yourself, an admin or a bot."
+    assert await answer("studio ban", member=other) == "You cannot ban yourself, an admin or a bot."
+    assert await answer("studio ban", member=member, term="soon") == "“\u2068soon\u2069” isn't a valid term."
+    assert await answer("studio unban", member=member) == "This member has no ban here."
+
+
+async def test_members_cannot_use_moderators_commands(bot: BotHarness) -> None:
+    member = bot.member("member")
+    for command in ("studio bans", "studio audit", "studio access"):
+        with pytest.raises(SetupError):
+            await member.slash(bot.channel, command)
+
+
+async def test_access_closes_a_model_to_others(bot: BotHarness) -> None:
+    bot.expected = [RoleNeededError]
+    role = bot.guild.create_role("patrons")
+    patron = bot.guild.add_member(bot.env.create_user("patron"), roles=[role])
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    shown = await admin.slash(bot.channel, "studio access", model="reve-2.0", role=role)
+    assert panel(shown)[:2] == ["## Models and options by role", f"**\u2068reve\\-2.0\u2069** · <@&{role.id}>"]
+    refused = await bot.imagine(member, prompt="a fox")
+    assert private(refused).splitlines() == [
+        f"In this server, reve-2.0 is for <@&{role.id}>. Nothing was charged.",
+        "Choose another model.",
+    ]
+    await bot.finish(await bot.imagine(patron, prompt="a fox"))
+    opened = await admin.slash(bot.channel, "studio access", model="reve-2.0", remove=True)
+    assert panel(opened)[1] == "Everyone may use every model and option."
+
+
+async def test_audit_log_is_paged_by_its_button(bot: BotHarness) -> None:
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    for number in range(9):
+        await admin.slash(bot.channel, "studio ban", member=member, reason=f"reason {number}")
+        await admin.slash(bot.channel, "studio unban", member=member)
+
+    def reasons(result: InteractionResult) -> list[str]:
+        return [line for line in panel(result) if "reason" in line]
+
+    first = await admin.slash(bot.channel, "studio audit")
+    assert panel(first)[:2] == ["## Audit log", f"<t:1772625600:R> · **<@{admin.id}>** ended the ban of <@{member.id}>"]
+    assert (len(reasons(first)), buttons(first)) == (7, ["Older"])
+    filtered = await admin.slash(bot.channel, "studio audit", kind=2)
+    assert panel(filtered) == ["## Audit log · Credits and allowances", "Nothing here."]
