@@ -5,9 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import UnknownPauseTargetError
 from bot.domain.pauses import Pause, Pauses, PauseScope
-from db.audit_log import AuditEntry, AuditLogRepository
+from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.pauses import PauseRepository
 

@@ -103,7 +103,7 @@ async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
 
 @pytest.mark.bot(reve2img=True)
 async def test_help_names_every_command_and_menu(bot: BotHarness) -> None:
-    """But not itself, those for admins, and what panels lead to."""
+    """But not itself, those for admins, and those named in panels."""
     text = "\n".join(panel(await bot.member("member").slash(bot.channel, "help")))
     names = [each.qualified_name for each in bot.client.tree.walk_commands() if not isinstance(each, Group)]
     names += [each.name for each in bot.client.tree.get_commands(type=AppCommandType.message)]

@@ -65,12 +65,15 @@ from bot.domain.errors import (
     StaleJobError,
     StorageFullError,
     StudioClosedError,
+    StudioPausedError,
     TooManyRequestsError,
     UnknownEffectError,
     UnknownModelError,
+    UnknownPauseTargetError,
     UnsupportedOptionError,
 )
 from bot.domain.fit import FIT_FORMS
+from bot.domain.pauses import Pause, PauseScope
 from bot.ui.render.error_messages import (
     affordable_button,
     automod_refusal,
@@ -207,13 +210,21 @@ WORDED: list[tuple[AtelierError, str]] = [
         "This works only in servers that have the studio.\nUse the command in one of them.",
     ),
     (
+        StudioPausedError(Pause(scope=PauseScope.ALL, name="", reason="new prices", actor_id=0, at=START)),
+        "The studio is paused by its operator: \u2068new prices\u2069 Nothing was charged.\n"
+        "Try again later; `/status` shows when it is over.",
+    ),
+    (
+        UnknownPauseTargetError(PauseScope.MODEL, "dall-e", ["reve-2.0", "seedream-5"]),
+        "There is no model “\u2068dall\\-e\u2069”.\nChoose reve-2.0 or seedream-5.",
+    ),
+    (
         BannedError(sharing=False, until=None, reason=""),
         "You may not use the studio in this server.\nA moderator can end it.",
     ),
     (
         BannedError(sharing=True, until=START, reason="not *your* pictures"),
-        "You may not share pictures in this server.\nReason: \u2068not \\*your\\* pictures\u2069\n"
-        f"It ends <t:{int(START.timestamp())}:R>.",
+        "You may not share pictures in this server.\nReason: \u2068not \\*your\\* pictures\u2069\nIt ends <t:1773480413:R>.",
     ),
     (
         RoleNeededError(model="reve-2.0", option=None, roles={7, 5}),
