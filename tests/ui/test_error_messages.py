@@ -211,8 +211,10 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         StudioPausedError(Pause(scope=PauseScope.ALL, name="", reason="new prices", actor_id=0, at=START)),
-        "The studio is paused by its operator: \u2068new prices\u2069 Nothing was charged.\n"
-        "Try again later; `/status` shows when it is over.",
+        (
+            "The studio is paused by its operator: \u2068new prices\u2069 Nothing was charged.\n"
+            "Try again later; `/status` shows when it is over."
+        ),
     ),
     (
         UnknownPauseTargetError(PauseScope.MODEL, "dall-e", ["reve-2.0", "seedream-5"]),
@@ -223,8 +225,8 @@ WORDED: list[tuple[AtelierError, str]] = [
         "You may not use the studio in this server.\nA moderator can end it.",
     ),
     (
-        BannedError(sharing=True, until=START, reason="not *your* pictures"),
-        "You may not share pictures in this server.\nReason: \u2068not \\*your\\* pictures\u2069\nIt ends <t:1773480413:R>.",
+        BannedError(sharing=True, until=START, reason="*mine*"),
+        "You may not share pictures in this server.\nReason: \u2068\\*mine\\*\u2069\nIt ends <t:1773480413:R>.",
     ),
     (
         RoleNeededError(model="reve-2.0", option=None, roles={7, 5}),

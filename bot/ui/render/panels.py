@@ -35,6 +35,8 @@ _NAMED_COMMANDS: Final = (
     "preset_save",
     "preset_list",
     "jobs_list",
+    "privacy_export",
+    "privacy_delete",
 )
 # Below Discord's 4,000 characters of a message.
 _LONGEST_HELP: Final = 3950
@@ -197,6 +199,7 @@ def help_panel(
         _("{credits_balance} shows what you can spend, {status} how busy the studio is."),
         _("{jobs_list} lists what is in progress and cancels it."),
         _("{settings_set} changes your own defaults, and {settings_show} lists them."),
+        _("{privacy_export} sends you what is stored about you, {privacy_delete} deletes it."),
         _("{preset_save} keeps options under a name, and {preset_list} lists yours."),
         _("*Was this made here?* in a message's menu finds the card that a picture comes from."),
     ]
