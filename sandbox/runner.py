@@ -15,6 +15,7 @@ from typing import Final
 
 from sandbox.clock import StudioClock
 from sandbox.discord import DiscordServer, Upload, add_elsewhere, default_world
+from sandbox.discord.entities import CONSUMABLE
 from sandbox.image_apis import ImageApis
 from sandbox.providers.pictures import draw_picture
 from sandbox.web import Ledger, Page
@@ -57,6 +58,7 @@ class Sandbox:
         state = default_world(token=token, now=self.clock)
         add_elsewhere(state)
         self.discord = DiscordServer(state)
+        _offer_skus(self.discord)
         self.apis = ImageApis(self.clock)
         self.page = Page(
             self.discord,
@@ -169,6 +171,13 @@ class Sandbox:
     async def _serving(self) -> None:
         await self.discord.wait_ready(timeout=_READY_SECONDS)
         await self.discord.wait_commands(timeout=_READY_SECONDS)
+
+
+def _offer_skus(discord: DiscordServer) -> None:
+    """Offer one SKU of each kind, as a verified application may."""
+    discord.store.add_sku("Studio Plus")
+    discord.store.add_sku("Studio Server", for_guild=True)
+    discord.store.add_sku("500 credits", CONSUMABLE)
 
 
 def _kept_token(folder: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 from sandbox.discord.actors import Actor
 from sandbox.discord.client_rules import ClientRefusal
-from sandbox.discord.entities import Channel, Guild, Message, Overwrite, Revision, Role, Upload, User
+from sandbox.discord.entities import Channel, Entitlement, Guild, Message, Overwrite, Revision, Role, Sku, Upload, User
 from sandbox.discord.faults import Fault
 from sandbox.discord.invocations import Invocation, NoAnswerError
 from sandbox.discord.message_reader import buttons, files, media, selects, text, texts
@@ -19,6 +19,7 @@ __all__ = [
     "Channel",
     "ClientRefusal",
     "DiscordServer",
+    "Entitlement",
     "Fault",
     "Guild",
     "Invocation",
@@ -31,6 +32,7 @@ __all__ = [
     "RecordedRequest",
     "Revision",
     "Role",
+    "Sku",
     "Upload",
     "User",
     "World",

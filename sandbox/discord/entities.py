@@ -243,3 +243,52 @@ class Application:
     privileged_intents: int = 0
     installable: tuple[int, ...] = (0, 1)
     team: tuple[TeamMember, ...] = ()
+
+
+DURABLE = 2
+CONSUMABLE = 3
+SUBSCRIPTION = 5
+SUBSCRIPTION_GROUP = 6
+"""Types of SKUs."""
+
+FOR_GUILD = 1
+FOR_USER = 2
+"""Owners of test entitlements."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sku:
+    """An offer of the application; `for_guild` is one for a whole server.
+
+    Discord adds a group to each subscription, with the id `group_id`.
+    """
+
+    id: str
+    group_id: str
+    name: str
+    kind: int = SUBSCRIPTION
+    for_guild: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Entitlement:
+    """A person's or server's right to a SKU. Times are Unix seconds.
+
+    A bought one has its buyer as `user_id`, also for a server. Without `ends_at` it is valid until its subscription
+    ends. A `test` entitlement was made by the bot itself.
+    """
+
+    id: str
+    sku_id: str
+    kind: int
+    user_id: str | None = None
+    guild_id: str | None = None
+    starts_at: float | None = None
+    ends_at: float | None = None
+    deleted: bool = False
+    consumed: bool = False
+    test: bool = False
+
+    def has_ended(self, now: float) -> bool:
+        """Return whether it has expired."""
+        return self.ends_at is not None and self.ends_at <= now

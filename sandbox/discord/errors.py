@@ -16,8 +16,11 @@ UNKNOWN_MESSAGE = 10008
 UNKNOWN_ROLE = 10011
 UNKNOWN_USER = 10013
 UNKNOWN_WEBHOOK = 10015
+UNKNOWN_SKU = 10027
+UNKNOWN_ENTITLEMENT = 10029
 UNKNOWN_INTERACTION = 10062
 UNKNOWN_COMMAND = 10063
+FOREIGN_APPLICATION = 20012
 TOO_MANY_COMMANDS = 30032
 TOO_MANY_CREATES = 30034
 ENTITY_TOO_LARGE = 40005
@@ -43,6 +46,9 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     UNKNOWN_ROLE: (404, "Unknown Role"),
     UNKNOWN_USER: (404, "Unknown User"),
     UNKNOWN_WEBHOOK: (404, "Unknown Webhook"),
+    UNKNOWN_SKU: (404, "Unknown SKU"),
+    UNKNOWN_ENTITLEMENT: (404, "Unknown Entitlement"),
+    FOREIGN_APPLICATION: (403, "You are not authorized to perform this action on this application"),
     UNKNOWN_INTERACTION: (404, "Unknown interaction"),
     UNKNOWN_COMMAND: (404, "Unknown application command"),
     TOO_MANY_COMMANDS: (400, "Maximum number of application commands reached (100)"),

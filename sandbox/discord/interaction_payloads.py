@@ -8,6 +8,7 @@ from sandbox.discord.messages import MessageStore
 from sandbox.discord.payloads import channel_payload, member_payload, user_payload
 from sandbox.discord.permissions import DIRECT_MESSAGE, Permission
 from sandbox.discord.state import World
+from sandbox.discord.store import entitlement_payload
 
 _OUTSIDER = Permission.EMBED_LINKS | Permission.ATTACH_FILES | Permission.USE_EXTERNAL_EMOJIS
 """Permissions of an application outside the guild."""
@@ -23,6 +24,7 @@ def seen_member(world: World, user: User, channel: Channel) -> Json:
 def interaction_payload(interaction: Interaction, world: World, messages: MessageStore) -> Json:
     """Return the event's data for one interaction."""
     channel, user = interaction.channel, interaction.user
+    owned = world.active_entitlements(user.id, channel.guild_id)
     payload: Json = {
         "id": interaction.id,
         "application_id": world.application.id,
@@ -36,8 +38,8 @@ def interaction_payload(interaction: Interaction, world: World, messages: Messag
             "permissions": str(int(world.permissions(user.id, channel))),
         },
         "locale": user.locale,
-        "entitlements": [],
-        "entitlement_sku_ids": [],
+        "entitlements": [entitlement_payload(each, world) for each in owned],
+        "entitlement_sku_ids": list(dict.fromkeys(each.sku_id for each in owned)),
         "authorizing_integration_owners": interaction.owners,
         "context": int(context_of(channel)),
         "attachment_size_limit": interaction.upload_limit,

@@ -228,5 +228,7 @@ def _check_button(button: Json, path: Path, form: FormErrors) -> None:
             )
     elif style != PREMIUM_STYLE and not button.get("custom_id"):
         form.add(path, "BUTTON_COMPONENT_CUSTOM_ID_REQUIRED", "A custom id is required")
+    elif style == PREMIUM_STYLE and not button.get("sku_id"):
+        form.add(path, "BUTTON_COMPONENT_SKU_ID_REQUIRED", "A SKU id is required")
     if style != PREMIUM_STYLE and not button.get("label") and not button.get("emoji"):
         form.add(path, "BUTTON_COMPONENT_INVALID_LABEL", "A label or an emoji is required")

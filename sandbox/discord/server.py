@@ -39,7 +39,9 @@ from sandbox.discord.rest_application import ApplicationRoutes
 from sandbox.discord.rest_channels import ChannelRoutes
 from sandbox.discord.rest_guilds import GuildRoutes
 from sandbox.discord.rest_interactions import InteractionRoutes
+from sandbox.discord.rest_store import StoreRoutes
 from sandbox.discord.state import World
+from sandbox.discord.store import Store
 from sandbox.discord.webhooks import ChannelWebhooks
 
 LARGEST_REQUEST = 512 * 1024 * 1024
@@ -74,6 +76,7 @@ class DiscordServer(GuildChanges):
         self.interactions = InteractionStore(world, self.messages)
         self.webhooks = ChannelWebhooks(world, self.messages)
         self.receiver = Receiver(world.now)
+        self.store = Store(world, gateway)
         self._subscribers: list[Publish] = []
         self._runner: web.AppRunner | None = None
         self._address = ("127.0.0.1", 0)
@@ -214,6 +217,7 @@ class DiscordServer(GuildChanges):
             InteractionRoutes(self.interactions, self.messages, self.webhooks),
             self.webhooks,
             ChannelRoutes(self.world, self.messages),
+            StoreRoutes(self.world, self.store),
         )
         rest.mount(app, [route for part in parts for route in part.routes()])
         self.receiver.mount(app)

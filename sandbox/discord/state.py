@@ -11,11 +11,13 @@ from sandbox.discord.entities import (
     TEXT_CHANNEL,
     Application,
     Channel,
+    Entitlement,
     Guild,
     Member,
     Message,
     Overwrite,
     Role,
+    Sku,
     User,
 )
 from sandbox.discord.permissions import DIRECT_MESSAGE, MEMBER_DEFAULT, Permission, channel_permissions
@@ -44,6 +46,8 @@ class World:
     users: dict[str, User] = field(default_factory=dict)
     guilds: dict[str, Guild] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
+    skus: dict[str, Sku] = field(default_factory=dict)
+    entitlements: dict[str, Entitlement] = field(default_factory=dict)
     acknowledge_within: float = ACKNOWLEDGE_WITHIN
 
     def user(self, name: str) -> User:
@@ -108,6 +112,16 @@ class World:
     def share_guild(self, user_id: str) -> bool:
         """Return whether the bot and this user share a guild."""
         return any({user_id, self.bot.id} <= guild.members.keys() for guild in self.guilds.values())
+
+    def active_entitlements(self, user_id: str, guild_id: str | None) -> list[Entitlement]:
+        """Return the valid entitlements of a person and of the server they are in."""
+        now = self.now()
+        return [
+            each
+            for each in self.entitlements.values()
+            if not (each.deleted or each.consumed or each.has_ended(now))
+            and (each.guild_id == guild_id if each.guild_id is not None else each.user_id == user_id)
+        ]
 
     def message(self, message_id: str) -> Message:
         """Return a message wherever it is, deleted ones included."""

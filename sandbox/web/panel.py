@@ -11,6 +11,7 @@ from sandbox.web.bot_process import BotProcess, Ledger
 from sandbox.web.fault_injection import FaultInjector
 from sandbox.web.guild_actions import GuildActions
 from sandbox.web.hook_actions import HookActions
+from sandbox.web.store_actions import StoreActions
 from sandbox.web.time_actions import ZONES, TimeActions
 
 
@@ -33,10 +34,12 @@ class Panel:
         self._start_error: str | None = None
         self._guilds = GuildActions(discord)
         self._hooks = HookActions(discord)
+        self._store = StoreActions(discord)
         self._time = None if clock is None else TimeActions(clock)
         self.actions: dict[str, Callable[[Actor, Json], Awaitable[Json]]] = {
             **self._guilds.actions,
             **self._hooks.actions,
+            **self._store.actions,
             **(self._time.actions if self._time is not None else {}),
             "break": self.break_,
             "mend": self.mend,
@@ -72,6 +75,7 @@ class Panel:
             **self.faults.state(),
             **self._guilds.state(),
             "hooks": self._hooks.state(),
+            "store": self._store.state(),
             "offset": 0.0 if self._time is None else self._time.offset,
         }
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import aiohttp
+import discord
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
@@ -114,3 +115,24 @@ async def test_alert_to_other_service_is_shown(scene: tuple[PageDriver, DiscordS
 
     await page.click("#close-panel")
     await expect(driver.card("80 % are used")).to_be_visible()
+
+
+async def test_premium_button_buys_its_sku(chromium: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = FixtureBot()
+    async with open_with_bot(chromium, bot, monkeypatch) as (driver, server):
+        sku = server.store.add_sku("Studio Plus")
+        coming = bot.next_quiet()
+        await driver.page.reload()
+        await driver.page.wait_for_selector("body[data-ready]")
+        await driver.send("/quiet ")
+        view = discord.ui.View(timeout=60)
+        view.add_item(discord.ui.Button(sku_id=int(sku.id)))
+        await (await coming).response.send_message("Only with Plus", view=view)
+        await driver.button(driver.card("Only with Plus"), "Studio Plus").click()
+        await driver.page.click("#toggle-panel")
+        await driver.page.click("#group-store > summary")
+        bought = driver.page.locator("#entitlement-list li")
+        await expect(bought).to_contain_text("Member · active")
+        await bought.get_by_role("button", name="Refund").click()
+
+        await expect(bought).to_contain_text("Member · refunded")

@@ -67,7 +67,8 @@ export function emoji(each) {
 
 function button(each, message) {
   const style = STYLES[each.style] ?? "secondary";
-  const label = each.label ?? "";
+  const sku = store.panel?.store.skus.find((one) => one.id === each.sku_id);
+  const label = each.label ?? sku?.name ?? "";
   const name = label || (each.emoji ? each.emoji.name : style === "premium" ? "Premium" : "Button");
   if (style === "link" && /^(https?|discord):\/\//i.test(each.url ?? "") && !each.disabled) {
     return h("a", { class: "button link", href: each.url, target: "_blank", rel: "noopener noreferrer nofollow" }, emoji(each.emoji), label, icon("link", 16));
@@ -77,10 +78,11 @@ function button(each, message) {
     {
       class: `button ${style}`,
       type: "button",
-      disabled: Boolean(each.disabled) || style === "premium" || style === "link",
+      disabled: Boolean(each.disabled) || (style === "premium" && !sku) || style === "link",
       "aria-label": name,
       "data-key": each.custom_id ? `press-${each.custom_id}` : null,
-      "data-act": each.custom_id ? "press" : null,
+      "data-act": each.custom_id ? "press" : sku ? "buy" : null,
+      "data-sku": sku?.id,
       "data-message": message.id,
       "data-custom-id": each.custom_id,
     },

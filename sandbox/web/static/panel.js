@@ -10,6 +10,7 @@ import { say } from "./actions.js";
 import { rolesGroup, serversGroup, showServers } from "./server_admin.js";
 import { userGroup } from "./user_settings.js";
 import { serviceName, store } from "./store.js";
+import { showStore, storeGroup } from "./store_group.js";
 
 const BOT = { on: "The bot is on", starting: "The bot is starting", off: "The bot is off" };
 const SPEEDS = [["At once", 0, 0.2], ["Usual", 1, 3], ["Slow", 5, 20], ["Very slow", 30, 120]];
@@ -42,6 +43,7 @@ export function buildPanel(again) {
     rolesGroup(),
     serversGroup(),
     hooksGroup(),
+    store.panel.store.skus.length > 0 && storeGroup(),
     userGroup(again),
     table.some((row) => row.service !== "discord") && latency(),
     group("faults", "Failures", { open: true }, faultForm(table), h("ul", { id: "active-faults", "aria-label": "What is broken now" }), button("reset-all", "Fix everything", () => press("reset", {}), "success")),
@@ -118,6 +120,7 @@ export function showPanel(state) {
   showServers();
   showTime();
   showHooks();
+  showStore();
   const broken = state.active.length;
   const top = byId("bot-state");
   top.dataset.state = state.bot;

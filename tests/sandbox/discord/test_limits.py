@@ -68,6 +68,8 @@ def complaints(form: FormErrors) -> str:
         ({"components": [row({"type": 2, "style": 1, "custom_id": "x"})]}, False, "label or an emoji"),
         ({"components": [row({"type": 2, "style": 5, "label": "x"})]}, False, "url is required"),
         ({"components": [row({**BUTTON, "style": 9})]}, False, "must be one of"),
+        ({"components": [row({"type": 2, "style": 6})]}, False, "SKU id is required"),
+        ({"components": [row({"type": 2, "style": 6, "sku_id": "1"})]}, False, ""),
         ({"components": [row(BUTTON, {"type": 5, "custom_id": "u"})]}, False, "exceeds the maximum width"),
         ({"components": [gallery(10)]}, True, ""),
         ({"components": [gallery(11)]}, True, "between 1 and 10"),
