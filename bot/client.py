@@ -22,6 +22,7 @@ from bot.ui.delivery.bounded_requests import RateLimitCounts, note_rate_limit
 from bot.ui.handlers.command_values import check_values
 from bot.ui.handlers.component_registry import ComponentRegistry
 from bot.ui.handlers.error_handler import answer_error
+from bot.ui.handlers.interactions import GuildSettingsReader, attach_settings, no_settings
 from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import set_locale
 
@@ -47,11 +48,13 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
             OddValueError: see `check_values`.
         """
         set_locale(interaction.locale.value)
-        if interaction.type is discord.InteractionType.autocomplete:
-            return _types_text(interaction.data) and self.client.seen.is_first(interaction)
+        if interaction.type is discord.InteractionType.autocomplete and not _types_text(interaction.data):
+            return False
         if not self.client.seen.is_first(interaction):
             return False
-        check_values(interaction)
+        if interaction.type is not discord.InteractionType.autocomplete:
+            check_values(interaction)
+        await attach_settings(interaction, self.client.read_settings)
         return True
 
     async def on_error(
@@ -107,6 +110,7 @@ class AtelierClient(commands.AutoShardedBot):
 
     `identify_turn` waits for this process's turn to log in to the gateway; None with a single process.
     `user_installs` also offers the commands to members who installed the application on their own account.
+    `read_settings` is read at the begin of every interaction in a guild, so handlers know the guild's settings.
     """
 
     def __init__(
@@ -119,6 +123,7 @@ class AtelierClient(commands.AutoShardedBot):
         mentions: bool = False,
         clock: Clock | None = None,
         proxy: str | None = None,
+        read_settings: GuildSettingsReader = no_settings,
     ) -> None:
         # No voice here, so no warning that voice is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -150,7 +155,8 @@ class AtelierClient(commands.AutoShardedBot):
         self._unauthorized = asyncio.Event()
         self.on_mention: Callable[[discord.Message], Awaitable[None]] | None = None
         self.seen = SeenInteractions()
-        self.components = ComponentRegistry(self.seen)
+        self.read_settings = read_settings
+        self.components = ComponentRegistry(self.seen, read_settings)
         self._translator = CommandTranslator()
         self._identify_turn = identify_turn
         self._user_installs = user_installs

@@ -3,14 +3,18 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from bot.domain.guild_settings import GUILD_SETTINGS, GuildSettings
 from db.dialects import insert
 from db.tables import communities
 
 _LISTS: Final = ("studio_channels", "moderator_roles")
-_SETTINGS: Final = select(*(communities.c[name] for name in GUILD_SETTINGS))
+# Built once: every command and every press reads it.
+_SETTINGS: Final = select(*(communities.c[name] for name in GUILD_SETTINGS)).where(
+    communities.c.id == bindparam("the_guild")
+)
+_LOCKED: Final = _SETTINGS.with_for_update()
 
 
 class GuildRepository:
@@ -41,9 +45,12 @@ class GuildRepository:
         statement = insert(self._connection, communities).values({"id": guild_id})
         self._connection.execute(statement.on_conflict_do_nothing())
 
-    def settings(self, guild_id: int) -> GuildSettings:
-        """Return a guild's settings; all unset if it has no row."""
-        row = self._connection.execute(_SETTINGS.where(communities.c.id == guild_id)).first()
+    def settings(self, guild_id: int, *, lock: bool = False) -> GuildSettings:
+        """Return a guild's settings; all unset if it has no row.
+
+        `lock` locks the row, so that no other change comes in between.
+        """
+        row = self._connection.execute(_LOCKED if lock else _SETTINGS, {"the_guild": guild_id}).first()
         if row is None:
             return GuildSettings()
         values = dict(row._mapping)

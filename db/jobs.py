@@ -41,7 +41,7 @@ from db.request_codec import INPUTS, options_of, request_of
 from db.tables import jobs, pictures, workers
 
 # Roles are known with the interaction only.
-_PLACE: Final = tuple(field.name for field in fields(InteractionContext) if field.name != "roles")
+_PLACE: Final = tuple(field.name for field in fields(InteractionContext) if field.compare)
 # These may be taken over from a live process: whatever that process is doing for them may be done twice.
 _ADOPTABLE: Final = (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
 _OWN: Final = tuple(

@@ -107,6 +107,7 @@ class Container(ServiceContainer):
             mentions=self.settings.edit_by_mention,
             clock=self.clock,
             proxy=self.settings.proxies.find(self.settings.discord_api_url),
+            read_settings=self.guild_settings.get,
         )
 
     @cached_property
@@ -311,6 +312,7 @@ class Container(ServiceContainer):
             gate=self.request_gate,
             limits=self.member_limits,
             clock=self.clock,
+            read_settings=self.guild_settings.get,
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from bot.services.comparisons import ComparisonService
 from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
+from bot.services.guild_settings import GuildSettingsService
 from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
@@ -42,6 +43,11 @@ class ServiceContainer(EngineContainer):
             now=self.clock.now,
             outside=self.settings.user_install,
         )
+
+    @cached_property
+    def guild_settings(self) -> GuildSettingsService:
+        """Settings of servers."""
+        return GuildSettingsService(database=self.database, now=self.clock.now, new_id=self.new_id)
 
     @cached_property
     def snapshots(self) -> JobSnapshotService:

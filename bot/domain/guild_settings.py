@@ -37,6 +37,16 @@ class GuildSettings:
         """
         return not self.studio_channels or any(each in self.studio_channels for each in channel_ids)
 
+    def is_moderator(self, roles: Collection[int], *, manages_messages: bool, is_admin: bool) -> bool:
+        """Return whether a member moderates the studio.
+
+        Once roles are named, they decide instead of Manage Messages. Admins always moderate, so that a deleted role
+        leaves nobody locked out.
+        """
+        if is_admin:
+            return True
+        return any(each in self.moderator_roles for each in roles) if self.moderator_roles else manages_messages
+
 
 GUILD_SETTINGS = tuple(each.name for each in fields(GuildSettings))
 """The names of all settings."""

@@ -74,8 +74,8 @@ class InteractionContext:
 
     `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known to
     exist. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
-    `locale` is the language of the message, as Discord names it. `roles` are the member's in the guild; they are known
-    with the interaction only and are not stored.
+    `locale` is the language of the message, as Discord names it. `roles` are the member's in the guild, and
+    `parent_channel_id` is the channel of a thread; both are known with the interaction only and are not stored.
     """
 
     interaction_id: int
@@ -89,6 +89,7 @@ class InteractionContext:
     private: bool = False
     locale: str = DEFAULT_LOCALE
     roles: tuple[int, ...] = field(default=(), compare=False)
+    parent_channel_id: int | None = field(default=None, compare=False)
 
 
 class Action(StrEnum):

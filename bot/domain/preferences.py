@@ -33,7 +33,7 @@ class Preferences:
     model: str | None = None
     aspect_ratio: str | None = None
     format: str | None = None
-    private: bool = False
+    private: bool | None = None
     confirm_over: int = DEFAULT_CONFIRM_OVER
     notice: Notice = Notice.OFF
     remix: bool = False

@@ -8,7 +8,13 @@ from sqlalchemy import Connection
 from bot.domain.access_rules import AccessRule, RuleKind, broken_rule
 from bot.domain.bans import BanScope
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import BannedError, ModelClosedError, RoleNeededError, StudioPausedError
+from bot.domain.errors import (
+    BannedError,
+    ModelClosedError,
+    RoleNeededError,
+    StudioPausedError,
+    WrongChannelError,
+)
 from bot.domain.jobs import InteractionContext
 from bot.domain.requests import GenerationRequest, offers_for, require_offer, require_prompt
 from bot.engine.member_identity import MemberIdentity
@@ -16,6 +22,7 @@ from bot.services.access import AccessService
 from db.access_rules import AccessRuleRepository
 from db.bans import BanRepository
 from db.database import Database
+from db.guilds import GuildRepository
 from db.pauses import PauseRepository
 
 
@@ -57,6 +64,7 @@ class RequestGate:
             DeletionRunningError: everything about the member is being deleted.
             PromptError: the prompt of an earlier job is no longer kept.
             StudioPausedError: a pause stops the request.
+            WrongChannelError: the server's studio works in other channels.
             BannedError: the member may not use the studio.
             RoleNeededError: the model or an option needs another role.
             UnsupportedOptionError: the model does not support an option.
@@ -64,6 +72,7 @@ class RequestGate:
             ModelClosedError: no provider takes this request now.
         """
         self._access.check(connection, place.guild_id)
+        check_channel(connection, place)
         if self._identity is not None:
             self._identity.welcome(connection, place.member_id)
         require_prompt(request)
@@ -114,3 +123,16 @@ def check_ban(connection: Connection, guild_id: int, member_id: int, now: dateti
     ban = BanRepository(connection).find(guild_id, member_id, now, BanScope.STUDIO, *scopes)
     if ban is not None:
         raise BannedError(sharing=ban.scope is BanScope.SHARING, until=ban.until, reason=ban.reason)
+
+
+def check_channel(connection: Connection, place: InteractionContext) -> None:
+    """Check that the studio works in a channel.
+
+    Raises:
+        WrongChannelError: the server's admins chose other channels.
+    """
+    if place.guild_id == 0:
+        return
+    settings = GuildRepository(connection).settings(place.guild_id)
+    if not settings.is_studio_channel({place.channel_id, place.parent_channel_id or 0}):
+        raise WrongChannelError(settings.studio_channels)

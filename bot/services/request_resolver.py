@@ -20,6 +20,7 @@ from bot.domain.presets import Preset
 from bot.domain.quotes import Quote, quotes
 from bot.domain.requests import GenerationRequest
 from db.database import Database
+from db.guilds import GuildRepository
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
 
@@ -87,9 +88,9 @@ class ResolverService:
     ) -> RequestResolver:
         """Return the resolver of a command's request.
 
-        None in `options` or for `private` means not chosen. `input_ratio` is that of an input image: it takes
-        precedence over the member's preferred one. Without a chosen model it is the first default model that can do the
-        request. The resolver itself raises:
+        None in `options` or for `private` means not chosen; see `_is_private`. `input_ratio` is that of an input image:
+        it takes precedence over the member's preferred one. Without a chosen model it is the first default model that
+        can do the request. The resolver itself raises:
 
         Raises:
             PresetNotFoundError: no preset has this name.
@@ -116,7 +117,7 @@ class ResolverService:
                 except RequestError as error:
                     refused = refused or error
                 else:
-                    return self._resolved(request, preferences, private)
+                    return self._resolved(request, preferences, _is_private(connection, guild_id, preferences, private))
             raise refused or StudioClosedError
 
         return resolve
@@ -150,13 +151,18 @@ class ResolverService:
         return preferences.confirm_over
 
     def resolver_for_request(
-        self, member_id: int, request: GenerationRequest, *, private: bool | None = None
+        self, guild_id: int, member_id: int, request: GenerationRequest, *, private: bool | None = None
     ) -> RequestResolver:
         """Return a resolver of a finished request, such as a card action's.
 
-        It adds the member's preferences for privacy and confirmation.
+        It adds the preferences of member and guild for privacy, and the member's for confirmation.
         """
-        return lambda connection: self._resolved(request, PreferenceRepository(connection).get(member_id), private)
+
+        def resolve(connection: Connection) -> ResolvedRequest:
+            preferences = PreferenceRepository(connection).get(member_id)
+            return self._resolved(request, preferences, _is_private(connection, guild_id, preferences, private))
+
+        return resolve
 
     async def resolve(self, resolver: RequestResolver) -> ResolvedRequest:
         """Return a resolver's request; raises as the resolver does."""
@@ -202,15 +208,32 @@ class ResolverService:
         self,
         request: GenerationRequest,
         preferences: Preferences,
-        private: bool | None,  # noqa: FBT001 - private helper, and None is a third value
+        private: bool,  # noqa: FBT001 - private helper
     ) -> ResolvedRequest:
         if request.effect is not None:
             request = replace(request, effect=find_effect(request.effect, self.effects))
         return ResolvedRequest(
             request=request,
-            private=preferences.private if private is None else private,
+            private=private,
             confirm_over=preferences.confirm_over,
         )
+
+
+def _is_private(
+    connection: Connection,
+    guild_id: int,
+    preferences: Preferences,
+    chosen: bool | None,  # noqa: FBT001 - None is a third value
+) -> bool:
+    """Return whether a job is private.
+
+    It is as chosen, else as the member prefers, else as the guild has it, else public.
+    """
+    if chosen is None:
+        chosen = preferences.private
+    if chosen is None and guild_id:
+        chosen = GuildRepository(connection).settings(guild_id).private_results
+    return bool(chosen)
 
 
 def _read(

@@ -14,12 +14,19 @@ DEFAULTS = [
     "**Model** · reve-2.0, the studio's default",
     "**Aspect ratio** · 1:1, the studio's default",
     "**Format** · png, the studio's default",
-    "**Private** · everybody in the channel sees your cards",
+    "**Private** · the server's default, usually everybody in the channel",
     "**Ask first** · before anything that costs more than 50 credits",
     "**When done** · no message",
     "**Again and Vary** · at once, without changes",
     "-# They go with you everywhere. What you choose in a command or by a preset comes before them.",
     "-# Change them with `/settings set`.",
+]
+
+
+# A member's own "no" outlasts a server where results are private by default.
+PUBLIC = [
+    "**Private** · everybody in the channel sees your cards" if line.startswith("**Private**") else line
+    for line in DEFAULTS
 ]
 
 
@@ -43,14 +50,14 @@ async def test_changed_setting_shows_old_value(bot: BotHarness) -> None:
         "**Model** · seedream-5",
         "-# was: reve-2.0, the studio's default",
         "**Private** · only you see your cards",
-        "-# was: everybody in the channel sees your cards",
+        "-# was: the server's default, usually everybody in the channel",
         "**Ask first** · before every picture",
         "-# was: before anything that costs more than 50 credits",
     ]
     back = await member.slash(bot.channel, "settings set", model="default", private=False, ask_over=50)
     assert panel(back)[1] == "**Model** · reve-2.0, the studio's default"
-    assert panel(await member.slash(bot.channel, "settings show")) == DEFAULTS
-    assert panel(await member.slash(bot.channel, "settings set")) == DEFAULTS
+    assert panel(await member.slash(bot.channel, "settings show")) == PUBLIC
+    assert panel(await member.slash(bot.channel, "settings set")) == PUBLIC
 
 
 async def test_setting_for_changes_first_is_shown_kept_and_reset(bot: BotHarness) -> None:
@@ -65,7 +72,7 @@ async def test_setting_for_changes_first_is_shown_kept_and_reset(bot: BotHarness
     await member.slash(bot.channel, "settings set", private=True)
     assert panel(await member.slash(bot.channel, "settings show"))[7] == panel(changed)[1]
     await member.slash(bot.channel, "settings set", remix=False, private=False)
-    assert panel(await member.slash(bot.channel, "settings show")) == DEFAULTS
+    assert panel(await member.slash(bot.channel, "settings show")) == PUBLIC
 
 
 async def test_unknown_default_model_is_refused(bot: BotHarness) -> None:

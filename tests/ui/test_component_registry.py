@@ -27,7 +27,7 @@ def press(
     on_message: str | None = None,
 ) -> Any:
     """Return an interaction of a pressed button or a menu."""
-    interaction = Mock(type=kind, locale=discord.Locale.american_english)
+    interaction = Mock(type=kind, locale=discord.Locale.american_english, extras={})
     interaction.data = {"custom_id": custom_id, "component_type": 2, "values": list(values)}
     interaction.message.components = [component(on_message or custom_id)]
     interaction.response.is_done = Mock(return_value=False)

@@ -71,6 +71,7 @@ from bot.domain.errors import (
     UnknownModelError,
     UnknownPauseTargetError,
     UnsupportedOptionError,
+    WrongChannelError,
 )
 from bot.domain.fit import FIT_FORMS
 from bot.domain.pauses import Pause, PauseScope
@@ -251,6 +252,11 @@ WORDED: list[tuple[AtelierError, str]] = [
             "The studio is not open to this server yet.\n"
             "Ask the bot's owner to add it to the list of servers in the bot's settings."
         ),
+    ),
+    (WrongChannelError((1,)), "The studio does not work in this channel.\nUse it in <#1>."),
+    (
+        WrongChannelError((1, 2, 3, 4, 5, 6, 7)),
+        "The studio does not work in this channel.\nUse it in <#1>, <#2>, <#3>, <#4>, <#5>, 2 more.",
     ),
     (UnknownEffectError("x", ()), "This studio has no effects.\nLeave out `effect`."),
     (UnknownEffectError("x", ("1",)), "This studio has no effect “\u2068x\u2069”.\nChoose 1."),

@@ -21,6 +21,7 @@
     |  |- RoleNeededError      a model or an option is for some roles only
     |  |- BanRefusedError      this member cannot be banned
     |  |- NoBanError           the member has no ban
+    |  |- WrongChannelError    the server's studio works in other channels
     |  |- CannotPostError      no right to post pictures in a channel
     |  |- ChannelGoneError     the job's channel is out of reach
     |  '- NotAllowedError      this person may not do this
@@ -76,6 +77,7 @@ from bot.domain.errors.access import (
     RoleNeededError,
     StorageFullError,
     StudioClosedError,
+    WrongChannelError,
 )
 from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
@@ -195,4 +197,5 @@ __all__ = [
     "UnknownModelError",
     "UnknownPauseTargetError",
     "UnsupportedOptionError",
+    "WrongChannelError",
 ]

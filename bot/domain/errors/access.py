@@ -87,6 +87,19 @@ class NoBanError(AccessError):
     code = "no_ban"
 
 
+class WrongChannelError(AccessError):
+    """The server's admins let the studio work in other channels only.
+
+    `channel_ids` are those channels.
+    """
+
+    code = "wrong_channel"
+
+    def __init__(self, channel_ids: tuple[int, ...]) -> None:
+        super().__init__()
+        self.channel_ids = channel_ids
+
+
 class CannotPostError(AccessError):
     """The member or the bot may not post pictures in a channel.
 

@@ -11,6 +11,7 @@ from bot.domain.errors import NotOfferedError
 from bot.ui.buttons import CUSTOM_ID, PREFIX
 from bot.ui.component_tree import walk
 from bot.ui.handlers.error_handler import answer_error
+from bot.ui.handlers.interactions import GuildSettingsReader, attach_settings, no_settings
 from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import _, set_locale
 
@@ -26,8 +27,9 @@ class ComponentRegistry:
     Cogs register theirs when they load; the client dispatches every press here.
     """
 
-    def __init__(self, seen: SeenInteractions) -> None:
+    def __init__(self, seen: SeenInteractions, read_settings: GuildSettingsReader = no_settings) -> None:
         self._seen = seen
+        self._read_settings = read_settings
         self._handlers: dict[str, ComponentHandler] = {}
         self._forms: dict[str, ComponentHandler] = {}
         self._answering: set[asyncio.Task[Any] | None] = set()
@@ -86,6 +88,7 @@ class ComponentRegistry:
             # discord.py keeps no reference to this task, and the event loop only a weak one.
             self._answering.add(task)
         try:
+            await attach_settings(interaction, self._read_settings)
             await (self._answer_form if is_form else self._answer)(interaction, custom_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs unexpected errors
             await answer_error(interaction, error)

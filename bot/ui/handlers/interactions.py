@@ -1,11 +1,37 @@
 """Interactions in the domain's terms: guild, actor, context."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import discord
 
+from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
 from bot.services.jobs import Actor
+
+GuildSettingsReader = Callable[[int], Awaitable[GuildSettings]]
+"""Reads a guild's settings by its id."""
+
+_UNSET: Final = GuildSettings()
+_SETTINGS: Final = "guild_settings"
+
+
+async def no_settings(guild_id: int) -> GuildSettings:
+    """Return unset settings, for a client without a database."""
+    del guild_id
+    return _UNSET
+
+
+async def attach_settings(interaction: discord.Interaction[Any], read: GuildSettingsReader) -> None:
+    """Read the guild's settings for an interaction's handlers."""
+    if guild_id := guild_of(interaction):
+        interaction.extras[_SETTINGS] = await read(guild_id)
+
+
+def settings_of(interaction: discord.Interaction[Any]) -> GuildSettings:
+    """Return the guild's settings as of an interaction's begin."""
+    settings: GuildSettings = interaction.extras.get(_SETTINGS, _UNSET)
+    return settings
 
 
 def guild_of(interaction: discord.Interaction[Any]) -> int:
@@ -20,27 +46,32 @@ def actor_of(interaction: discord.Interaction[Any], *, everywhere: bool = False)
     """Return the member with their rights in the channel.
 
     Outside the studio's guilds nobody has rights. `everywhere` uses guild-wide rights: rights in a member's own
-    channel do not count then.
+    channel do not count then. For the moderators' roles see `GuildSettings.is_moderator`.
     """
     guild, rights = guild_of(interaction), interaction.permissions
     if everywhere and isinstance(interaction.user, discord.Member):
         rights = interaction.user.guild_permissions
-    return Actor(
-        member_id=interaction.user.id,
-        guild_id=guild,
-        moderator=guild != 0 and rights.manage_messages,
+    moderator = settings_of(interaction).is_moderator(
+        roles_of(interaction.user),
+        manages_messages=rights.manage_messages,
+        is_admin=is_admin(interaction),
     )
+    return Actor(member_id=interaction.user.id, guild_id=guild, moderator=guild != 0 and moderator)
+
+
+def is_admin(interaction: discord.Interaction[Any]) -> bool:
+    """Return whether the member may change the studio of the server."""
+    return guild_of(interaction) != 0 and interaction.permissions.manage_guild
 
 
 def context_of(interaction: discord.Interaction[Any], *, private: bool = False) -> InteractionContext:
     """Return the place of an interaction; see `guild_of`.
 
-    Its language is the server's, or the member's own where only they see it or there is no server. It is private also
-    where Discord will show the answer to the member alone, whatever it is asked for.
+    Its language is the server's, as its admins or else Discord have it, or the member's own where only they see it or
+    there is no server. It is private also where Discord will show the answer to the member alone, whatever it is asked
+    for.
     """
     private = private or _is_forced_private(interaction)
-    guild = interaction.guild_locale
-    locale = interaction.locale if private or guild is None else guild
     return InteractionContext(
         interaction_id=interaction.id,
         application_id=interaction.application_id,
@@ -50,9 +81,15 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool = False) 
         token=interaction.token,
         upload_limit=interaction.filesize_limit,
         private=private,
-        locale=locale.value,
+        locale=interaction.locale.value if private else shared_locale(interaction),
         roles=roles_of(interaction.user),
+        parent_channel_id=getattr(interaction.channel, "parent_id", None),
     )
+
+
+def shared_locale(interaction: discord.Interaction[Any]) -> str:
+    """Return the language of public messages."""
+    return settings_of(interaction).locale or (interaction.guild_locale or interaction.locale).value
 
 
 def roles_of(user: discord.abc.User) -> tuple[int, ...]:

@@ -37,7 +37,7 @@ from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import picture_of
-from bot.ui.handlers.interactions import actor_of, roles_of
+from bot.ui.handlers.interactions import GuildSettingsReader, actor_of, roles_of, shared_locale
 from bot.ui.handlers.mentioned_pictures import Instruction, addresses, latest_version, original_of, reply, rights_in
 from bot.ui.handlers.message_images import card_job, gather, noted_job
 from bot.ui.handlers.model_offers import ModelOffers
@@ -90,6 +90,7 @@ class MentionHandlers:
         gate: RequestGate,
         limits: MemberLimits,
         clock: Clock,
+        read_settings: GuildSettingsReader,
     ) -> None:
         self._jobs = jobs
         self._resolver = resolver
@@ -100,6 +101,7 @@ class MentionHandlers:
         self._gate = gate
         self._limits = limits
         self._clock = clock
+        self._read_settings = read_settings
         self._seen = RecentKeys()
         self._hinted = RecentKeys()
 
@@ -153,7 +155,7 @@ class MentionHandlers:
         edited = EditedPicture(link=_link(source), positions=tuple(source.pictures), chosen=origin.position or 0)
         if interaction.message is None:
             raise ConfirmationGoneError
-        set_locale((interaction.guild_locale or interaction.locale).value)
+        set_locale(shared_locale(interaction))
         view = await self._question(confirmation, edited)
         await interaction.response.edit_message(view=view, allowed_mentions=_QUIET)
 
@@ -204,6 +206,9 @@ class MentionHandlers:
         if not rights_in(message).may_ask:
             raise _HintNeededError(_("You may not use the studio in this channel."), seldom=True)
         asked = Instruction.read(message.content, me)
+        settings = await self._read_settings(guild_id)
+        if settings.locale is not None:
+            set_locale(settings.locale)
         edit = await self._find_edit(message, guild_id, asked, me)
         place = InteractionContext(
             interaction_id=message.id,
@@ -213,8 +218,9 @@ class MentionHandlers:
             member_id=message.author.id,
             token=None,
             private=edit.private,
-            locale=_locale(message),
+            locale=settings.locale or _locale(message),
             roles=roles_of(message.author),
+            parent_channel_id=getattr(message.channel, "parent_id", None),
         )
         # The message's own number: a second delivery, also to another process, finds the question of the first.
         question_id = f"{message.id:032x}"
@@ -281,7 +287,7 @@ class MentionHandlers:
         request, origin = self._remix.build_request(source, Action.EDIT, options)
         resolved = await self._resolver.resolve(
             self._resolver.resolver_for_request(
-                message.author.id, request, private=True if source.job.is_private else None
+                guild_id, message.author.id, request, private=True if source.job.is_private else None
             )
         )
         # A number that was written is a choice.

@@ -11,6 +11,7 @@ from bot.domain.requests import GenerationRequest
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
 from bot.ui.component_tree import walk
+from bot.ui.handlers.interactions import guild_of
 from bot.ui.handlers.job_requests import JobRequests
 
 
@@ -52,7 +53,9 @@ class RemixRequests:
     ) -> None:
         # A job made from a private one is private; else the member's preference applies.
         private = True if source.job.is_private or _is_private_message(interaction, source) else None
-        choose = self._resolver.resolver_for_request(interaction.user.id, request, private=private)
+        choose = self._resolver.resolver_for_request(
+            guild_of(interaction), interaction.user.id, request, private=private
+        )
         await self._requests.create_resolved(interaction, choose, origin=origin, shown=shown)
 
 

@@ -11,9 +11,10 @@ from bot.domain.errors import (
     NotAllowedError,
     NotInServerError,
     RoleNeededError,
+    WrongChannelError,
 )
 from bot.ui.i18n import _
-from bot.ui.render.formatting import ago, escaped, listed
+from bot.ui.render.formatting import ago, channel_list, escaped, listed
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 
 
@@ -41,6 +42,11 @@ def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one cas
             return in_lines(_("This member has no ban here."), _("`/studio bans` lists those in force."))
         case NotAllowedError():
             return _("Only {who} can do that.").format(who=_(error.needs))
+        case WrongChannelError():
+            return in_lines(
+                _("The studio does not work in this channel."),
+                _("Use it in {channels}.").format(channels=channel_list(error.channel_ids)),
+            )
         case ChannelGoneError():
             return _("The channel of this card is gone, or out of reach, so this cannot be made public there.")
         case CannotPostError():

@@ -15,6 +15,7 @@ _ISOLATE: Final = ("\u2068", "\u2069")
 _NUMBERED_LIST: Final = re.compile(r"^(\d+)\.")
 _MINUTES_FROM: Final = 120
 _HOURS_FROM: Final = 5400
+_MOST_CHANNELS: Final = 5
 _NO_BREAK: Final = "\u00a0"
 
 
@@ -136,6 +137,15 @@ def listed(names: Sequence[str]) -> str:
 def together(names: Sequence[str]) -> str:
     """Return "a", "a and b", "a and b and c"."""
     return reduce(lambda some, last: _("{some} and {last}").format(some=some, last=last), names)
+
+
+def channel_list(channel_ids: Sequence[int]) -> str:
+    """Return links to the first channels, and the number of the others."""
+    links = [f"<#{each}>" for each in channel_ids[:_MOST_CHANNELS]]
+    others = len(channel_ids) - len(links)
+    if others:
+        links.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
+    return ", ".join(links)
 
 
 def command_link(name: str, command_ids: Mapping[str, int]) -> str:

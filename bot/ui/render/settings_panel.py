@@ -51,6 +51,8 @@ def _value(preferences: Preferences, field: str, default_model: str) -> str:
     value = getattr(preferences, field)
     match field:
         case "private":
+            if value is None:
+                return _("the server's default, usually everybody in the channel")
             return _("only you see your cards") if value else _("everybody in the channel sees your cards")
         case "confirm_over":
             if value == 0:

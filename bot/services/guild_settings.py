@@ -1,0 +1,88 @@
+"""Settings of servers, and the record of their changes."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bot.domain.allowances import AllowanceEntry
+from bot.domain.audit_log import AuditEntry
+from bot.domain.guild_settings import GuildSettings
+from db.allowances import AllowanceRepository
+from db.audit_log import AuditLogRepository
+from db.database import Database
+from db.guilds import GuildRepository
+
+
+class GuildSettingsService:
+    """Reads and changes the settings of servers.
+
+    A change takes effect with the next request: no process keeps the settings.
+    """
+
+    def __init__(self, *, database: Database, now: Callable[[], datetime], new_id: Callable[[], str]) -> None:
+        self._database = database
+        self._now = now
+        self._new_id = new_id
+
+    async def get(self, guild_id: int) -> GuildSettings:
+        """Return a guild's settings."""
+        return await self._database.read(lambda connection: GuildRepository(connection).settings(guild_id))
+
+    async def change(self, guild_id: int, changes: Mapping[str, Any], *, by: int) -> GuildSettings:
+        """Change settings by name and record the changed ones in the audit log.
+
+        Return the settings before the change. The same values again change nothing.
+        """
+        now = self._now()
+
+        def write(connection: Connection) -> GuildSettings:
+            guilds = GuildRepository(connection)
+            guilds.add(guild_id)
+            before = guilds.settings(guild_id, lock=True)
+            changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
+            if changed:
+                guilds.change_settings(guild_id, changed)
+                detail = {name: [_plain(getattr(before, name)), _plain(value)] for name, value in changed.items()}
+                self._record(connection, guild_id, by, "settings", detail, now)
+            return before
+
+        return await self._database.write(write)
+
+    async def set_allowance(self, guild_id: int, entry: AllowanceEntry | None, *, by: int) -> None:
+        """Set the allowance for everyone, or with None return to the operator's."""
+        now = self._now()
+
+        def write(connection: Connection) -> None:
+            allowances = AllowanceRepository(connection)
+            GuildRepository(connection).add(guild_id)
+            GuildRepository(connection).settings(guild_id, lock=True)
+            before = next((each for each in allowances.list(guild_id) if not each.role_id and not each.member_id), None)
+            if entry == before:
+                return
+            if entry is None:
+                allowances.remove(guild_id)
+            else:
+                allowances.set(guild_id, entry)
+            detail = {"everyone": [_amount(before), _amount(entry)]}
+            self._record(connection, guild_id, by, "allowance", detail, now)
+
+        await self._database.write(write)
+
+    def _record(
+        self, connection: Connection, guild_id: int, by: int, action: str, detail: dict[str, Any], at: datetime
+    ) -> None:
+        entry = AuditEntry(id=self._new_id(), guild_id=guild_id, actor_id=by, action=action, detail=detail, at=at)
+        AuditLogRepository(connection).add(entry)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _amount(entry: AllowanceEntry | None) -> str | None:
+    """Return an allowance for the audit log, such as `200 a day`."""
+    if entry is None:
+        return None
+    return "unlimited" if entry.amount is None else f"{entry.amount} a {entry.period}"
