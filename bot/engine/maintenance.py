@@ -41,6 +41,7 @@ _INTERVALS: Final = {
     "orphans": 900.0,
     "audit": 24 * 3600.0,
 }
+_FIRST_AUDIT_SECONDS: Final = 3600.0
 _GRACE_SECONDS: Final = 2.0
 _BATCH: Final = 500
 # A member may press Again on a card that has just failed.
@@ -81,8 +82,8 @@ class Maintenance:
         """Run each duty when due, until cancelled; a running one may finish."""
         for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words"):
             self._queue.set(duty)
-        for duty in ("orphans", "audit"):
-            self._queue.set(duty, _INTERVALS[duty])
+        self._queue.set("orphans", _INTERVALS["orphans"])
+        self._queue.set("audit", _FIRST_AUDIT_SECONDS)
         try:
             await self._queue.run()
         finally:
@@ -108,7 +109,7 @@ class Maintenance:
             case "orphans":
                 await self.remove_orphans()
             case _:
-                await self.audit_ledger()
+                await self._audit_if_due()
 
     async def erase_tokens(self) -> None:
         """Erase expired tokens, confirmations, forms and input URLs.
@@ -232,6 +233,16 @@ class Maintenance:
 
     async def _referenced(self, hashes: list[str]) -> set[str]:
         return await self._database.read(lambda connection: referenced_hashes(connection, hashes))
+
+    async def _audit_if_due(self) -> None:
+        """Run the audit a day after the latest one, of any process."""
+        result = await self._database.read(lambda connection: AuditResultRepository(connection).find())
+        if result is not None:
+            wait = _INTERVALS["audit"] - (self._clock.now() - result.at).total_seconds()
+            if 0 < wait <= _INTERVALS["audit"]:
+                self._queue.set("audit", wait)
+                return
+        await self.audit_ledger()
 
     async def audit_ledger(self) -> None:
         """Run the audit, store its result and log every mistake."""

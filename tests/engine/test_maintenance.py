@@ -1,5 +1,6 @@
 """Maintenance: unneeded rows and files are deleted, and no others."""
 
+import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +32,7 @@ from db.saved_forms import SavedFormRepository
 from db.searches import SearchRepository
 from db.tables import accounts, inputs
 from sandbox.providers.pictures import draw_picture
-from tests.support.clock import START, ManualClock
+from tests.support.clock import START, ManualClock, let_others_run
 from tests.support.factories import MEMBER, make_id, make_job, make_request
 from tests.support.ledger import adding, hold, make_job_for, make_ledger
 
@@ -298,6 +299,40 @@ async def test_audit_result_is_stored(sqlite_database: Database, image_service: 
     await duties.audit_ledger()
     found.append(await _audit_result(sqlite_database))
     assert found == [AuditResult(at=START, problems=0), AuditResult(at=START, problems=1)]
+
+
+async def test_audit_runs_a_day_after_the_latest_of_any_process(
+    sqlite_database: Database, image_service: ImageService
+) -> None:
+    """A process that starts every day audits too."""
+    clock, found = ManualClock(), []
+    for pause in (0.0, 3600.0, 22 * 3600.0, 3600.0):
+        clock.advance(pause)
+        process = Maintenance(
+            database=sqlite_database, image_service=image_service, clock=clock, retention=timedelta(days=30)
+        )
+        await process._run_duty("audit")
+        result = await _audit_result(sqlite_database)
+        assert result is not None
+        found.append((result.at - START) / timedelta(hours=1))
+    assert found == [0, 0, 0, 24]
+
+
+async def test_audit_waits_for_an_hour_after_the_start(sqlite_database: Database, image_service: ImageService) -> None:
+    clock = ManualClock()
+    process = Maintenance(
+        database=sqlite_database, image_service=image_service, clock=clock, retention=timedelta(days=30)
+    )
+    running = asyncio.create_task(process.run())
+    found = []
+    for pause in (0.0, 3599.0, 1.0):
+        clock.advance(pause)
+        while not clock.holds(running) or process._queue._running:
+            await let_others_run(1)
+        found.append(await _audit_result(sqlite_database))
+    running.cancel()
+    await asyncio.wait({running})
+    assert [result is not None for result in found] == [False, False, True]
 
 
 async def _audit_result(database: Database) -> AuditResult | None:
