@@ -8,7 +8,9 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select
 
 from bot.domain.jobs import LIVE, State
+from bot.domain.pauses import Pauses
 from db.audit_results import AuditResult, AuditResultRepository
+from db.pauses import PauseRepository
 from db.queue import QueueRepository
 from db.tables import jobs, workers
 
@@ -38,6 +40,7 @@ class Overview:
     undelivered: int
     workers: int
     audit: AuditResult | None
+    pauses: Pauses
 
 
 def read_overview(connection: Connection, now: datetime) -> Overview:
@@ -50,4 +53,5 @@ def read_overview(connection: Connection, now: datetime) -> Overview:
         undelivered=connection.execute(_UNDELIVERED).scalar_one(),
         workers=connection.execute(_WORKERS, {"now": now}).scalar_one(),
         audit=AuditResultRepository(connection).find(),
+        pauses=PauseRepository(connection).list(),
     )

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from bot.domain.credits import Budget
+from bot.domain.pauses import PauseScope
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.monitoring.process_collector import gauge
@@ -33,6 +34,10 @@ class _Reading:
     overview: Overview
     budget: Budget
     is_budget_spent: bool
+
+    @property
+    def pauses(self) -> dict[PauseScope, int]:
+        return {scope: sum(pause.scope is scope for pause in self.overview.pauses) for scope in PauseScope}
 
     @property
     def oldest_age(self) -> float:
@@ -111,5 +116,9 @@ class StudioCollector(Collector):
         for state, number in () if reading is None else reading.overview.live.items():
             jobs.add_metric((state,), number)
         yield jobs
+        pauses = GaugeMetricFamily("atelier_pauses", "Pauses of new jobs, by scope.", labels=("scope",))
+        for scope, number in () if reading is None else reading.pauses.items():
+            pauses.add_metric((scope,), number)
+        yield pauses
         for name, documentation, value in _GAUGES:
             yield gauge(name, documentation, None if reading is None else value(reading))

@@ -81,13 +81,17 @@ async def test_metrics_follow_a_job_from_the_queue_to_its_end(system: SystemHarn
     assert "12 credits" in text(message)
 
     labels = {"provider": "skillboss", "model": "reve-2.0"}
-    after = await scrape_until(system, lambda each: value(each, "budget_captured_credits") == 12)
+    after = await scrape_until(
+        system,
+        lambda each: (
+            value(each, "budget_captured_credits") == 12 and value(each, "card_updates_total", outcome="delivered") == 1
+        ),
+    )
     assert value(after, "jobs_ended_total", outcome="done", fault="none", **labels) == 1
     assert value(after, "job_waiting_seconds_count") == 1
     assert value(after, "job_generating_seconds_count", **labels) == 1
     assert value(after, "provider_request_duration_seconds_count", provider="skillboss", call="submit") == 1
     assert (value(after, "provider_request_duration_seconds_count", provider="skillboss", call="read") or 0) >= 1
-    assert value(after, "card_updates_total", outcome="delivered") == 1
     assert value(after, "downloaded_bytes_total", kind="result") == len((await system.pictures(message))[0])
     assert (value(after, "database_transaction_duration_seconds_count", kind="write") or 0) > 3
     assert (value(after, "storage_free_bytes") or 0) > 0

@@ -5,10 +5,12 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
+from bot.domain.pauses import Pause, PauseScope
 from bot.monitoring.studio_collector import StudioCollector
 from db import overview
 from db.audit_results import AuditResult, AuditResultRepository
 from db.database import Database
+from db.pauses import PauseRepository
 from db.workers import WorkerRepository
 from tests.support.clock import START, ManualClock
 from tests.support.ledger import hold, make_job_for, make_ledger
@@ -33,6 +35,8 @@ async def test_two_processes_read_the_same_numbers(database: Database, other: Da
     )
     result = AuditResult(at=START, problems=3)
     await database.write(lambda connection: AuditResultRepository(connection).save(result))
+    pause = Pause(scope=PauseScope.PROVIDER, name="skillboss", reason="", actor_id=0, at=START)
+    await database.write(lambda connection: PauseRepository(connection).begin(pause))
     clock.advance(30)
     for each in (database, other):
         collector, registry = collector_of(each, clock)
@@ -41,6 +45,8 @@ async def test_two_processes_read_the_same_numbers(database: Database, other: Da
         assert registry.get_sample_value("atelier_jobs", {"state": "running"}) == 0
         assert registry.get_sample_value("atelier_queue_oldest_age_seconds") == 30
         assert registry.get_sample_value("atelier_workers") == 2
+        assert registry.get_sample_value("atelier_pauses", {"scope": "provider"}) == 1
+        assert registry.get_sample_value("atelier_pauses", {"scope": "all"}) == 0
         assert registry.get_sample_value("atelier_budget_held_credits") == 24
         assert registry.get_sample_value("atelier_budget_left_credits") == 96
         assert registry.get_sample_value("atelier_audit_problems") == 3

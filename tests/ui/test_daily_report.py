@@ -12,6 +12,7 @@ from bot.domain.costs import Currency
 from bot.domain.credits import Budget
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import LIVE, State
+from bot.domain.pauses import Pause, Pauses, PauseScope
 from bot.engine.health import ProviderHealth
 from bot.services.daily_report import DailyReport
 from bot.ui.render.daily_report import daily_report
@@ -35,6 +36,7 @@ FINE = DailyReport(
         undelivered=0,
         workers=1,
         audit=AuditResult(at=START, problems=0),
+        pauses=Pauses(),
     ),
     budget=Budget(month="2026-03", limit=100_000, captured=2400),
     forecast=BudgetForecast(a_day=2400, ends_on=None),
@@ -115,6 +117,22 @@ def test_wrong_ledger_is_red() -> None:
     unchecked = daily_report(replace(FINE, overview=replace(FINE.overview, audit=None)))
     assert "-# Ledger: not checked yet" in lines(unchecked)
     assert colour(unchecked) == GREEN.value
+
+
+def test_pauses_are_named_in_amber() -> None:
+    pauses = Pauses(
+        Pause(scope=scope, name=name, reason="", actor_id=0, at=START)
+        for scope, name in (
+            (PauseScope.MODEL, "reve-2.0"),
+            (PauseScope.PROVIDER, "comfyui"),
+            (PauseScope.GUILD, "7"),
+            (PauseScope.STUDIO, "8"),
+            (PauseScope.ALL, ""),
+        )
+    )
+    view = daily_report(replace(FINE, overview=replace(FINE.overview, pauses=pauses)))
+    assert "-# Paused: everything, 2 servers, ComfyUI, reve-2.0" in lines(view)
+    assert colour(view) == AMBER.value
 
 
 def test_low_disk_and_closed_models_are_amber() -> None:

@@ -9,6 +9,7 @@ from discord import Colour, ui
 from bot.domain.costs import Currency
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import AT_PROVIDER, State
+from bot.domain.pauses import Pauses, PauseScope
 from bot.images.disk_space import MEGABYTE
 from bot.providers.registry import display_name
 from bot.services.daily_report import DailyReport
@@ -110,6 +111,8 @@ def _now(report: DailyReport) -> Iterator[str]:
     working = sum(report.overview.live[state] for state in AT_PROVIDER)
     waiting = ngettext("{count} job queued", "{count} jobs queued", queued).format(count=number(queued))
     yield f"**{_('Now')}** {waiting} · {_('{count} generating').format(count=number(working))}"
+    if report.overview.pauses:
+        yield f"-# {_('Paused: {names}').format(names=', '.join(_paused(report.overview.pauses)))}"
     if report.oldest_review is not None:
         yield f"-# {_('The oldest review waits since {when}').format(when=ago(report.oldest_review))}"
     for health in report.providers:
@@ -118,6 +121,15 @@ def _now(report: DailyReport) -> Iterator[str]:
     yield f"-# {_ledger(report)}"
     yield f"-# {_disk(report)}"
     yield f"-# {_('Version {version}').format(version=report.version)}"
+
+
+def _paused(pauses: Pauses) -> Iterator[str]:
+    if pauses.of_all is not None:
+        yield _("everything")
+    if count := len(pauses.guilds):
+        yield ngettext("{count} server", "{count} servers", count).format(count=number(count))
+    yield from map(display_name, sorted(pauses.names(PauseScope.PROVIDER)))
+    yield from sorted(pauses.names(PauseScope.MODEL))
 
 
 def _pace(report: DailyReport) -> str:
@@ -161,7 +173,8 @@ def _accent(report: DailyReport) -> Colour:
     if audit is not None and audit.problems:
         return RED
     needs_owner = (
-        (share is not None and share < _FEW_SUCCEEDED)
+        bool(report.overview.pauses)
+        or (share is not None and share < _FEW_SUCCEEDED)
         or (report.forecast is not None and report.forecast.ends_on is not None)
         or any(health.fault is not None or health.closed_models for health in report.providers)
         or (report.free_bytes is not None and report.free_bytes < _LOW_DISK_BYTES)
