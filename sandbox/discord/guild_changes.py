@@ -10,6 +10,7 @@ from sandbox.discord.notifier import Notifier
 from sandbox.discord.payloads import (
     channel_payload,
     guild_create_payload,
+    guild_payload,
     member_payload,
     role_payload,
     user_payload,
@@ -140,6 +141,15 @@ class GuildChanges:
                 del self.world.channels[channel.id]
         self.leave(guild)
         del self.world.guilds[guild.id]
+
+    def edit_guild(self, guild: str | Guild = COMMUNITY, *, name: str | None = None, locale: str | None = None) -> None:
+        """Rename a server, or set its language."""
+        where = self._guild(guild)
+        where.name = where.name if name is None else _checked_name(name)
+        where.locale = locale or where.locale
+        data = guild_payload(where, self.world)
+        del data["channels"]
+        self._announce("GUILD_UPDATE", where, data)
 
     def create_channel(self, name: str, *, guild: str | Guild = COMMUNITY, **how: Any) -> Channel:
         """Create a channel below the existing ones.

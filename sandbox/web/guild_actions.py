@@ -7,6 +7,7 @@ from sandbox.discord import Actor, Channel, ClientRefusal, DiscordServer, Guild,
 from sandbox.discord.encoding import Json
 from sandbox.discord.permissions import ALL
 from sandbox.web.message_parsing import read_text
+from sandbox.web.user_settings import LANGUAGES
 
 ROLE_RIGHTS: Final[Mapping[str, Permission]] = {
     "Administrator": Permission.ADMINISTRATOR,
@@ -57,6 +58,7 @@ class GuildActions:
             "role": self.role,
             "membership": self.membership,
             "server": self.server,
+            "channel": self.channel,
             "bot_right": self.bot_right,
             "app_owner": self.app_owner,
         }
@@ -100,7 +102,7 @@ class GuildActions:
         return {}
 
     async def server(self, actor: Actor, body: Json) -> Json:
-        """Create a server of the actor, or invite the bot or remove it."""
+        """Create a server of the actor, change its language, or move the bot."""
         match body.get("action"):
             case "create":
                 if len(self._world.guilds) >= _MOST:
@@ -110,8 +112,32 @@ class GuildActions:
                 self._discord.join(self._guild(body), permissions=INVITED_WITH)
             case "remove":
                 self._discord.leave(self._guild(body))
+            case "language":
+                language = read_text(body, "language")
+                if language not in LANGUAGES:
+                    raise ClientRefusal("There is no such language here.")
+                self._discord.edit_guild(self._guild(body), locale=language)
             case _:
                 raise ClientRefusal("A server can be created; the bot can be invited or removed.")
+        return {}
+
+    async def channel(self, _: Actor, body: Json) -> Json:
+        """Create a channel in a server, or delete one."""
+        guild = self._guild(body)
+        channels = self._world.guild_channels(guild)
+        match body.get("action"):
+            case "create":
+                if len(channels) >= _MOST:
+                    raise ClientRefusal(f"A server here has at most {_MOST} channels.")
+                name = read_text(body, "name").strip().lower().replace(" ", "-")
+                return {"channel": self._discord.create_channel(name, guild=guild).id}
+            case "delete":
+                gone = self._world.channels[read_text(body, "channel")]
+                if gone not in channels or len(channels) == 1:
+                    raise ClientRefusal("The last channel of a server stays.")
+                self._discord.delete_channel(gone)
+            case _:
+                raise ClientRefusal("A channel can be created or deleted.")
         return {}
 
     async def bot_right(self, _: Actor, body: Json) -> Json:
@@ -155,6 +181,7 @@ class GuildActions:
             "id": guild.id,
             "name": guild.name,
             "has_app": bot in guild.members,
+            "language": guild.locale,
             "roles": [self._role_view(guild, role) for role in guild.roles.values()],
             "members": members,
             "channels": channels,

@@ -30,12 +30,18 @@ class UserSettings:
         self.actions: dict[str, Callable[[Actor, Json], Awaitable[Json]]] = {
             "install": self.install,
             "language": self.language,
+            "direct_messages": self.direct_messages,
             "example": self.example,
         }
 
     async def install(self, actor: Actor, body: Json) -> Json:
         """Install the app on the user's account, or remove it."""
         actor.user.has_app = body.get("on") is True
+        return {}
+
+    async def direct_messages(self, actor: Actor, body: Json) -> Json:
+        """Allow direct messages of the bot, or refuse them."""
+        actor.user.takes_direct_messages = body.get("on") is True
         return {}
 
     async def language(self, actor: Actor, body: Json) -> Json:

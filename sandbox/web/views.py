@@ -54,7 +54,12 @@ class Views:
 
     def self(self, user: User) -> Json:
         """Return an account's view for its owner."""
-        return {**self.person(user), "has_app": user.has_app, "language": user.locale}
+        return {
+            **self.person(user),
+            "has_app": user.has_app,
+            "language": user.locale,
+            "direct_messages": user.takes_direct_messages,
+        }
 
     def world(self, user: User) -> Json:
         """Return the servers, channels, people and roles visible to a user."""

@@ -136,3 +136,19 @@ async def test_premium_button_buys_its_sku(chromium: Browser, monkeypatch: pytes
         await bought.get_by_role("button", name="Refund").click()
 
         await expect(bought).to_contain_text("Member · refunded")
+
+
+async def test_channel_is_created_shown_and_deleted(scene: tuple[PageDriver, DiscordServer]) -> None:
+    driver, server = scene
+    page = driver.page
+    await page.click("#group-servers > summary")
+    await page.fill("#new-channel", "Review")
+    await page.click("#new-channel-add")
+    await expect(page.locator("#delete-channel")).to_have_text("Delete #review")
+    await expect(page.locator("#channel-review")).to_have_count(1)
+    await page.select_option("#server-language", "de")
+    await page.click("#delete-channel")
+
+    await expect(page.locator("#channel-review")).to_have_count(0)
+    await expect(page.locator("#server-language")).to_have_value("de")
+    assert server.world.guild("Community").locale == "de"

@@ -119,7 +119,6 @@ on("panel", ({ panel }) => showPanel(panel));
 on("world", ({ world }) => {
   if (!store.world) return;
   Object.assign(store.world, world);
-  store.commands = [];
   if (channelOf(store.channel)) {
     drawSidebar();
     showServers();

@@ -42,6 +42,12 @@ export function rolesGroup() {
   );
 }
 
+// Create a channel and show it, as the bot's rights there come next.
+async function createChannel(name) {
+  chosenChannel = (await change("channel", { action: "create", name }))?.channel ?? chosenChannel;
+  showServers();
+}
+
 // Create a role and show it, as its rights and members come next.
 async function createRole(name) {
   chosenRole = (await change("role", { action: "create", name }))?.role ?? chosenRole;
@@ -53,6 +59,7 @@ export function serversGroup() {
     chosenChannel = select.value;
     showServers();
   } } });
+  const language = h("select", { id: "server-language", on: { change: () => change("server", { action: "language", language: language.value }) } });
   const owner = h("select", { id: "app-owner", on: { change: () => ask("app_owner", { user: owner.value }).catch(say) } });
   return group(
     "servers",
@@ -62,8 +69,11 @@ export function serversGroup() {
     h("div", { class: "buttons", id: "server-bot" }),
     h("label", { for: "rights-channel", id: "rights-channel-label" }, "The bot may, in this channel", select),
     h("div", { class: "toggles", id: "bot-rights", role: "group", "aria-label": "Rights of the bot in this channel" }),
+    h("div", { class: "buttons", id: "channel-delete" }),
+    nameForm("new-channel", "New channel", "Create", createChannel),
     h("h4", { id: "server-people-title" }, "People in this server"),
     h("div", { class: "toggles", id: "server-people", role: "group", "aria-labelledby": "server-people-title" }),
+    h("label", { for: "server-language", id: "server-language-label" }, "Language of this server", language),
     nameForm("new-server", "New server of yours", "Create", (name) => ask("server", { action: "create", name }).catch(say)),
     h("label", { for: "app-owner" }, "Owner of the application", owner),
   );
@@ -105,16 +115,20 @@ function showRights(server) {
     : h("button", { type: "button", id: "invite-bot", "data-key": "invite", class: "button success", "data-act": "server-bot", "data-action": "invite" }, "Invite the bot")));
   const channels = server?.channels ?? [];
   for (const id of ["rights-channel-label", "bot-rights"]) byId(id).hidden = channels.length === 0;
-  for (const id of ["server-people-title", "server-people"]) byId(id).hidden = !server;
+  for (const id of ["server-people-title", "server-people", "server-language-label"]) byId(id).hidden = !server;
+  byId("new-channel").closest("form").hidden = !server;
+  morphInto(byId("channel-delete"));
   if (!server) return;
   morphInto(byId("server-people"), store.world.could_be.map((each) => {
     const member = memberOf(server, each.id);
     return toggle(each.name, Boolean(member), "switch-person", { user: each.id }, { disabled: Boolean(member?.owner) });
   }));
+  options(byId("server-language"), Object.entries(store.world.languages), server.language);
   if (channels.length === 0) return;
   if (!channels.some((each) => each.id === chosenChannel)) chosenChannel = channels[0].id;
   options(byId("rights-channel"), channels.map((each) => [each.id, `#${each.name}`]), chosenChannel);
-  const held = channels.find((each) => each.id === chosenChannel).rights;
+  const { rights: held, name } = channels.find((each) => each.id === chosenChannel);
+  morphInto(byId("channel-delete"), h("button", { type: "button", id: "delete-channel", "data-key": chosenChannel, class: "button danger", "data-act": "delete-channel" }, `Delete #${name}`));
   morphInto(byId("bot-rights"), BOT_RIGHTS.map((right) => toggle(right, held.includes(right), "switch-bot-right", { right })));
 }
 
@@ -132,4 +146,5 @@ act("switch-right", (node) => change("role", { action: "right", role: chosenRole
 act("delete-role", () => change("role", { action: "delete", role: chosenRole }));
 act("switch-person", (node) => change("membership", { user: node.dataset.user, on: !isOn(node) }));
 act("switch-bot-right", (node) => ask("bot_right", { channel: chosenChannel, right: node.dataset.right, on: !isOn(node) }).catch(say));
+act("delete-channel", () => change("channel", { action: "delete", channel: chosenChannel }));
 act("server-bot", (node) => change("server", { action: node.dataset.action }));

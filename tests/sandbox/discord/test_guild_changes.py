@@ -122,6 +122,16 @@ async def test_overwrite_changes_permissions_of_bot(server: DiscordServer, bot: 
     assert channel.overwrites == []
 
 
+async def test_language_of_server_reaches_bot(server: DiscordServer, bot: FixtureBot) -> None:
+    updated = bot.wait_for("guild_update", timeout=PATIENCE)
+    server.edit_guild(locale="de", name="Werkstatt")
+    _, guild = await updated
+    assert (guild.name, guild.preferred_locale) == ("Werkstatt", discord.Locale.german)
+    assert [channel.name for channel in guild.channels] == [
+        channel.name for channel in server.world.guild_channels(server.world.guild("Werkstatt"))
+    ]
+
+
 async def test_created_channel_is_known_to_bot(server: DiscordServer, bot: FixtureBot) -> None:
     created = bot.wait_for("guild_channel_create", timeout=PATIENCE)
     server.create_channel("studio", topic="Pictures")

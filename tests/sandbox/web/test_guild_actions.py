@@ -116,6 +116,36 @@ async def test_person_leaves_and_rejoins_without_roles(open_client: OpenClient, 
     assert guild.members[known["moderator"]].role_ids == []
 
 
+async def test_channel_is_created_and_deleted(bot: FixtureBot, open_client: OpenClient) -> None:
+    client = await open_client("owner")
+    guild = ids(client)["guild"]
+    created = bot.wait_for("guild_channel_create", timeout=PATIENCE)
+    channel = (await client.ask("channel", action="create", guild=guild, name="Review Room"))["channel"]
+    assert (await created).name == "review-room"
+    deleted = bot.wait_for("guild_channel_delete", timeout=PATIENCE)
+    await client.ask("channel", action="delete", guild=guild, channel=channel)
+    assert str((await deleted).id) == channel
+
+
+async def test_language_of_server_is_changed(bot: FixtureBot, open_client: OpenClient) -> None:
+    client = await open_client("owner")
+    updated = bot.wait_for("guild_update", timeout=PATIENCE)
+    await client.ask("server", action="language", guild=ids(client)["guild"], language="fr")
+    assert (await updated)[1].preferred_locale is discord.Locale.french
+
+
+async def test_direct_messages_are_refused_and_allowed(
+    bot: FixtureBot, open_client: OpenClient, discord_server: DiscordServer
+) -> None:
+    client = await open_client("member")
+    channel = discord_server.direct_message("member").id
+    await client.ask("direct_messages", on=False)
+    with pytest.raises(discord.Forbidden):
+        await bot.http.request(discord.http.Route("POST", "/channels/{id}/messages", id=channel), json={"content": "x"})
+    await client.ask("direct_messages", on=True)
+    await bot.http.request(discord.http.Route("POST", "/channels/{id}/messages", id=channel), json={"content": "x"})
+
+
 async def test_owner_of_application_can_be_another_person(bot: FixtureBot, open_client: OpenClient) -> None:
     client = await open_client("member")
     await client.ask("app_owner", user=client.world["me"]["id"])
@@ -135,8 +165,27 @@ async def test_owner_of_application_can_be_another_person(bot: FixtureBot, open_
         ("server", {"action": "sell"}),
         ("bot_right", {"channel": "1", "right": "View Channel", "on": True}),
         ("app_owner", {"user": "atelier"}),
+        ("server", {"action": "language", "language": "xx"}),
+        ("channel", {"action": "create", "name": " "}),
+        ("channel", {"action": "delete", "channel": "1"}),
+        ("channel", {"action": "move"}),
     ],
-    ids=["no-name", "no-action", "no-role", "no-right", "owner", "nobody", "short", "sell", "no-channel", "bot"],
+    ids=[
+        "no-name",
+        "no-action",
+        "no-role",
+        "no-right",
+        "owner",
+        "nobody",
+        "short",
+        "sell",
+        "no-channel",
+        "bot",
+        "language",
+        "blank",
+        "gone",
+        "move",
+    ],
 )
 async def test_impossible_change_is_refused(open_client: OpenClient, what: str, body: Json) -> None:
     client = await open_client("owner")
