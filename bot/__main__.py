@@ -43,7 +43,16 @@ from bot.money_report import money_report
 from bot.providers.registry import PROVIDERS
 from bot.secret_key import SecretKeyError
 from bot.settings import Settings, SettingsError, load_settings
-from bot.studio_control import ControlError, begin_pause, end_pause, list_pauses, pause_target
+from bot.studio_control import (
+    ControlError,
+    begin_pause,
+    check_guild,
+    end_pause,
+    list_budgets,
+    list_pauses,
+    pause_target,
+    show_budget,
+)
 from bot.trial import (
     ExitCode,
     Picture,
@@ -284,6 +293,26 @@ def resume(
         if target is None:
             raise ControlError("Choose --all, --provider, --model or --guild. `atelier pause` lists what is paused.")
         return await end_pause(database, settings, target)
+
+    _control(settings, work)
+
+
+@app.command()
+def budget(
+    guild: _GuildOption = None,
+    cap: Annotated[
+        str | None, typer.Option(help="Credits a month that you give the server, or none.", show_default=False)
+    ] = None,
+) -> None:
+    """Print this month's budgets, or limit a server's."""
+    settings = _settings()
+
+    async def work(database: Database) -> list[str]:
+        if guild is None and cap is not None:
+            raise ControlError("--cap needs --guild. MONTHLY_BUDGET limits all servers together.")
+        if guild is None:
+            return await list_budgets(database, settings)
+        return await show_budget(database, settings, check_guild(guild), cap)
 
     _control(settings, work)
 

@@ -1,11 +1,16 @@
-"""Pauses from the command line."""
+"""Pauses and budgets from the command line."""
 
 from datetime import UTC, datetime
 
 from bot.container import new_id
-from bot.domain.errors import UnknownPauseTargetError
+from bot.domain.credits import Budget
+from bot.domain.errors import BudgetLimitError, UnknownPauseTargetError
+from bot.domain.guild_budgets import parse_limit
 from bot.domain.pauses import MAX_REASON, Pause, PauseScope
+from bot.engine.clock import SystemClock
+from bot.engine.ledger import Ledger
 from bot.factories import build_catalogue
+from bot.services.budgets import BudgetService, GuildBudget
 from bot.services.pauses import PauseService
 from bot.settings import Settings
 from db.database import Database
@@ -42,9 +47,20 @@ def pause_target(
     ]
     if len(given) > 1:
         raise ControlError("Choose one of --all, --provider, --model and --guild.")
-    if guild is not None and guild <= 0:
-        raise ControlError("--guild takes the server's id: in Discord, Copy Server ID in its menu.")
+    if guild is not None:
+        check_guild(guild)
     return given[0] if given else None
+
+
+def check_guild(guild: int) -> int:
+    """Return the id of a server.
+
+    Raises:
+        ControlError: it is none.
+    """
+    if not 0 < guild < 2**63:
+        raise ControlError("--guild takes the server's id: in Discord, Copy Server ID in its menu.")
+    return guild
 
 
 async def begin_pause(database: Database, settings: Settings, target: tuple[PauseScope, str], reason: str) -> list[str]:
@@ -115,3 +131,49 @@ def _unknown(error: UnknownPauseTargetError) -> str:
     if not error.known:
         return f"There is no {error.scope} {error.name}: none is configured."
     return f"There is no {error.scope} {error.name}. Choose {', '.join(error.known)}."
+
+
+async def list_budgets(database: Database, settings: Settings) -> list[str]:
+    """Return a line for the budget of all servers, then for each server."""
+    of_all, guilds = await _budgets(database, settings).list()
+    lines = [f"All servers: {_state(of_all)}."]
+    return lines + [f"Server {guild_id}: {_guild_state(budget)}" for guild_id, budget in guilds]
+
+
+async def show_budget(database: Database, settings: Settings, guild: int, cap: str | None) -> list[str]:
+    """Change the operator's limit of a server if given, and return its state.
+
+    Raises:
+        ControlError: the limit is no number.
+    """
+    service = _budgets(database, settings)
+    if cap is not None:
+        try:
+            await service.set_cap(guild, parse_limit(cap))
+        except BudgetLimitError as error:
+            raise ControlError(f"--cap takes credits a month, digits only, up to {error.highest}, or none.") from error
+    return [f"Server {guild}: {_guild_state(await service.get(guild))}"]
+
+
+def _budgets(database: Database, settings: Settings) -> BudgetService:
+    ledger = Ledger(
+        allowance=settings.default_allowance,
+        budget=settings.monthly_budget,
+        guild_budget=settings.community_budget,
+        new_id=new_id,
+    )
+    return BudgetService(database=database, ledger=ledger, clock=SystemClock(), new_id=new_id)
+
+
+def _state(budget: Budget) -> str:
+    parts = f"{budget.captured} captured, {budget.held} held, {budget.at_risk} at risk"
+    return f"{budget.left} of {budget.limit} left in {budget.month} ({parts})"
+
+
+def _guild_state(shown: GuildBudget) -> str:
+    limits = [
+        f"{who} {'none' if limit is None else limit}"
+        for who, limit in (("your limit", shown.limits.operators), ("its admins' limit", shown.limits.admins))
+    ]
+    used = _state(shown.budget) if shown.is_limited else f"{shown.budget.used} used in {shown.budget.month}"
+    return f"{used}; {', '.join(limits)}."

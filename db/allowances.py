@@ -38,12 +38,13 @@ _LIST: Final = select(allowances).where(_OF_GUILD).order_by(allowances.c.member_
 class CreditRules:
     """A guild's rules for one member's credits.
 
-    `entries` are the allowances that may apply. `monthly_budget` is the lower one of the admins' and the operator's
-    limit for the guild, None if there is none.
+    `entries` are the allowances that may apply. `monthly_budget` is the admins' limit for the guild, `budget_cap` the
+    operator's for this one; None if there is none.
     """
 
     time_zone: str | None = None
     monthly_budget: int | None = None
+    budget_cap: int | None = None
     entries: tuple[AllowanceEntry, ...] = ()
 
 
@@ -61,10 +62,10 @@ class AllowanceRepository:
         rows = self._connection.execute(_RULES, keys).all()
         if not rows:
             return CreditRules()
-        limits = [each for each in (rows[0].monthly_budget, rows[0].budget_cap) if each is not None]
         return CreditRules(
             time_zone=rows[0].time_zone,
-            monthly_budget=min(limits, default=None),
+            monthly_budget=rows[0].monthly_budget,
+            budget_cap=rows[0].budget_cap,
             entries=tuple(_from_row(row) for row in rows if row.period is not None),
         )
 

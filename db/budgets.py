@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, or_, select, union, update
 
 from bot.domain.credits import Budget
 from db.dialects import insert_unless_there
-from db.tables import budgets
+from db.tables import budgets, communities
 
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert_unless_there(budgets)
@@ -83,6 +83,13 @@ class BudgetRepository:
         statement = select(*columns).where(budgets.c.guild_id == self._guild_id).order_by(budgets.c.month)
         rows = self._connection.execute(statement)
         return tuple(Budget(limit=limit, **row._mapping) for row in rows)
+
+    def list_guilds(self, month: str) -> tuple[int, ...]:
+        """Return the guilds with jobs in a month, or with a limit."""
+        limited = or_(communities.c.monthly_budget.is_not(None), communities.c.budget_cap.is_not(None))
+        of_month = select(budgets.c.guild_id).where(budgets.c.month == month, budgets.c.guild_id != ALL_GUILDS)
+        statement = union(of_month, select(communities.c.id).where(limited))
+        return tuple(sorted(self._connection.execute(statement).scalars()))
 
     def unsent_alerts(self, month: str, reached: Sequence[int]) -> list[int]:
         """Return the reached percentages without a message to the owner."""

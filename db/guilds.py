@@ -61,3 +61,12 @@ class GuildRepository:
         self.add(guild_id)
         values = {name: list(each) if name in _LISTS else each for name, each in changes.items()}
         self._connection.execute(update(communities).where(communities.c.id == guild_id).values(values))
+
+    def budget_cap(self, guild_id: int) -> int | None:
+        """Return the operator's limit for a guild's month."""
+        return self._connection.execute(select(communities.c.budget_cap).where(communities.c.id == guild_id)).scalar()
+
+    def set_budget_cap(self, guild_id: int, amount: int | None) -> None:
+        """Store the operator's limit for a guild's month; None removes it."""
+        self.add(guild_id)
+        self._connection.execute(update(communities).where(communities.c.id == guild_id).values(budget_cap=amount))

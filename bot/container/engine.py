@@ -186,6 +186,7 @@ class EngineContainer:
         return Ledger(
             allowance=self.settings.default_allowance,
             budget=self.settings.monthly_budget,
+            guild_budget=self.settings.community_budget,
             free_repeats=self.settings.free_repeats,
             new_id=self.new_id,
             identity=self.member_identity,

@@ -42,6 +42,7 @@ from bot.ui.delivery.message_eraser import JobMessageEraser
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.page_turns import PageTurns
 from bot.ui.delivery.result_delivery import ResultDelivery
+from bot.ui.handlers.budgets import BudgetHandlers
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.comparisons import ComparisonHandlers
 from bot.ui.handlers.edit_menu import EditMenu
@@ -79,7 +80,7 @@ from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
-from cogs.studio import AdmissionCommands, ModerationCommands, PauseCommands, Studio
+from cogs.studio import AdmissionCommands, BudgetCommands, ModerationCommands, PauseCommands, Studio
 from db.key_value import KeyValueRepository
 
 _COMMANDS_KEY = "commands sent to Discord"
@@ -413,6 +414,7 @@ class Container(ServiceContainer):
             ),
             Studio(
                 AdmissionCommands(access=self.access),
+                BudgetCommands(budgets=BudgetHandlers(budgets=self.budgets)),
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
                 ModerationCommands(client=client, handlers=self.moderation_handlers),
             ),

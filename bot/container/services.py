@@ -7,6 +7,7 @@ from bot.factories import (
     admitted_guilds,
 )
 from bot.services.access import AccessService
+from bot.services.budgets import BudgetService
 from bot.services.comparisons import ComparisonService
 from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
@@ -204,6 +205,11 @@ class ServiceContainer(EngineContainer):
             access=self.access,
             limits=self.member_limits,
         )
+
+    @cached_property
+    def budgets(self) -> BudgetService:
+        """Servers' budgets and their limits."""
+        return BudgetService(database=self.database, ledger=self.ledger, clock=self.clock, new_id=self.new_id)
 
     @cached_property
     def pauses(self) -> PauseService:

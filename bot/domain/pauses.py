@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-MAX_REASON: Final = 200
+MAX_REASON: Final = 100
 """The most characters of a pause's reason."""
 
 

@@ -33,11 +33,12 @@ from bot.domain.credits import (
     unknown_cost,
 )
 from bot.domain.errors import BudgetSpentError, FaultKind, InsufficientCreditsError
+from bot.domain.guild_budgets import GuildLimits
 from bot.domain.jobs import Job
 from bot.domain.time_zones import zone_of
 from bot.engine.member_identity import MemberIdentity
 from db.accounts import AccountRepository
-from db.allowances import AllowanceRepository
+from db.allowances import AllowanceRepository, CreditRules
 from db.budgets import BudgetRepository
 from db.ledger import LedgerRepository
 from db.locks import COUNTING_FREE_REPEATS, advisory_lock
@@ -70,7 +71,7 @@ class Ledger:
     """Moves credits.
 
     `allowance` is credits a day where a guild has set none; `budget` is the most that the operator may owe for all
-    guilds together a month, `guild_budget` the same for each guild, if limited. `free_repeats` is how many lost replies
+    guilds together a month, `guild_budget` the same for each guild without a cap. `free_repeats` is how many lost replies
     of a member within a day release their hold at once. `identity` finds what is kept of members who return.
     """
 
@@ -97,12 +98,21 @@ class Ledger:
         """Return the member's allowance, its period and the guild's budget."""
         rules = AllowanceRepository(connection).rules(guild_id, member_id, roles)
         allowance = applicable(rules.entries, member_id, roles, self._allowance)
-        limits = [each for each in (rules.monthly_budget, self._guild_budget) if each is not None and guild_id]
         return CreditTerms(
             allowance=allowance,
             period=period_at(now, allowance.period, zone_of(rules.time_zone)),
-            guild_budget=min(limits, default=None),
+            guild_budget=self._limits(guild_id, rules).lowest,
         )
+
+    def guild_limits(self, connection: Connection, guild_id: int) -> GuildLimits:
+        """Return the limits of a guild's month."""
+        return self._limits(guild_id, AllowanceRepository(connection).rules(guild_id, 0, ()))
+
+    def _limits(self, guild_id: int, rules: CreditRules) -> GuildLimits:
+        if not guild_id:
+            return GuildLimits()
+        operators = self._guild_budget if rules.budget_cap is None else rules.budget_cap
+        return GuildLimits(admins=rules.monthly_budget, operators=operators)
 
     def available(
         self,
@@ -234,6 +244,14 @@ class Ledger:
     def budget(self, connection: Connection, now: datetime) -> Budget:
         """Return this month's budget of all guilds."""
         return BudgetRepository(connection).find(month_of(now), self._budget)
+
+    def guild_budget(self, connection: Connection, guild_id: int, now: datetime) -> Budget:
+        """Return this month's budget of a guild.
+
+        Its limit is the guild's, else that of all guilds.
+        """
+        limit = self.guild_limits(connection, guild_id).lowest
+        return BudgetRepository(connection, guild_id).find(month_of(now), self._budget if limit is None else limit)
 
     def grant(
         self,

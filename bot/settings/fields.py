@@ -194,6 +194,7 @@ class Settings(_ProviderSettings):
         BeforeValidator(none_for_off),
         Field(description="takes an hour of UTC, 0 to 23, or off"),
     ] = 9
+    community_budget: Annotated[int | None, Field(ge=0, description="takes credits a month, 0 or more")] = None
     low_balance_usd: Annotated[
         Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")
     ] = Decimal(5)

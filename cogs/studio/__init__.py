@@ -1,8 +1,9 @@
 """`/studio`: running the studio in a server. One module for each concern."""
 
 from cogs.studio.admission import AdmissionCommands
+from cogs.studio.budget import BudgetCommands
 from cogs.studio.group import Studio
 from cogs.studio.moderation import ModerationCommands
 from cogs.studio.pauses import PauseCommands
 
-__all__ = ["AdmissionCommands", "ModerationCommands", "PauseCommands", "Studio"]
+__all__ = ["AdmissionCommands", "BudgetCommands", "ModerationCommands", "PauseCommands", "Studio"]

@@ -15,6 +15,7 @@ from bot.domain.errors import (
     AtelierError,
     BannedError,
     BanRefusedError,
+    BudgetLimitError,
     BudgetSpentError,
     CannotPostError,
     ChannelGoneError,
@@ -205,6 +206,75 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         BudgetSpentError(renews_at=START),
         "The studio's budget for this month is used up. Nothing was charged.\nIt opens again <t:1773480413:R>.",
+    ),
+    (
+        BudgetLimitError("1.000", highest=1_000_000_000),
+        (
+            "“\u20681\\.000\u2069” isn't an amount of credits."
+            "\nType digits only, such as `20000`, up to 1,000,000,000; or `none`."
+        ),
+    ),
+    (
+        BudgetLimitError("1200", highest=1000, by_operator=True),
+        "1200 is more than the bot's operator gives.\nChoose 1,000 or less, or `none`.",
+    ),
+    *(
+        (StudioPausedError(Pause(scope=scope, name=name, reason=reason, actor_id=1, at=START), model="reve-2.0"), said)
+        for scope, name, reason, said in (
+            (
+                PauseScope.ALL,
+                "",
+                "",
+                (
+                    "The studio is paused by its operator."
+                    "\nNothing was charged. Try again later; `/status` shows when it is over."
+                ),
+            ),
+            (
+                PauseScope.GUILD,
+                "5",
+                "a bill",
+                (
+                    "The studio is paused in this server by its operator: \u2068a bill\u2069"
+                    "\nNothing was charged. Try again later; `/status` shows when it is over."
+                ),
+            ),
+            (
+                PauseScope.STUDIO,
+                "5",
+                "",
+                (
+                    "The studio is paused in this server by its admins."
+                    "\nNothing was charged. Try again later: an admin ends the pause with `/studio resume`."
+                ),
+            ),
+            (
+                PauseScope.MODEL,
+                "reve-2.0",
+                "",
+                (
+                    "The model reve-2.0 is paused by the studio's operator."
+                    "\nNothing was charged. Choose another model, or try again later."
+                ),
+            ),
+            (
+                PauseScope.PROVIDER,
+                "skillboss",
+                "",
+                (
+                    "The image service SkillBoss is paused by the studio's operator."
+                    "\nNothing was charged. Choose another model, or try again later."
+                ),
+            ),
+        )
+    ),
+    (
+        UnknownPauseTargetError(PauseScope.MODEL, "reve", ["reve-2.0", "nano-banana"]),
+        "There is no model “\u2068reve\u2069”.\nChoose reve-2.0 or nano-banana.",
+    ),
+    (
+        UnknownPauseTargetError(PauseScope.PROVIDER, "reve", []),
+        "There is no provider “\u2068reve\u2069”.\nNone is configured.",
     ),
     (
         NotInServerError(),

@@ -13,7 +13,8 @@
     |  '- InputError           an input image is unusable
     |- CreditsError
     |  |- InsufficientCreditsError
-    |  '- BudgetSpentError
+    |  |- BudgetSpentError
+    |  '- BudgetLimitError     a limit of a server's budget that cannot be set
     |- AccessError
     |  |- NotInServerError     outside a server
     |  |- NotAdmittedError     the operator has not admitted this server
@@ -83,6 +84,7 @@ from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
 from bot.domain.errors.credits import (
     AffordableOffer,
+    BudgetLimitError,
     BudgetSpentError,
     CreditsError,
     InsufficientCreditsError,
@@ -139,6 +141,7 @@ __all__ = [
     "AtelierError",
     "BanRefusedError",
     "BannedError",
+    "BudgetLimitError",
     "BudgetSpentError",
     "CannotPostError",
     "ChannelGoneError",

@@ -92,6 +92,21 @@ class BudgetSpentError(CreditsError):
         self.of_guild = of_guild
 
 
+class BudgetLimitError(CreditsError):
+    """A limit of a server's budget is no number, or above the `highest` one.
+
+    `by_operator`: the operator sets the highest.
+    """
+
+    code = "budget_limit"
+
+    def __init__(self, typed: str, *, highest: int, by_operator: bool = False) -> None:
+        super().__init__()
+        self.typed = typed
+        self.highest = highest
+        self.by_operator = by_operator
+
+
 class LedgerError(AtelierError):
     """The ledger would not balance: our fault, never a member's."""
 

@@ -6,7 +6,9 @@ from typing import Any, Final
 import discord
 
 from bot.domain.guild_settings import GuildSettings
+from bot.domain.errors import NotAllowedError
 from bot.domain.jobs import InteractionContext
+from bot.domain.lazy_text import LazyText
 from bot.services.jobs import Actor
 
 GuildSettingsReader = Callable[[int], Awaitable[GuildSettings]]
@@ -107,3 +109,13 @@ def _is_forced_private(interaction: discord.Interaction[Any]) -> bool:
     """
     brought_along = interaction.guild_id is not None and not interaction.is_guild_integration()
     return brought_along and not interaction.permissions.use_external_apps
+
+
+async def require_owner(interaction: discord.Interaction[Any]) -> None:
+    """Check that the person owns the bot.
+
+    Raises:
+        NotAllowedError: they do not.
+    """
+    if not await interaction.client.is_owner(interaction.user):
+        raise NotAllowedError(LazyText("the bot's owner"))

@@ -4,11 +4,9 @@ from typing import Any
 
 import discord
 
-from bot.domain.errors import NotAllowedError
-from bot.domain.lazy_text import LazyText
 from bot.domain.pauses import PauseScope
 from bot.services.pauses import PauseService
-from bot.ui.handlers.interactions import guild_of
+from bot.ui.handlers.interactions import guild_of, require_owner
 from bot.ui.render.pause_panels import all_paused_panel, all_resumed_panel, ask_pause_panel, guild_paused, guild_resumed
 
 
@@ -37,14 +35,14 @@ class PauseHandlers:
         Raises:
             NotAllowedError: the person is not the bot's owner.
         """
-        await _require_owner(interaction)
+        await require_owner(interaction)
         pause = (await self._pauses.list()).of_all
         view = ask_pause_panel() if pause is None else all_paused_panel(pause)
         await interaction.response.send_message(view=view)
 
     async def pause_all(self, interaction: discord.Interaction[Any], _: str) -> None:
         """Pause everything; raises as `ask_pause_all` does."""
-        await _require_owner(interaction)
+        await require_owner(interaction)
         pause = (await self._pauses.list()).of_all
         if pause is None:
             pause = await self._pauses.begin(PauseScope.ALL, actor_id=interaction.user.id)
@@ -52,19 +50,14 @@ class PauseHandlers:
 
     async def keep_running(self, interaction: discord.Interaction[Any], _: str) -> None:
         """Close the question; raises as `ask_pause_all` does."""
-        await _require_owner(interaction)
+        await require_owner(interaction)
         await interaction.response.edit_message(view=all_resumed_panel(changed=False))
 
     async def resume_all(self, interaction: discord.Interaction[Any], _: str) -> None:
         """End the pause of everything; raises as `ask_pause_all` does."""
-        await _require_owner(interaction)
+        await require_owner(interaction)
         await self._pauses.end(PauseScope.ALL, actor_id=interaction.user.id)
         await interaction.response.edit_message(view=all_resumed_panel(changed=True))
-
-
-async def _require_owner(interaction: discord.Interaction[Any]) -> None:
-    if not await interaction.client.is_owner(interaction.user):
-        raise NotAllowedError(LazyText("the bot's owner"))
 
 
 async def _answer(interaction: discord.Interaction[Any], text: str) -> None:

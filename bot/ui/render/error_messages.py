@@ -10,6 +10,7 @@ from bot.domain.errors import (
     AlreadyAskedError,
     AlreadyBegunError,
     AtelierError,
+    BudgetLimitError,
     BudgetSpentError,
     ConfirmationGoneError,
     EditOnlyError,
@@ -58,6 +59,7 @@ from bot.ui.buttons import AFFORD, INSTEAD
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.access_messages import access_message
 from bot.ui.render.attachment_messages import input_refusal
+from bot.ui.render.budget_words import budget_limit_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
@@ -112,6 +114,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
         case BudgetSpentError():
             what = _("The studio's budget for this month is used up.")
             return nothing_charged(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
+        case BudgetLimitError():
+            return in_lines(*budget_limit_refusal(error))
         case AccessError():
             return access_message(error)
         case QueueFullError():
@@ -147,7 +151,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
                 return nothing_charged(what, _("No other model can do the same. Try again later, or check `/status`."))
             return nothing_charged(what, _("For the same request, use {models}.").format(models=listed(error.models)))
         case StudioPausedError():
-            return nothing_charged(*pause_refusal(error))
+            what, next_step = pause_refusal(error)
+            return in_lines(what, f"{_('Nothing was charged.')} {next_step}")
         case UnknownPauseTargetError():
             return in_lines(*unknown_pause_target(error))
         case StudioClosedError():

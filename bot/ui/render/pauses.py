@@ -40,7 +40,7 @@ def pause_refusal(error: StudioPausedError) -> tuple[str, str]:
     """Return the cause of a refusal, and the next step."""
     match error.pause.scope:
         case PauseScope.STUDIO:
-            next_step = _("An admin of this server ends the pause with `/studio resume`. Try again later.")
+            next_step = _("Try again later: an admin ends the pause with `/studio resume`.")
         case PauseScope.MODEL | PauseScope.PROVIDER:
             next_step = _("Choose another model, or try again later.")
         case _:
