@@ -71,8 +71,8 @@ class Ledger:
     """Moves credits.
 
     `allowance` is credits a day where a guild has set none; `budget` is the most that the operator may owe for all
-    guilds together a month, `guild_budget` the same for each guild without a cap. `free_repeats` is how many lost replies
-    of a member within a day release their hold at once. `identity` finds what is kept of members who return.
+    guilds together a month, `guild_budget` the same for each guild without a cap. `free_repeats` is how many lost
+    replies of a member within a day release their hold at once. `identity` finds what is kept of members who return.
     """
 
     def __init__(

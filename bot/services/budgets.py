@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from bot.domain.audit_log import AuditEntry
 from bot.domain.budget_forecasts import PACE_DAYS, BudgetForecast, budget_forecast
 from bot.domain.credits import Budget, month_end
 from bot.domain.errors import BudgetLimitError
 from bot.domain.guild_budgets import GuildLimits
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
-from db.audit_log import AuditEntry, AuditLogRepository
+from db.audit_log import AuditLogRepository
 from db.budgets import BudgetRepository
 from db.database import Database
 from db.guilds import GuildRepository
@@ -87,7 +88,7 @@ class BudgetService:
             if amount is not None and amount > highest:
                 raise BudgetLimitError(str(amount), highest=highest, by_operator=True)
             GuildRepository(connection).change_settings(guild_id, {"monthly_budget": amount})
-            self._record(connection, guild_id, "budget", before.admins, amount, actor_id)
+            self._record(connection, guild_id, "budget.limit", before.admins, amount, actor_id)
             return self._read(connection, guild_id)
 
         return await self._database.write(write)
@@ -102,7 +103,7 @@ class BudgetService:
             guilds = GuildRepository(connection)
             before = guilds.budget_cap(guild_id)
             guilds.set_budget_cap(guild_id, amount)
-            self._record(connection, guild_id, "budget cap", before, amount, actor_id)
+            self._record(connection, guild_id, "budget.cap", before, amount, actor_id)
             return self._read(connection, guild_id)
 
         return await self._database.write(write)

@@ -56,7 +56,7 @@ class PauseService:
 
         def write(connection: Connection) -> None:
             PauseRepository(connection).begin(pause)
-            self._record(connection, "pause", pause.scope, pause.name, actor_id, pause.reason)
+            self._record(connection, "pause.begin", pause.scope, pause.name, actor_id, pause.reason)
 
         await self._database.write(write)
         self._on_change()
@@ -72,7 +72,7 @@ class PauseService:
         def write(connection: Connection) -> bool:
             if not PauseRepository(connection).end(scope, name):
                 return False
-            self._record(connection, "resume", scope, name, actor_id)
+            self._record(connection, "pause.end", scope, name, actor_id)
             return True
 
         ended = await self._database.write(write)

@@ -94,9 +94,9 @@ async def test_changes_of_limits_are_in_the_audit_log(database: Database) -> Non
     await budgets.set_cap(GUILD, 50)
     entries = await database.read(lambda each: AuditLogRepository(each).list(GUILD, limit=9))
     assert [(each.action, each.actor_id, dict(each.detail)) for each in reversed(entries)] == [
-        ("budget", ADMIN, {"before": None, "after": 24}),
-        ("budget", ADMIN, {"before": 24, "after": None}),
-        ("budget cap", 0, {"before": None, "after": 50}),
+        ("budget.limit", ADMIN, {"before": None, "after": 24}),
+        ("budget.limit", ADMIN, {"before": 24, "after": None}),
+        ("budget.cap", 0, {"before": None, "after": 50}),
     ]
 
 

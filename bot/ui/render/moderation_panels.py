@@ -45,6 +45,10 @@ LOG_FILTERS: Final = (
 _ACTIONS: Final = {
     "ban.add": N_("banned"),
     "ban.end": N_("ended the ban of"),
+    "budget.limit": N_("changed the limit of the budget"),
+    "budget.cap": N_("changed the operator's limit of the budget"),
+    "pause.begin": N_("paused the studio"),
+    "pause.end": N_("ended the pause of the studio"),
     "access.allow": N_("allowed"),
     "access.remove": N_("removed the rule for"),
 }
