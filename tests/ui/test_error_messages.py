@@ -283,8 +283,8 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         StudioPausedError(Pause(scope=PauseScope.ALL, name="", reason="new prices", actor_id=0, at=START)),
         (
-            "The studio is paused by its operator: \u2068new prices\u2069 Nothing was charged.\n"
-            "Try again later; `/status` shows when it is over."
+            "The studio is paused by its operator: \u2068new prices\u2069\n"
+            "Nothing was charged. Try again later; `/status` shows when it is over."
         ),
     ),
     (

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import discord
 
-from bot.domain.guild_settings import GuildSettings
 from bot.domain.errors import NotAllowedError
+from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
 from bot.domain.lazy_text import LazyText
 from bot.services.jobs import Actor
