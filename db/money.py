@@ -26,6 +26,11 @@ def read_money(connection: Connection, month: str) -> tuple[ModelMoney, ...]:
     return tuple(_from_row(row) for row in connection.execute(_OF_MONTH, {"of_month": month}))
 
 
+def read_money_of_jobs(connection: Connection, condition: ColumnElement[bool]) -> tuple[ModelMoney, ...]:
+    """Return the rows of the jobs that meet a condition on their table."""
+    return tuple(_from_row(row) for row in connection.execute(_by_model(condition)))
+
+
 def _count_if(condition: ColumnElement[bool]) -> ColumnElement[Any]:
     return func.sum(case((condition, 1), else_=0))
 
@@ -47,8 +52,11 @@ def _has_no_cost() -> ColumnElement[bool]:
     return and_(attempts.c.cost_nanos.is_(None), ~free, ~failed)
 
 
-def _calls() -> Select[Any]:
-    """Return the query for one row of each job and provider."""
+def _calls(condition: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for one row of each job and provider.
+
+    `condition` chooses holds or jobs.
+    """
     # A dropped risk costs nothing.
     is_possible = or_(risks.c.outcome.is_(None), risks.c.outcome == RiskOutcome.OWED)
     costs = [
@@ -85,14 +93,14 @@ def _calls() -> Select[Any]:
         .join(jobs, jobs.c.id == holds.c.job_id)
         .join(attempts, attempts.c.job_id == holds.c.job_id)
         .outerjoin(risks, and_(risks.c.job_id == attempts.c.job_id, risks.c.number == attempts.c.number))
-        .where(holds.c.month == bindparam("of_month"))
+        .where(condition)
         .group_by(attempts.c.job_id, attempts.c.provider, jobs.c.model, jobs.c.charged)
     )
 
 
-def _by_model() -> Select[Any]:
+def _by_model(condition: ColumnElement[bool]) -> Select[Any]:
     """Return the query for one row of each provider and model."""
-    calls = _calls().subquery()
+    calls = _calls(condition).subquery()
     is_last = calls.c.place == 1
     summed = (*_COUNTS, *(_cost_column(*key) for key in _COSTS))
     return (
@@ -123,4 +131,4 @@ def _from_row(row: Row[Any]) -> ModelMoney:
     )
 
 
-_OF_MONTH: Final = _by_model()
+_OF_MONTH: Final = _by_model(holds.c.month == bindparam("of_month"))

@@ -288,6 +288,8 @@ Index(
     postgresql_where=_IS_FAVOURITE,
 )
 Index("ix_jobs_member", jobs.c.guild_id, jobs.c.member_id, jobs.c.id)
+# The jobs of a server's period, for its statistics.
+Index("ix_jobs_community_id_created_at", jobs.c.guild_id, jobs.c.created_at)
 Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)
 Index(
     "ix_jobs_parent",
