@@ -7,6 +7,7 @@ from aiohttp.web import RouteDef
 from discord.ext import commands
 
 from bot import __version__
+from bot.charts.drawer import ChartDrawer
 from bot.client import AtelierClient, open_http
 from bot.command_sync import BackgroundSync, CommandSync, SyncMemory
 from bot.container.services import ServiceContainer
@@ -62,6 +63,7 @@ from bot.ui.handlers.privacy import PrivacyHandlers
 from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.handlers.remix_forms import RemixForms
 from bot.ui.handlers.remix_requests import RemixRequests
+from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
@@ -80,7 +82,7 @@ from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
-from cogs.studio import AdmissionCommands, BudgetCommands, ModerationCommands, PauseCommands, Studio
+from cogs.studio import AdmissionCommands, BudgetCommands, ModerationCommands, PauseCommands, StatisticsCommands, Studio
 from db.key_value import KeyValueRepository
 
 _COMMANDS_KEY = "commands sent to Discord"
@@ -232,6 +234,15 @@ class Container(ServiceContainer):
             actions=possible_actions(self.catalogue),
             prices=self.remix.get_prices,
             page_turns=self.page_turns,
+            provider_name=self.settings.display_name_of,
+        )
+
+    @cached_property
+    def statistics_handlers(self) -> StatisticsHandlers:
+        """Answers to `/studio stats`."""
+        return StatisticsHandlers(
+            statistics=self.statistics,
+            drawer=ChartDrawer(folder=self.settings.data_dir / "fonts"),
             provider_name=self.settings.display_name_of,
         )
 
@@ -417,6 +428,7 @@ class Container(ServiceContainer):
                 BudgetCommands(budgets=BudgetHandlers(budgets=self.budgets)),
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
                 ModerationCommands(client=client, handlers=self.moderation_handlers),
+                StatisticsCommands(handlers=self.statistics_handlers),
             ),
         )
 

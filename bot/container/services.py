@@ -29,6 +29,7 @@ from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
 from bot.services.saved_forms import SavedFormService
 from bot.services.served_files import ServedFileService
+from bot.services.statistics import StatisticsService
 from bot.services.status import StatusService
 
 
@@ -194,6 +195,13 @@ class ServiceContainer(EngineContainer):
             snapshots=self.snapshots,
             health=self.health,
             catalogue=self.catalogue,
+        )
+
+    @cached_property
+    def statistics(self) -> StatisticsService:
+        """Numbers of a server's jobs."""
+        return StatisticsService(
+            database=self.database, access=self.access, limits=self.member_limits, clock=self.clock
         )
 
     @cached_property

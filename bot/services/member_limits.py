@@ -33,6 +33,7 @@ class FreeAction(StrEnum):
     PRESET = "preset"
     SEARCH = "search"
     SERVER_MENTION = "server_mention"
+    STATISTICS = "statistics"
 
 
 MOST_PER_WINDOW: Final = {
@@ -47,6 +48,7 @@ MOST_PER_WINDOW: Final = {
     FreeAction.PRESET: 60,
     FreeAction.SEARCH: 30,
     FreeAction.SERVER_MENTION: 300,  # of the 3,000 requests a minute that all servers share
+    FreeAction.STATISTICS: 6,  # of a server; each takes seconds of processor time
 }
 
 

@@ -5,5 +5,6 @@ from cogs.studio.budget import BudgetCommands
 from cogs.studio.group import Studio
 from cogs.studio.moderation import ModerationCommands
 from cogs.studio.pauses import PauseCommands
+from cogs.studio.statistics import StatisticsCommands
 
-__all__ = ["AdmissionCommands", "BudgetCommands", "ModerationCommands", "PauseCommands", "Studio"]
+__all__ = ["AdmissionCommands", "BudgetCommands", "ModerationCommands", "PauseCommands", "StatisticsCommands", "Studio"]
