@@ -14,6 +14,9 @@ from bot.domain.credits import LedgerAccount, MovementKind
 from db.request_codec import INPUTS
 from db.tables import (
     accounts,
+    allowances,
+    audit_log,
+    bans,
     drafts,
     forms,
     jobs,
@@ -72,8 +75,24 @@ class MemberRecords:
                 _plain(row, "query", "created_at") for row in self._rows(searches, searches.c.member_id == member)
             ],
             "credits": [
-                _plain(row, "period", "allowance", "granted", "held") | {"server": _id(row.guild_id)}
+                _plain(row, "period", "allowance", "spent", "granted", "held") | {"server": _id(row.guild_id)}
                 for row in self._rows(accounts, accounts.c.member_id == member)
+            ],
+            "allowances_of_your_own": [
+                _plain(row, "amount", "period") | {"server": _id(row.guild_id)}
+                for row in self._rows(allowances, allowances.c.member_id == member)
+            ],
+            "bans": [
+                _plain(row, "scope", "until", "reason", "at") | {"server": _id(row.guild_id)}
+                for row in self._rows(bans, bans.c.member_id == member)
+            ],
+            "decisions_about_you": [
+                _plain(row, "action", "detail", "reason", "at") | {"server": _id(row.guild_id)}
+                for row in self._rows(audit_log, audit_log.c.target_id == member)
+            ],
+            "decisions_of_yours": [
+                _plain(row, "action", "reason", "at") | {"server": _id(row.guild_id)}
+                for row in self._rows(audit_log, audit_log.c.actor_id == member)
             ],
         }
 

@@ -167,6 +167,14 @@ class EngineContainer:
         """
         return build_secret_key(self.settings)
 
+    def load_secret_key(self) -> None:
+        """Read or create the bot's key, so that a start fails without it.
+
+        Raises:
+            SecretKeyError: its file cannot be used.
+        """
+        _ = self.secret_key
+
     @cached_property
     def _member_hash_key(self) -> bytes:
         return self.secret_key.for_member_hashes

@@ -76,6 +76,7 @@ async def run(
             await settings.openrouter_list.refresh(settings.api_url_of("openrouter"), http)
         container = Container(settings, database=database, http=http, clock=clock)
         stack.push_async_callback(container.close)
+        await asyncio.to_thread(container.load_secret_key)
         await container.install()
         await asyncio.to_thread(read_catalogues)
         await container.lifecycle.serve(settings.discord_token, stop, hurry)

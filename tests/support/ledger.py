@@ -10,6 +10,7 @@ from bot.domain.credits import Account, PossibleCost
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job, State
 from bot.engine.ledger import Ledger
+from bot.engine.member_identity import MemberIdentity
 from db.jobs import JobRepository
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job, make_request
@@ -18,9 +19,9 @@ ALLOWANCE: Final = 100
 BUDGET: Final = 10_000
 
 
-def make_ledger(*, allowance: int = ALLOWANCE, budget: int = BUDGET) -> Ledger:
+def make_ledger(*, allowance: int = ALLOWANCE, budget: int = BUDGET, identity: MemberIdentity | None = None) -> Ledger:
     """Return a ledger with 100 credits a day and 10,000 a month."""
-    return Ledger(allowance=allowance, budget=budget, new_id=make_id)
+    return Ledger(allowance=allowance, budget=budget, new_id=make_id, identity=identity)
 
 
 def make_job_for(images: int = 1, *, member: int = MEMBER, now: datetime = START) -> Job:
