@@ -1,7 +1,7 @@
 """Deletion of everything about a member, carried out in the background."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
@@ -39,13 +39,17 @@ Finished = Callable[[], Awaitable[None]]
 
 
 class MessageEraser(Protocol):
-    """The way to delete jobs' messages on Discord."""
+    """The way to delete jobs' messages on Discord.
 
-    async def erase(self, job: Job) -> bool:
-        """Delete the messages of a job within reach.
+    Methods raise errors worth another try; messages out of reach are left.
+    """
 
-        Return False if its channel is closed to the bot. Raises errors worth another try.
-        """
+    async def erase_direct(self, job: Job) -> None:
+        """Delete the direct messages of a job."""
+        ...
+
+    async def erase_cards(self, job: Job) -> bool:
+        """Delete the cards of a job; return False if their channel is closed."""
         ...
 
 
@@ -195,19 +199,28 @@ class DeletionService:
 
     async def _erase_jobs(self, deletion: Deletion) -> bool:
         """Erase all ended jobs and cancel the others; return whether all ended."""
-        after, more, all_ended, closed = "", True, True, set[int]()
-        while more:
-            page = await self._list_jobs(deletion.member_id, after)
-            ended = [job_id for job_id, has_ended in page if has_ended]
-            await self._erase(ended)
-            for job_id in ended:
-                await self._erase_messages(deletion, job_id, closed)
-            for job_id in {job_id for job_id, _ in page} - set(ended):
+        ended, all_ended, closed = list[str](), True, set[int]()
+        async for page in self._pages(deletion.member_id):
+            done = [job_id for job_id, has_ended in page if has_ended]
+            await self._erase(done)
+            ended += done
+            for job_id in [job_id for job_id, has_ended in page if not has_ended]:
                 all_ended = False
                 await self._cancel(job_id)
-            more = len(page) == _BATCH
-            after = page[-1][0] if page else after
+        # Afterwards: words and pictures do not wait for Discord.
+        for job_id in ended:
+            await self._erase_messages(deletion, job_id, closed)
         return all_ended
+
+    async def _pages(self, member_id: int) -> AsyncIterator[Sequence[tuple[str, bool]]]:
+        """Yield the ids of a member's jobs, and whether each has ended."""
+        after, more = "", True
+        while more:
+            page = await self._list_jobs(member_id, after)
+            if page:
+                yield page
+                after = page[-1][0]
+            more = len(page) == _BATCH
 
     async def _list_jobs(self, member_id: int, after: str) -> Sequence[tuple[str, bool]]:
         return await self._database.read(
@@ -230,14 +243,14 @@ class DeletionService:
         job = await self._database.read(lambda connection: JobRepository(connection).get(job_id))
         if not _has_messages(job):
             return
-        if job.place.channel_id not in closed:
-            try:
-                if not await self._eraser.erase(job):
-                    closed.add(job.place.channel_id)
-            except Exception:
-                if self._clock.now() < deletion.requested_at + _MESSAGES_WITHIN:
-                    raise
-                _log.warning("deletion.message_stays", job=job_id)
+        try:
+            await self._eraser.erase_direct(job)
+            if job.place.channel_id not in closed and not await self._eraser.erase_cards(job):
+                closed.add(job.place.channel_id)
+        except Exception:
+            if self._clock.now() < deletion.requested_at + _MESSAGES_WITHIN:
+                raise
+            _log.warning("deletion.message_stays", job=job_id)
         await self._database.write(lambda connection: MemberJobRepository(connection).forget_messages(job_id))
 
     async def _cancel(self, job_id: str) -> None:

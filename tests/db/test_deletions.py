@@ -1,4 +1,4 @@
-"""Deleted members: a pseudonym in every column, and what a return restores."""
+"""Pseudonyms of deleted members in all columns, and returns."""
 
 import asyncio
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def identity() -> MemberIdentity:
 
 
 def ledger() -> Ledger:
-    """Return a ledger of 100 credits a day for members who return."""
+    """Return a ledger of 100 credits a day for returning members."""
     return make_ledger(identity=identity())
 
 
@@ -61,7 +61,7 @@ def job_of(guild: int = GUILD, images: int = 1) -> Job:
 
 
 async def spend(database: Database, charge: int = 12, *, guild: int = GUILD) -> Job:
-    """Make a job that ends, is charged and delivered."""
+    """Make a charged and delivered job."""
     job = job_of(guild)
 
     def write(connection: Connection) -> None:
@@ -97,7 +97,7 @@ async def ids_in(database: Database, *columns: Any) -> set[int]:
 
 
 async def available(database: Database, guild: int = GUILD) -> int:
-    """Return the credits that the member sees."""
+    """Return the credits shown to the member."""
     seen = await database.read(lambda connection: ledger().available(connection, guild, MEMBER, START))
     return seen.allowance + seen.granted
 

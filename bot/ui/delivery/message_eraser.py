@@ -14,15 +14,21 @@ class JobMessageEraser:
     def __init__(self, *, messages: JobMessages) -> None:
         self._messages = messages
 
-    async def erase(self, job: Job) -> bool:
-        """Delete the messages of a job within reach.
+    async def erase_direct(self, job: Job) -> None:
+        """Delete the direct messages of a job.
 
-        Return False if its channel is closed to the bot. Raises errors worth another try.
+        Raises errors worth another try; messages out of reach are left.
         """
         try:
             await self._messages.delete_direct(job)
         except Exception as error:  # noqa: BLE001 - sorted by its kind
             _require_final(error)
+
+    async def erase_cards(self, job: Job) -> bool:
+        """Delete the cards of a job; return False if their channel is closed.
+
+        Raises as `erase_direct` does.
+        """
         try:
             await self._delete_cards(job)
         except CardGoneError:

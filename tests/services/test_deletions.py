@@ -1,0 +1,228 @@
+"""Deletions carried out in steps, with Discord away, and after a restore."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+from sqlalchemy import Connection, select
+
+from bot.domain.errors import DeletionRunningError
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job, State
+from bot.domain.pseudonyms import pseudonym_of
+from bot.engine.engine import Engine
+from bot.engine.job_store import JobStore
+from bot.images.download import ImageDownloader
+from bot.images.image_service import ImageService
+from bot.images.store import ImageStore
+from bot.images.thread_pool import ImageThreadPool
+from bot.services.deletion_register import DeletionRegister
+from bot.services.deletions import DeletionService, Holdings
+from db.database import Database
+from db.deletions import DeletionRepository
+from db.pictures import ResultImageRepository
+from db.tables import deletions, jobs, pictures
+from sandbox.providers.pictures import draw_picture
+from tests.support.clock import START, ManualClock
+from tests.support.factories import MEMBER, make_context, make_job
+from tests.support.ledger import adding
+
+KEY = b"k" * 32
+AWAY = pseudonym_of(MEMBER, KEY)
+DAY = 86_400
+
+
+class Discord:
+    """An eraser of messages; it may be away, and channels may be closed."""
+
+    def __init__(self) -> None:
+        self.erased: list[str] = []
+        self.tried: list[str] = []
+        self.away = False
+        self.closed: set[int] = set()
+
+    async def erase_direct(self, job: Job) -> None:
+        """Find no direct message."""
+
+    async def erase_cards(self, job: Job) -> bool:
+        """Erase a job's cards."""
+        self.tried.append(job.id)
+        if self.away:
+            raise ConnectionError
+        if job.place.channel_id in self.closed:
+            return False
+        self.erased.append(job.id)
+        return True
+
+
+class Told:
+    """A member with a count of messages about the end."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def __call__(self) -> None:
+        """Count."""
+        self.times += 1
+
+
+@pytest.fixture
+async def image_service(tmp_path: Path) -> AsyncIterator[ImageService]:
+    """Yield an image service with a store in a folder."""
+    service = ImageService(
+        downloader=ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
+        store=ImageStore(tmp_path / "pictures"),
+        workers=ImageThreadPool(),
+    )
+    yield service
+    await service.close()
+
+
+def service_of(
+    database: Database, images: ImageService, discord: Discord, clock: ManualClock, folder: Path
+) -> DeletionService:
+    """Return the service of a process. No job of these tests is running."""
+    return DeletionService(
+        database=database,
+        image_service=images,
+        job_store=cast("JobStore", None),
+        engine=cast("Engine", None),
+        eraser=discord,
+        register=DeletionRegister(folder / "deletions.txt"),
+        pseudonym_of=lambda member: pseudonym_of(member, KEY),
+        clock=clock,
+    )
+
+
+async def add_job(database: Database, images: ImageService, *, channel: int = 800, member: int = MEMBER) -> Job:
+    """Insert a delivered job with a card and a picture."""
+    job = make_job(
+        place=make_context(message_id=5, channel_id=channel, member_id=member),
+        state=State.DONE,
+        finished_at=START,
+        delivered_at=START,
+        charged=12,
+    )
+    file = await images.store_bytes(draw_picture(job.id, 0, width=64, height=64, format="png"))
+    await database.write(adding(job))
+    picture = ResultImage(job_id=job.id, position=0, file=file)
+    await database.write(lambda connection: ResultImageRepository(connection).add_all([picture], START))
+    return job
+
+
+async def members(database: Database) -> list[int]:
+    """Return the members of all jobs."""
+    return await database.read(
+        lambda connection: list(connection.execute(select(jobs.c.member_id).order_by(jobs.c.id)).scalars())
+    )
+
+
+async def test_deletion_erases_jobs_messages_and_files(
+    database: Database, image_service: ImageService, tmp_path: Path
+) -> None:
+    mine, others = await add_job(database, image_service), await add_job(database, image_service, member=MEMBER + 1)
+    discord, clock, told = Discord(), ManualClock(), Told()
+    service = service_of(database, image_service, discord, clock, tmp_path)
+    assert await service.count(MEMBER) == Holdings(jobs=1, pictures=1, presets=0, granted=0)
+    await service.request(MEMBER, told)
+    with pytest.raises(DeletionRunningError):
+        await service.request(MEMBER, told)
+    with pytest.raises(DeletionRunningError):
+        await service.count(MEMBER)
+    assert await service.carry_out()
+    assert (discord.erased, told.times) == ([mine.id], 1)
+    assert await members(database) == [AWAY, MEMBER + 1]
+    kept = await database.read(lambda connection: connection.execute(select(pictures.c.job_id)).scalars().all())
+    assert kept == [others.id]
+
+
+async def test_deletion_waits_for_discord_for_a_day(
+    database: Database, image_service: ImageService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.services.deletions._BATCH", 1)
+    job, later = await add_job(database, image_service), await add_job(database, image_service)
+    discord, clock = Discord(), ManualClock()
+    discord.away = True
+    service = service_of(database, image_service, discord, clock, tmp_path)
+    await service.request(MEMBER, Told())
+    with pytest.raises(ConnectionError):
+        await service.carry_out()
+    # The words are gone at once, and the messages are remembered.
+    words = select(jobs.c.id, jobs.c.prompt, jobs.c.message_id).order_by(jobs.c.id)
+    rows = await database.read(lambda connection: connection.execute(words).all())
+    assert [tuple(row) for row in rows] == [(job.id, "", 5), (later.id, "", 5)]
+    clock.advance(DAY + 1)
+    assert await service.carry_out()
+    assert await members(database) == [AWAY, AWAY]
+
+
+async def test_closed_channel_is_asked_once(database: Database, image_service: ImageService, tmp_path: Path) -> None:
+    # Thousands of refusals would get the bot's address blocked.
+    first = await add_job(database, image_service, channel=900)
+    for _ in range(3):
+        await add_job(database, image_service, channel=900)
+    other = await add_job(database, image_service, channel=901)
+    discord = Discord()
+    discord.closed = {900}
+    service = service_of(database, image_service, discord, ManualClock(), tmp_path)
+    await service.request(MEMBER, Told())
+    assert await service.carry_out()
+    assert discord.tried == [first.id, other.id]
+
+
+async def test_two_services_carry_out_one_deletion(
+    database: Database, other: Database, image_service: ImageService, tmp_path: Path
+) -> None:
+    await add_job(database, image_service)
+    discord, clock = Discord(), ManualClock()
+    await service_of(database, image_service, discord, clock, tmp_path).request(MEMBER, Told())
+    for each in (database, other):
+        assert await service_of(each, image_service, discord, clock, tmp_path).carry_out()
+    assert await members(database) == [AWAY]
+
+
+async def test_restored_backup_is_deleted_again(
+    database: Database, image_service: ImageService, tmp_path: Path
+) -> None:
+    register = DeletionRegister(tmp_path / "deletions.txt")
+    register.add(AWAY, START)
+    register.add(pseudonym_of(MEMBER + 5, KEY), START)  # not in the backup
+    await add_job(database, image_service)
+    await add_job(database, image_service, member=MEMBER + 1)
+    service = service_of(database, image_service, Discord(), ManualClock(), tmp_path)
+    await service.replay()
+    assert await service.carry_out()
+    assert await members(database) == [AWAY, MEMBER + 1]
+
+
+async def test_returned_member_is_not_deleted_again_at_a_start(
+    database: Database, image_service: ImageService, tmp_path: Path
+) -> None:
+    await add_job(database, image_service)
+    service = service_of(database, image_service, Discord(), ManualClock(), tmp_path)
+    await service.request(MEMBER, Told())
+    assert await service.carry_out()
+
+    def come_back(connection: Connection) -> bool:
+        return DeletionRepository(connection).restore_member(MEMBER, AWAY, START)
+
+    assert await database.write(come_back)
+    await add_job(database, image_service)
+    await service.replay()
+    assert await service.carry_out()
+    assert await members(database) == [MEMBER, MEMBER]
+    pending = select(deletions.c.member_id).where(deletions.c.finished_at.is_(None))
+    assert await database.read(lambda connection: connection.execute(pending).all()) == []
+
+
+def test_register_skips_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
+    register = DeletionRegister(tmp_path / "deletions.txt")
+    register.add(-7, START)
+    with register.path.open("a") as file:
+        file.write("\n-8 2026-03-1")
+    register.add(-9, START)
+    register.add(-9, START)
+    assert register.read() == {-7: START, -9: START}
+    assert register.path.read_text().count("-9 ") == 1
