@@ -234,7 +234,13 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def moderation(self) -> ModerationService:
         """Bans, rules for roles, and the audit log."""
-        return ModerationService(database=self.database, clock=self.clock, catalogue=self.catalogue, new_id=self.new_id)
+        return ModerationService(
+            database=self.database,
+            clock=self.clock,
+            catalogue=self.catalogue,
+            new_id=self.new_id,
+            identity=self.member_identity,
+        )
 
     @cached_property
     def live_jobs(self) -> LiveJobService:

@@ -1,7 +1,7 @@
 """Moderators' decisions about members: bans, and rules for roles."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,6 +14,7 @@ from bot.domain.catalogue import Catalogue
 from bot.domain.errors import BanRefusedError, NoBanError, NotOfferedError
 from bot.domain.options import OPTIONS
 from bot.engine.clock import Clock
+from bot.engine.member_identity import MemberIdentity
 from db.access_rules import AccessRuleRepository
 from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
@@ -37,10 +38,20 @@ class Target:
 class ModerationService:
     """Bans and rules of a guild, each with its entry in the audit log.
 
-    The caller has checked that the actor moderates the guild.
+    The caller has checked that the actor moderates the guild. `identity` knows members who deleted their data: bans of
+    theirs are kept under their pseudonyms.
     """
 
-    def __init__(self, *, database: Database, clock: Clock, catalogue: Catalogue, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        catalogue: Catalogue,
+        new_id: Callable[[], str],
+        identity: MemberIdentity | None = None,
+    ) -> None:
+        self._identity = identity
         self._database = database
         self._clock = clock
         self._catalogue = catalogue
@@ -77,10 +88,11 @@ class ModerationService:
         )
 
         def write(connection: Connection) -> None:
-            BanRepository(connection).set(ban)
+            kept_as = self._kept_as(connection, target.member_id)
+            BanRepository(connection).set(replace(ban, member_id=kept_as))
             until = None if ban.until is None else ban.until.isoformat()
             detail = {"scope": scope.value, "until": until}
-            self._log(connection, guild_id, actor_id, "ban.add", now, target.member_id, detail, ban.reason)
+            self._log(connection, guild_id, actor_id, "ban.add", now, kept_as, detail, ban.reason)
 
         await self._database.write(write)
         return ban
@@ -94,14 +106,18 @@ class ModerationService:
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[BanScope, ...]:
-            scopes = BanRepository(connection).end(guild_id, member_id, now)
+            kept_as = self._kept_as(connection, member_id)
+            scopes = BanRepository(connection).end(guild_id, kept_as, now)
             if not scopes:
                 raise NoBanError
             detail = {"scopes": [scope.value for scope in scopes]}
-            self._log(connection, guild_id, actor_id, "ban.end", now, member_id, detail, reason[:MAX_REASON])
+            self._log(connection, guild_id, actor_id, "ban.end", now, kept_as, detail, reason[:MAX_REASON])
             return scopes
 
         return await self._database.write(write)
+
+    def _kept_as(self, connection: Connection, member_id: int) -> int:
+        return member_id if self._identity is None else self._identity.kept_as(connection, member_id)
 
     async def list_bans(self, guild_id: int) -> tuple[Ban, ...]:
         """Return the bans in force in a guild, latest first."""

@@ -8,25 +8,30 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
+from bot.domain.bans import BanScope
 from bot.domain.errors import DeletionRunningError
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job, State
 from bot.domain.pseudonyms import pseudonym_of
 from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
+from bot.engine.member_identity import MemberIdentity
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.services.deletion_register import DeletionRegister
 from bot.services.deletions import DeletionService, Holdings
+from bot.services.moderation import ModerationService, Target
+from db.bans import BanRepository
 from db.database import Database
 from db.deletions import DeletionRepository
 from db.pictures import ResultImageRepository
-from db.tables import deletions, jobs, pictures
+from db.tables import audit_log, deletions, jobs, pictures
 from sandbox.providers.pictures import draw_picture
+from tests.support.catalogue import BOTH
 from tests.support.clock import START, ManualClock
-from tests.support.factories import MEMBER, make_context, make_job
+from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job
 from tests.support.ledger import adding
 
 KEY = b"k" * 32
@@ -226,3 +231,30 @@ def test_register_skips_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
     register.add(-9, START)
     assert register.read() == {-7: START, -9: START}
     assert register.path.read_text().count("-9 ") == 1
+
+
+async def test_moderator_unbans_a_member_who_deleted_their_data(database: Database) -> None:
+    clock = ManualClock()
+    identity = MemberIdentity(pseudonym_of=lambda member: pseudonym_of(member, KEY), now=clock.now)
+    moderation = ModerationService(database=database, clock=clock, catalogue=BOTH, new_id=make_id, identity=identity)
+    await database.write(lambda connection: DeletionRepository(connection).add_finished(AWAY, START, START))
+
+    def is_banned(connection: Connection) -> bool:
+        identity.welcome(connection, MEMBER)
+        return BanRepository(connection).find(GUILD, MEMBER, START, BanScope.STUDIO) is not None
+
+    def returns_banned(connection: Connection) -> bool:
+        with connection.begin_nested() as attempt:
+            banned = is_banned(connection)
+            attempt.rollback()  # as after a refusal
+        return banned
+
+    target = Target(member_id=MEMBER)
+    await moderation.ban(GUILD, target, scope=BanScope.STUDIO, term=None, reason="spam", actor_id=1)
+    (listed,) = await moderation.list_bans(GUILD)
+    assert listed.member_id == AWAY
+    assert await database.write(returns_banned)
+    assert await moderation.unban(GUILD, MEMBER, reason="", actor_id=1) == (BanScope.STUDIO,)
+    assert not await database.write(returns_banned)
+    logged = await database.read(lambda connection: connection.execute(select(audit_log.c.target_id)).scalars().all())
+    assert logged == [AWAY, AWAY]

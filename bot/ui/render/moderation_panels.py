@@ -77,7 +77,7 @@ def bans_panel(bans: Sequence[Ban]) -> ui.LayoutView:
     if not bans:
         title = _("Nobody is banned here")
     entries = [
-        "\n".join([f"<@{ban.member_id}> · {_(_SCOPES[ban.scope])}", *(f"-# {part}" for part in _details(ban))])
+        "\n".join([f"{_person(ban.member_id)} · {_(_SCOPES[ban.scope])}", *(f"-# {part}" for part in _details(ban))])
         for ban in bans
     ]
     lines = [f"## {title}", *_fitting(entries)]
