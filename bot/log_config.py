@@ -84,6 +84,7 @@ def configure_logging(level: str, form: str) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
+    logging.captureWarnings(capture=True)  # Python's own would be printed as they are
     root.setLevel(level)
     shards = logging.getLogger("discord.shard")
     shards.filters = [_OneLine()]

@@ -45,16 +45,16 @@ class Card(commands.Cog):
         """Register the buttons, the menu and the forms."""
         components = self._client.components
         for action, spec in REMIX.items():
-            components.register(spec.action, partial(self._actions.act, action=action))
+            components.register(spec.action, partial(self._actions.act, action=action), of_job=True)
         for action, spec in PICTURE_REMIX.items():
-            components.register(spec.action, partial(self._actions.act_at_once, action=action))
-        components.register(ELSEWHERE.action, self._actions.make_elsewhere)
-        components.register(MENU, self._actions.choose_from_menu)
-        components.register(DELETE.action, self._actions.delete)
-        components.register(PUBLISH.action, self._publications.publish)
+            components.register(spec.action, partial(self._actions.act_at_once, action=action), of_job=True)
+        components.register(ELSEWHERE.action, self._actions.make_elsewhere, of_job=True)
+        components.register(MENU, self._actions.choose_from_menu, of_job=True)
+        components.register(DELETE.action, self._actions.delete, of_job=True)
+        components.register(PUBLISH.action, self._publications.publish, of_job=True)
         components.register(RETRY.action, self._form_reopener.reopen)
         for action, name in CARD_FORMS.items():
-            components.register_form(name, partial(self._actions.submit, action=action))
+            components.register_form(name, partial(self._actions.submit, action=action), of_job=True)
         for action, name in EDITED_FORMS.items():
-            components.register_form(name, partial(self._remix_forms.submit, action=action))
+            components.register_form(name, partial(self._remix_forms.submit, action=action), of_job=True)
         components.register_form(SAVED_FORM, self._form_reopener.submit)

@@ -24,14 +24,15 @@ class History(commands.Cog):
     async def cog_load(self) -> None:
         """Register the buttons and the menu."""
         components, history = self._client.components, self._history
-        components.register(NEWER.action, history.show_newer)
-        components.register(OLDER.action, history.show_older)
-        components.register(OVERVIEW.action, history.show_overview)
-        components.register(OVERVIEW_NEWER.action, partial(history.show_overview, direction=Direction.NEWER))
-        components.register(OVERVIEW_OLDER.action, partial(history.show_overview, direction=Direction.OLDER))
+        overview = history.show_overview
+        components.register(NEWER.action, history.show_newer, of_job=True)
+        components.register(OLDER.action, history.show_older, of_job=True)
+        components.register(OVERVIEW.action, overview, of_job=True)
+        components.register(OVERVIEW_NEWER.action, partial(overview, direction=Direction.NEWER), of_job=True)
+        components.register(OVERVIEW_OLDER.action, partial(overview, direction=Direction.OLDER), of_job=True)
         components.register(OPEN, history.open_job)
-        components.register(FAVOURITE.action, partial(history.mark_favourite, favourite=True))
-        components.register(UNFAVOURITE.action, partial(history.mark_favourite, favourite=False))
+        components.register(FAVOURITE.action, partial(history.mark_favourite, favourite=True), of_job=True)
+        components.register(UNFAVOURITE.action, partial(history.mark_favourite, favourite=False), of_job=True)
 
     @app_commands.command(name="history", description=locale_str("See your pictures again"))
     @app_commands.describe(search=locale_str("A part of the prompt"))

@@ -31,8 +31,8 @@ class Jobs(commands.Cog):
         components.register(AFFORD.action, self._requests.confirm_smaller)
         components.register(INSTEAD.action, self._requests.confirm_other_model)
         components.register(DECLINE.action, self._requests.decline)
-        components.register(CANCEL.action, self._cancel)
-        components.register(PROMPT.action, self._send_prompt)
+        components.register(CANCEL.action, self._cancel, of_job=True)
+        components.register(PROMPT.action, self._send_prompt, of_job=True)
 
     async def _cancel(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Request a cancel. The card shows the outcome."""

@@ -25,7 +25,7 @@ _REMOVE_OF_JOB: Final = (
     .returning(inputs.c.sha256, inputs.c.media_type)
 )
 _SERVED: Final = (
-    select(*(inputs.c[name] for name in FILE_COLUMNS))
+    select(inputs.c.job_id, *(inputs.c[name] for name in FILE_COLUMNS))
     .join(jobs, jobs.c.id == inputs.c.job_id)
     .where(
         inputs.c.token_hash == bindparam("with_hash"),
@@ -116,10 +116,10 @@ class InputImageRepository:
         """
         self._connection.execute(_STORED, {"of_job": job_id, "at_position": position, "token_hash": token_hash})
 
-    def find_served(self, token_hash: str) -> ImageFile | None:
-        """Return the file behind a token until its job has ended."""
+    def find_served(self, token_hash: str) -> tuple[str, ImageFile] | None:
+        """Return the job and the file of a token until the job has ended."""
         row = self._connection.execute(_SERVED, {"with_hash": token_hash}).first()
-        return None if row is None else file_from_row(row._mapping)
+        return None if row is None else (row.job_id, file_from_row(row._mapping))
 
     def erase_secrets(self) -> None:
         """Erase the addresses and tokens of ended jobs."""

@@ -75,6 +75,7 @@ def _restore_logging() -> Iterator[None]:
     levels = {name: logging.getLogger(name).level for name in QUIET}
     configured = structlog.get_config()
     yield
+    logging.captureWarnings(capture=False)
     structlog.configure(**configured)
     root.setLevel(level)
     root.handlers = handlers

@@ -8,10 +8,13 @@ import sys
 import pytest
 
 SCRIPT = """
-import asyncio, logging, sys
+import asyncio, enum, logging, sys
 import structlog
 from sqlalchemy.exc import OperationalError
 from bot.log_config import configure_logging
+
+class OddState(enum.StrEnum):
+    DONE = "done"
 
 configure_logging(sys.argv[1], sys.argv[2])
 log = structlog.get_logger("bot.test")
@@ -49,6 +52,13 @@ logging.getLogger("elsewhere").error("Cannot connect to https://studio.example/i
 logging.getLogger("elsewhere").error("Cannot connect to http://user:a-secret-token@proxy.example:3128")
 logging.getLogger("aiohttp.access").info("GET /a-secret-token")
 logging.getLogger("elsewhere").warning("a warning of %s", "a library")
+
+import warnings
+warnings.warn("outdated", DeprecationWarning, stacklevel=1)
+
+with structlog.contextvars.bound_contextvars(job="0d"):
+    log.info("job.moved", state=OddState.DONE, at=object, data=b"x")
+    logging.getLogger("discord.http").warning("a library at work\\non two lines")
 """
 
 
@@ -79,9 +89,13 @@ def test_json_format_prints_one_object_per_line() -> None:
         "Cannot connect to https://studio.example/inputs/[hidden]",
         "Cannot connect to http://[hidden]@proxy.example:3128",
         "a warning of a library",
+        next(line["event"] for line in lines if "DeprecationWarning: outdated" in line["event"]),
+        "job.moved",
+        "a library at work\non two lines",
     ]
-    assert [line["level"] for line in lines] == ["info", *["error"] * 7, "warning"]
-    assert {"timestamp", "logger"} <= lines[0].keys()
+    assert [line["level"] for line in lines] == ["info", *["error"] * 7, "warning", "warning", "info", "warning"]
+    assert all({"timestamp", "level", "event", "logger"} <= line.keys() for line in lines)
+    assert [line.get("job") for line in lines[-3:]] == [None, "0d", "0d"]
     assert (lines[0]["job"], lines[0]["model"]) == ("0a", "reve-2.0")
     assert "exception" not in lines[3]
     assert all("RuntimeError: the cause" in line["exception"] for line in lines[1:3])

@@ -129,6 +129,7 @@ class Dispatcher:
             self._submitter.record_start(claim)
             self._schedule(claim.job.id)
             self._observer.on_job_changed(claim.job.id)
+            _log.info("job.moved", job=claim.job.id, state=claim.job.state, provider=claim.job.provider)
         if self._claims.has_lost_claim:
             await self._schedule_unknown_claims()
         if len(result.claims) == _CLAIM_BATCH:

@@ -330,7 +330,8 @@ class Engine:
     async def _reconcile(self) -> None:
         """Ask providers about ended jobs without a known outcome."""
         for job in await self._reconciliations.claim_due(_RECONCILE_BATCH):
-            try:
-                await self._poller.reconcile(job)
-            except Exception:  # noqa: BLE001 - one failure must not keep the others; this job is due again later
-                _log.exception("engine.not_reconciled", job=job.id)
+            with structlog.contextvars.bound_contextvars(job=job.id):
+                try:
+                    await self._poller.reconcile(job)
+                except Exception:  # noqa: BLE001 - one failure must not keep the others; this job is due again later
+                    _log.exception("engine.not_reconciled")

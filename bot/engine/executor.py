@@ -89,7 +89,14 @@ class JobExecutor:
         await self._queue.drain(seconds)
 
     async def _advance(self, job_id: str) -> None:
-        """Run the next step of one job and schedule the step after it."""
+        """Run the next step of one job and schedule the step after it.
+
+        All log lines of the step name the job, those of providers and downloads too.
+        """
+        with structlog.contextvars.bound_contextvars(job=job_id):
+            await self._advance_logged(job_id)
+
+    async def _advance_logged(self, job_id: str) -> None:
         if not self._lease.is_held:
             self.schedule(job_id, self._random.uniform(1.0, 2.0) * self._lease.renewal_interval)
             return
@@ -190,6 +197,8 @@ class JobExecutor:
         job = result.job
         if job.state.ended and not before.ended:
             self._on_ended(job)
+        if job.state is not before:
+            _log.info("job.moved", job=job.id, state=job.state, provider=job.provider, fault=job.fault)
         if job.state is not before or result.refresh_card:
             self._observer.on_job_changed(job.id)
         if job.state is State.HELD or job.state.ended:

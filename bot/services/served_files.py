@@ -12,8 +12,9 @@ from db.inputs import InputImageRepository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedFile:
-    """An image file to serve, and its path in the store."""
+    """An image file to serve for a job, and its path in the store."""
 
+    job_id: str
     path: Path
     file: ImageFile
 
@@ -31,7 +32,8 @@ class ServedFileService:
         Every call costs one hash and one look-up, so its duration reveals nothing to a stranger.
         """
         token_hash = hash_token(token)
-        file = await self._database.read(lambda connection: InputImageRepository(connection).find_served(token_hash))
-        if file is None:
+        served = await self._database.read(lambda connection: InputImageRepository(connection).find_served(token_hash))
+        if served is None:
             return None
-        return ServedFile(path=self._image_service.path(file.sha256, file.media_type), file=file)
+        job_id, file = served
+        return ServedFile(job_id=job_id, path=self._image_service.path(file.sha256, file.media_type), file=file)

@@ -83,7 +83,7 @@ class ServedFileEndpoint:
         try:
             file = await asyncio.to_thread(served.path.open, "rb")
         except FileNotFoundError:
-            _log.error("input.file_missing")
+            _log.error("input.file_missing", job=served.job_id)
             raise web.HTTPNotFound(headers=_HEADERS) from None
         try:
             async with asyncio.timeout(self._send_seconds):

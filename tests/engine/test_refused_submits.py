@@ -138,7 +138,7 @@ async def test_unreachable_input_is_the_operators_fault(
             failed = await harness.wait_for_state(job.id, State.FAILED, step=1)
         assert (failed.fault, failed.charged) == (FaultKind.INPUT_NOT_FETCHED, 0)
         assert "not your fault" in failure(failed.fault)[0]
-        faults = [(entry["log_level"], entry["fault"]) for entry in logs if "fault" in entry]
+        faults = [(entry["log_level"], entry["fault"]) for entry in logs if entry["log_level"] == "error"]
         assert faults == [("error", FaultKind.INPUT_NOT_FETCHED)]
 
 

@@ -13,7 +13,7 @@ from bot.web import served_files as module
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from tests.support.clock import let_others_run
-from tests.support.factories import make_image_file
+from tests.support.factories import make_id, make_image_file
 from tests.web.raw_client import connect_raw
 
 TOKEN = "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FyeQ0"
@@ -35,7 +35,7 @@ class FileServer:
         """Put a file behind a token."""
         path = self.folder / f"{len(self.files)}.png"
         path.write_bytes(content)
-        self.files[token] = ServedFile(path=path, file=make_image_file(size=len(content)))
+        self.files[token] = ServedFile(job_id=make_id(), path=path, file=make_image_file(size=len(content)))
 
     async def find(self, token: str) -> ServedFile | None:
         """Return the file of a token, as the service does."""

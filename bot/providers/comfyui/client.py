@@ -6,6 +6,7 @@ We choose the id of a prompt, so a lost reply loses nothing: the id is looked up
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from contextvars import Context
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -193,7 +194,7 @@ class ComfyUI(ProviderDefaults):
         The answer has the graphs of all prompts: many polls of a long queue would read megabytes each.
         """
         if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._try_queue())
+            self._reading = asyncio.create_task(self._try_queue(), context=Context())  # for all jobs
         queue = await asyncio.shield(self._reading)
         if isinstance(queue, ProviderError):
             raise ProviderError(

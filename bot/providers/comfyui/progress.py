@@ -9,6 +9,7 @@ import json
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 
@@ -89,7 +90,7 @@ class Progress:
             self._watched.popitem(last=False)
         self._wanted.set()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._listen())
+            self._task = asyncio.create_task(self._listen(), context=Context())  # it serves all jobs
 
     def percent(self, prompt_id: str) -> int | None:
         """Return the percentage of a prompt, or None if unknown."""

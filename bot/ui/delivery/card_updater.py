@@ -254,6 +254,10 @@ class CardUpdater:
         return shown
 
     async def _show(self, job_id: str) -> None:
+        with structlog.contextvars.bound_contextvars(job=job_id):
+            await self._show_logged(job_id)
+
+    async def _show_logged(self, job_id: str) -> None:
         shown = self._remembered(job_id)
         wait = shown.not_before - self._clock.monotonic()
         if wait > 0:
@@ -353,6 +357,7 @@ class CardUpdater:
                 await self._notifier.notify(snapshot, shown.progress)
             await self._card_store.mark_delivered(job_id, delivery)
             is_on_card = delivery is Delivery.CARD
+            _log.info("job.delivered", job=job_id, state=job.state, delivery=delivery)
             self.outcomes[CardOutcome.DELIVERED if is_on_card else CardOutcome.DELIVERED_ELSEWHERE] += 1
             if delivery is Delivery.CARD and self._hint is not None:
                 await self._hint.offer(job)

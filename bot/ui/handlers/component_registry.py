@@ -32,6 +32,7 @@ class ComponentRegistry:
         self._read_settings = read_settings
         self._handlers: dict[str, ComponentHandler] = {}
         self._forms: dict[str, ComponentHandler] = {}
+        self._of_jobs: set[str] = set()
         self._answering: set[asyncio.Task[Any] | None] = set()
 
     @property
@@ -44,8 +45,10 @@ class ComponentRegistry:
         """The forms with a handler."""
         return frozenset(self._forms)
 
-    def register_form(self, action: str, handler: ComponentHandler) -> None:
+    def register_form(self, action: str, handler: ComponentHandler, *, of_job: bool = False) -> None:
         """Answer a form's submissions with a handler.
+
+        `of_job`: the target is a job, which the log lines of the answer name.
 
         Raises:
             ValueError: The form already has a handler.
@@ -53,9 +56,13 @@ class ComponentRegistry:
         if action in self._forms:
             raise ValueError(action)
         self._forms[action] = handler
+        if of_job:
+            self._of_jobs.add(action)
 
-    def register(self, action: str, handler: ComponentHandler) -> None:
+    def register(self, action: str, handler: ComponentHandler, *, of_job: bool = False) -> None:
         """Answer an action's presses with a handler.
+
+        `of_job`: the target is a job, which the log lines of the answer name.
 
         Raises:
             ValueError: The action already has a handler.
@@ -63,6 +70,8 @@ class ComponentRegistry:
         if action in self._handlers:
             raise ValueError(action)
         self._handlers[action] = handler
+        if of_job:
+            self._of_jobs.add(action)
 
     async def dispatch(self, interaction: discord.Interaction[Any]) -> None:
         """Answer a press or a form in the member's language, errors included.
@@ -88,12 +97,22 @@ class ComponentRegistry:
             # discord.py keeps no reference to this task, and the event loop only a weak one.
             self._answering.add(task)
         try:
+            with structlog.contextvars.bound_contextvars(**self._facts(custom_id)):
+                await self._answer_logged(interaction, custom_id, is_form=is_form)
+        finally:
+            self._answering.discard(task)
+
+    def _facts(self, custom_id: str) -> dict[str, str]:
+        """Return the facts for all log lines about an answer."""
+        match = CUSTOM_ID.fullmatch(custom_id)
+        return {"job": match["target"]} if match is not None and match["action"] in self._of_jobs else {}
+
+    async def _answer_logged(self, interaction: discord.Interaction[Any], custom_id: str, *, is_form: bool) -> None:
+        try:
             await attach_settings(interaction, self._read_settings)
             await (self._answer_form if is_form else self._answer)(interaction, custom_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs unexpected errors
             await answer_error(interaction, error)
-        finally:
-            self._answering.discard(task)
 
     async def _answer_form(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
         match = CUSTOM_ID.fullmatch(custom_id)

@@ -335,6 +335,9 @@ class JobRequests:
         interaction has no answer then.
         """
         job = snapshot.job
+        # For all lines from here, those of an error's answer too: each interaction is a task.
+        structlog.contextvars.bind_contextvars(job=job.id)
+        _log.info("job.made", guild=job.place.guild_id, model=job.request.model, price=job.price)
         found, error = await self._send_card(interaction, snapshot, in_place=in_place)
         if found is None:
             return  # Discord cannot be asked now: the engine looks for the card later
