@@ -21,7 +21,7 @@ class LiveJobs(commands.GroupCog, name="jobs", description=locale_str("See and c
 
     async def cog_load(self) -> None:
         """Register the buttons of the list."""
-        self._client.components.register(CANCEL_LISTED.action, self._handlers.cancel_listed)
+        self._client.components.register(CANCEL_LISTED.action, self._handlers.cancel_listed, of_job=True)
         self._client.components.register(CANCEL_ALL.action, self._handlers.cancel_all)
 
     @app_commands.command(name="list", description=locale_str("See your jobs that are not finished"))
