@@ -7,7 +7,7 @@ import { showTime, timeGroup } from "./clock.js";
 import { drawLedger } from "./ledger.js";
 import { ask } from "./socket.js";
 import { say } from "./actions.js";
-import { rolesGroup, serversGroup, showServers } from "./server_admin.js";
+import { channelsGroup, rolesGroup, serversGroup, showServers } from "./server_admin.js";
 import { userGroup } from "./user_settings.js";
 import { serviceName, store } from "./store.js";
 import { showStore, storeGroup } from "./store_group.js";
@@ -41,6 +41,7 @@ export function buildPanel(again) {
         button("expire-addresses", "Expire file addresses", () => press("addresses", {})))),
     zones.length > 0 && timeGroup(),
     rolesGroup(),
+    channelsGroup(),
     serversGroup(),
     hooksGroup(),
     store.panel.store.skus.length > 0 && storeGroup(),

@@ -1,4 +1,4 @@
-// The panel's groups of a server: its roles, its people, and the bot's membership and rights.
+// The panel's groups of a server: its roles, its channels with the bot's rights, its people and the bot.
 import { act, byId, h, morphInto } from "./dom.js";
 import { group, nameForm, toggle } from "./panel_group.js";
 import { ask } from "./socket.js";
@@ -54,23 +54,32 @@ async function createRole(name) {
   showServers();
 }
 
-export function serversGroup() {
+export function channelsGroup() {
   const select = h("select", { id: "rights-channel", on: { change: () => {
     chosenChannel = select.value;
     showServers();
   } } });
-  const language = h("select", { id: "server-language", on: { change: () => change("server", { action: "language", language: language.value }) } });
-  const owner = h("select", { id: "app-owner", on: { change: () => ask("app_owner", { user: owner.value }).catch(say) } });
   return group(
-    "servers",
-    "Servers and the bot's rights",
+    "channels",
+    "Channels and the bot's rights",
     {},
-    h("p", { class: "hint", id: "server-place" }),
-    h("div", { class: "buttons", id: "server-bot" }),
+    h("p", { class: "hint", id: "channels-place" }),
     h("label", { for: "rights-channel", id: "rights-channel-label" }, "The bot may, in this channel", select),
     h("div", { class: "toggles", id: "bot-rights", role: "group", "aria-label": "Rights of the bot in this channel" }),
     h("div", { class: "buttons", id: "channel-delete" }),
     nameForm("new-channel", "New channel", "Create", createChannel),
+  );
+}
+
+export function serversGroup() {
+  const language = h("select", { id: "server-language", on: { change: () => change("server", { action: "language", language: language.value }) } });
+  const owner = h("select", { id: "app-owner", on: { change: () => ask("app_owner", { user: owner.value }).catch(say) } });
+  return group(
+    "servers",
+    "Servers and people",
+    {},
+    h("p", { class: "hint", id: "server-place" }),
+    h("div", { class: "buttons", id: "server-bot" }),
     h("h4", { id: "server-people-title" }, "People in this server"),
     h("div", { class: "toggles", id: "server-people", role: "group", "aria-labelledby": "server-people-title" }),
     h("label", { for: "server-language", id: "server-language-label" }, "Language of this server", language),
@@ -79,11 +88,12 @@ export function serversGroup() {
   );
 }
 
-// Draw both groups again from the panel's state.
+// Draw the three groups again from the panel's state.
 export function showServers() {
   if (!byId("roles-person")) return;
   const server = here();
   showRoles(server);
+  showServer(server);
   showRights(server);
   options(byId("app-owner"), store.world.could_be.map((each) => [each.id, each.name]), store.panel.app_owner);
 }
@@ -108,22 +118,26 @@ function showRoles(server) {
 
 const people = (role) => (role.everyone ? "all people" : role.count === 1 ? "1 person" : `${role.count} people`);
 
-function showRights(server) {
+function showServer(server) {
   byId("server-place").textContent = server ? `${server.name}: the bot is ${server.has_app ? "in it" : "not in it"}.` : OUTSIDE;
   morphInto(byId("server-bot"), server && (server.has_app
     ? h("button", { type: "button", id: "remove-bot", "data-key": "remove", class: "button danger", "data-act": "server-bot", "data-action": "remove" }, "Remove the bot")
     : h("button", { type: "button", id: "invite-bot", "data-key": "invite", class: "button success", "data-act": "server-bot", "data-action": "invite" }, "Invite the bot")));
-  const channels = server?.channels ?? [];
-  for (const id of ["rights-channel-label", "bot-rights"]) byId(id).hidden = channels.length === 0;
   for (const id of ["server-people-title", "server-people", "server-language-label"]) byId(id).hidden = !server;
-  byId("new-channel").closest("form").hidden = !server;
-  morphInto(byId("channel-delete"));
   if (!server) return;
   morphInto(byId("server-people"), store.world.could_be.map((each) => {
     const member = memberOf(server, each.id);
     return toggle(each.name, Boolean(member), "switch-person", { user: each.id }, { disabled: Boolean(member?.owner) });
   }));
   options(byId("server-language"), Object.entries(store.world.languages), server.language);
+}
+
+function showRights(server) {
+  const channels = server?.channels ?? [];
+  byId("channels-place").textContent = !server ? OUTSIDE : channels.length > 0 ? `In ${server.name}.` : `The bot is not in ${server.name}.`;
+  for (const id of ["rights-channel-label", "bot-rights"]) byId(id).hidden = channels.length === 0;
+  byId("new-channel").closest("form").hidden = !server;
+  morphInto(byId("channel-delete"));
   if (channels.length === 0) return;
   if (!channels.some((each) => each.id === chosenChannel)) chosenChannel = channels[0].id;
   options(byId("rights-channel"), channels.map((each) => [each.id, `#${each.name}`]), chosenChannel);
