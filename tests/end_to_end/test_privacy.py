@@ -204,7 +204,7 @@ async def test_delete_leaves_neither_id_nor_words_in_any_table_or_file(system: S
     secrets = (member.user.id, "zanzibar")
     assert {"jobs", "presets", "preferences", "accounts"} <= set(await tables_with(system, secrets))
     asked = await erase(member)
-    assert "Your 2 jobs with prompts, 2 pictures and their messages, 1 preset" in asked
+    assert "**Goes:** 2 jobs with their prompts and messages · 2 pictures · 1 preset · settings" in asked
     await none_left(system, deletions)
     assert {card.id, second.id}.isdisjoint(message.id for message in member.sees())
     assert await tables_with(system, secrets) == []

@@ -1,5 +1,7 @@
 """Messages of `/privacy`."""
 
+from collections.abc import Iterator
+
 from discord import ui
 
 from bot.services.deletions import Holdings
@@ -46,27 +48,35 @@ def export_text(part: ExportPart) -> str:
 
 def erase_question(holdings: Holdings, member_id: int) -> ui.LayoutView:
     """Return the confirmation of a deletion, with its consequences."""
-    said = _("Your {jobs} with prompts, {pictures} and their messages, {presets}, settings, forms and searches go.")
-    goes = said.format(
-        jobs=ngettext("{count} job", "{count} jobs", holdings.jobs).format(count=number(holdings.jobs)),
-        pictures=counted(holdings.pictures, "picture"),
-        presets=ngettext("{count} preset", "{count} presets", holdings.presets).format(count=number(holdings.presets)),
-    )
-    running = _("Running jobs are cancelled; one that is too late for that is charged, and goes when it ends.")
-    stays = _(
-        "What you spent, {credits} granted to you, and bans stay under a code instead of your name. They count again if"
-        " you come back."
-    ).format(credits=in_credits(holdings.granted))
-    others = _("Pictures that others made from yours stay theirs, and presets that you shared stay with the server.")
+    stays = [_("what you spent"), _("bans")]
+    if holdings.granted:
+        stays.insert(1, _("{credits} granted to you").format(credits=in_credits(holdings.granted)))
     lines = [
         f"## {_('Delete everything about you?')}",
-        goes,
         f"**{_('This cannot be undone.')}** {_('`/privacy export` sends you a copy first.')}",
-        *(f"-# {line}" for line in (running, stays, others)),
+        # Translators: {things} is a list such as "3 jobs with their prompts and messages · 5 pictures".
+        _("**Goes:** {things}").format(things=" · ".join(_deleted_things(holdings))),
+        # Translators: {things} is a list such as "what you spent · 50 credits granted to you · bans".
+        _("**Stays, without your name:** {things}. It counts again if you come back.").format(things=" · ".join(stays)),
+        "-# " + _("Running jobs are cancelled. One too late for that is charged, and goes when it ends."),
+        "-# " + _("What others made from your pictures stays theirs. Presets shared with a server stay there."),
     ]
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=AMBER)
     container.add_item(ui.ActionRow(ERASE.build(f"{member_id:032x}")))
     return payload_view(container)
+
+
+def _deleted_things(holdings: Holdings) -> Iterator[str]:
+    if holdings.jobs:
+        said = ngettext(
+            "{count} job with its prompt and messages", "{count} jobs with their prompts and messages", holdings.jobs
+        )
+        yield said.format(count=number(holdings.jobs))
+    if holdings.pictures:
+        yield counted(holdings.pictures, "picture")
+    if holdings.presets:
+        yield ngettext("{count} preset", "{count} presets", holdings.presets).format(count=number(holdings.presets))
+    yield _("settings, forms and searches")
 
 
 def erasing_note() -> ui.LayoutView:
