@@ -36,6 +36,7 @@ from bot.container import command_payload, open_database, sync_commands
 from bot.container import run as run_bot
 from bot.doctor import DATABASE_FAULTS, Finding, examine, first_cause
 from bot.domain.credits import Budget, month_of
+from bot.domain.statistics import Statistics
 from bot.gateway import REFUSED_LOGIN, describe_end, describe_fault
 from bot.ledger_view import sandbox_ledger
 from bot.log_config import configure_logging
@@ -43,6 +44,7 @@ from bot.money_report import money_report
 from bot.providers.registry import PROVIDERS
 from bot.secret_key import SecretKeyError
 from bot.settings import Settings, SettingsError, load_settings
+from bot.statistics_report import read_report, report_tables, write_csv
 from bot.studio_control import (
     ControlError,
     begin_pause,
@@ -250,6 +252,37 @@ def money(
 
     for line in _with_database(report()):
         _out.print(escape(line))
+
+
+@app.command()
+def stats(
+    file: Annotated[
+        Path | None, typer.Argument(help="With --csv, a new file.", dir_okay=False, show_default=False)
+    ] = None,
+    since: Annotated[str, typer.Option(help="Days up to today, or the first day.", metavar="30d|YYYY-MM-DD")] = "30d",
+    guild: Annotated[int | None, typer.Option(help="One server, by its id; else all.", show_default=False)] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values, or write FILE.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Print statistics of jobs, credits, success, waiting times and costs."""
+    if file is not None and not csv:
+        _fail("A file needs --csv: atelier stats --csv FILE")
+    settings = _settings()
+
+    async def read() -> Statistics:
+        async with open_database(settings) as database:
+            if await pending_migrations(database):
+                _fail(_NOT_UP_TO_DATE)
+            return await read_report(database, since, guild)
+
+    try:
+        statistics = _with_database(read())
+        if csv:
+            typer.echo(write_csv(statistics, file), nl=False)
+            return
+    except ControlError as error:
+        _fail(str(error))
+    for part in report_tables(statistics):
+        _out.print(part)
 
 
 _AllOption = Annotated[bool, typer.Option("--all", help="Everything, in every server.")]
@@ -500,7 +533,7 @@ def _stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     return stop, hurry
 
 
-def _with_database(work: Coroutine[Any, Any, list[str]]) -> list[str]:
+def _with_database(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except NewerDatabaseError as error:
