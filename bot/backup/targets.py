@@ -17,7 +17,7 @@ from bot.backup.archive import BackupError, sync_folder
 from bot.backup.database_copy import copy_from_file
 from db.backup_columns import copied_tables
 from db.database import Database
-from db.locks import disable_timeout
+from db.locks import MIGRATING, advisory_lock, disable_timeout
 from db.migrate import apply_migrations
 from db.process_lock import AlreadyRunningError, hold_process_lock
 from db.table_copy import is_used, move_aside
@@ -119,26 +119,30 @@ class PostgresqlTarget:
         self._url = url
         self._now = now
         self._aside = f"before_restore_{now:%Y%m%dt%H%M%Sz}"
+        self._force = False
 
     @asynccontextmanager
     async def reserve(self, *, force: bool) -> AsyncIterator[None]:
-        """Check the leases of workers.
-
-        A bot that starts meanwhile waits for the lock of migrations.
-        """
+        """Check the leases of workers, which `replace` does again."""
+        self._force = force
         database = await Database.open(self._url)
         try:
-            await database.read(lambda connection: self._check(connection, force=force))
+            await database.read(self._check)
         finally:
             await database.close()
         yield
 
     async def replace(self, staged: Path) -> str | None:
-        """Copy all rows in one transaction."""
+        """Copy all rows in one transaction.
+
+        A bot that starts meanwhile waits for the lock of migrations.
+        """
         database = await Database.open(self._url)
 
         def write(connection: Connection) -> bool:
             disable_timeout(connection)
+            advisory_lock(connection, MIGRATING)
+            self._check(connection)
             if used := is_used(connection):
                 move_aside(connection, self._aside)
             apply_migrations(connection)
@@ -153,8 +157,8 @@ class PostgresqlTarget:
             await database.close()
         return f"schema {self._aside}" if used else None
 
-    def _check(self, connection: Connection, *, force: bool) -> None:
+    def _check(self, connection: Connection) -> None:
         if WorkerRepository(connection).has_live(self._now):
             raise BackupError(_RUNNING)
-        if not force and is_used(connection):
+        if not self._force and is_used(connection):
             raise BackupError(_USED)
