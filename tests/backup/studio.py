@@ -142,8 +142,8 @@ def _fill(connection: Connection) -> None:
     """Insert rows with each kind of value, and secrets."""
     at = START + timedelta(microseconds=123_456)
     job = connection.execute(select(jobs.c.id).limit(1)).scalar_one()
-    place = {"id": GUILD, "admitted_at": at, "admitted_by": 2**62, "studio_channels": [2**62, 1], "locale": None}
-    connection.execute(insert(communities), [place, {**place, "id": 1, "studio_channels": None}])
+    place = {"id": GUILD, "admitted_at": at, "admitted_by": 2**62, "studio_channels": None, "locale": None}
+    connection.execute(insert(communities), [place, {**place, "id": 1, "studio_channels": [2**62, 1]}])
     connection.execute(
         insert(audit_log),
         {"id": make_id(), "guild_id": 0, "actor_id": 1, "action": "x", "detail": {"a": [None]}, "reason": "", "at": at},

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from bot.backup import BackupError, create_backup
+from bot.backup.targets import target_of
 from db.audit import audit
 from db.backup_columns import ERASED
 from db.columns import metadata
@@ -174,3 +175,18 @@ async def test_damaged_database_is_not_backed_up(tmp_path: Path, sqlite_database
     with pytest.raises(BackupError, match="The database is damaged, and nothing was written"):
         await create_backup(studio.settings, tmp_path / "no.zip", NOW, pictures=False)
     assert not names_with(tmp_path, "no.zip")
+
+
+async def test_bot_that_starts_during_a_restore_keeps_its_database(
+    postgresql_databases: Databases, tmp_path: Path
+) -> None:
+    url = await postgresql_databases.create(migrated=True)
+    target = target_of(url, NOW)
+    async with target.reserve(force=False):
+        async with open_studio(url, tmp_path / "data", live=False) as studio:
+            lease = {"id": make_id(), "started_at": NOW, "expires_at": NOW + timedelta(seconds=9)}
+            await studio.database.write(lambda each: each.execute(insert(workers), lease))
+        before = await all_rows(url)
+        with pytest.raises(BackupError, match="A bot runs on this database"):
+            await target.replace(tmp_path / "none.db")
+    assert await all_rows(url) == before
