@@ -34,7 +34,7 @@ def restored_lines(restored: Restored) -> Iterator[str]:
     if restored.aside is not None:
         yield f"The earlier database is kept: {restored.aside}. Delete it once you do not need it."
     yield from _details(restored)
-    yield "What happened since is not in it: jobs, grants, deletions, and what they cost in this month's budget."
+    yield "What happened since is not in it: jobs, grants, bans, and what they cost in this month's budget."
 
 
 def checked_lines(restored: Restored) -> Iterator[str]:
