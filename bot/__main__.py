@@ -34,6 +34,7 @@ from bot.client import TokenRefusedError
 from bot.command_sync import describe_problem
 from bot.container import command_payload, open_database, sync_commands
 from bot.container import run as run_bot
+from bot.credit_commands import Work, build_credit_commands
 from bot.doctor import DATABASE_FAULTS, Finding, examine, first_cause
 from bot.domain.credits import Budget, month_of
 from bot.domain.statistics import Statistics
@@ -348,6 +349,15 @@ def budget(
         return await show_budget(database, settings, check_guild(guild), cap)
 
     _control(settings, work)
+
+
+def _run_credits(work: Work) -> None:
+    """Run a command of `atelier credits`."""
+    settings = _settings()
+    _control(settings, lambda database: work(database, settings))
+
+
+app.add_typer(build_credit_commands(_run_credits), name="credits")
 
 
 def _control(settings: Settings, work: Callable[[Database], Awaitable[list[str]]]) -> None:

@@ -61,6 +61,7 @@ class AccountRepository:
                 "held": account.held,
                 "spent": account.spent,
                 "issued": account.issued,
+                "resets": account.resets,
             },
         )
 
@@ -75,6 +76,7 @@ def _from_row(row: Row[Any]) -> Account:
         held=row.held,
         spent=row.spent,
         issued=row.issued,
+        resets=row.resets,
     )
 
 

@@ -73,6 +73,12 @@ class AllowanceRepository:
         """Return all entries of a guild: everyone's, roles, members."""
         return tuple(_from_row(row) for row in self._connection.execute(_LIST, {"the_guild": guild_id}))
 
+    def find(self, guild_id: int, *, role_id: int = 0, member_id: int = 0) -> AllowanceEntry | None:
+        """Return the entry for a role, for a member or for everyone, or None."""
+        of_entry = (allowances.c.role_id == role_id) & (allowances.c.member_id == member_id)
+        row = self._connection.execute(select(allowances).where(allowances.c.guild_id == guild_id, of_entry)).first()
+        return None if row is None else _from_row(row)
+
     def set(self, guild_id: int, entry: AllowanceEntry) -> None:
         """Store an entry, in place of an earlier one for the same."""
         GuildRepository(self._connection).add(guild_id)

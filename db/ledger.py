@@ -1,5 +1,6 @@
 """The ledger: append-only movements with postings, and holds."""
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
@@ -13,9 +14,7 @@ from db.tables import holds, jobs, movements, postings
 _ADD_MOVEMENT: Final = plain_insert(movements)
 _ADD_POSTINGS: Final = plain_insert(postings)
 _ADD_HOLD: Final = plain_insert(holds)
-_GET_HOLD: Final = select(
-    holds.c.job_id, holds.c.allowance, holds.c.granted, holds.c.period, holds.c.month, holds.c.role_id
-).where(holds.c.job_id == bindparam("of_job"))
+_GET_HOLD: Final = select(*(holds.c[each.name] for each in fields(Hold))).where(holds.c.job_id == bindparam("of_job"))
 # Of a settled hold, the allowance is charged first.
 _USED_ALLOWANCE: Final = case(
     (or_(jobs.c.charged.is_(None), jobs.c.charged >= holds.c.allowance), holds.c.allowance), else_=jobs.c.charged
@@ -26,6 +25,7 @@ _SPENT: Final = (
     .where(
         holds.c.guild_id == bindparam("the_guild"),
         holds.c.member_id == bindparam("the_member"),
+        holds.c.resets == bindparam("the_resets"),
         jobs.c.created_at >= bindparam("since"),
         jobs.c.created_at < bindparam("until"),
     )
@@ -98,6 +98,7 @@ class LedgerRepository:
                 "period": hold.period,
                 "month": hold.month,
                 "role_id": hold.role_id,
+                "resets": hold.resets,
             },
         )
 
@@ -106,9 +107,18 @@ class LedgerRepository:
         keys = {"the_guild": guild_id, "the_member": member_id}
         return int(self._connection.execute(_HELD_GRANTS, keys).scalar_one())
 
-    def spent_allowance(self, guild_id: int, member_id: int, since: datetime, until: datetime) -> int:
-        """Return the allowance used by a member's jobs of a time, holds included."""
-        keys = {"the_guild": guild_id, "the_member": member_id, "since": since, "until": until}
+    def spent_allowance(self, account: Account, since: datetime, until: datetime) -> int:
+        """Return the allowance used by a member's jobs of a time.
+
+        Holds are included; those from before the account's last reset are not.
+        """
+        keys = {
+            "the_guild": account.guild_id,
+            "the_member": account.member_id,
+            "the_resets": account.resets,
+            "since": since,
+            "until": until,
+        }
         return int(self._connection.execute(_SPENT, keys).scalar_one())
 
     def get_hold(self, job_id: str) -> Hold:

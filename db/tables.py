@@ -138,6 +138,8 @@ accounts = Table(
     # The allowance used in the period, holds included, and the whole one in force: None is unlimited.
     Column("spent", Integer, nullable=False, server_default="0"),
     Column("issued", Integer, server_default="0"),
+    # How often an admin gave the used allowance back. Holds have that of their time: older ones no longer count.
+    Column("resets", Integer, nullable=False, server_default="0"),
     CheckConstraint("allowance >= 0", name="allowance_not_negative"),
     CheckConstraint("granted >= 0", name="granted_not_negative"),
     CheckConstraint("held >= 0", name="held_not_negative"),
@@ -517,6 +519,7 @@ holds = Table(
     Column("month", String(7), nullable=False),
     # The role of the allowance: 0 if from the guild or the operator, None if it was the member's own.
     snowflake("role_id", server_default="0"),
+    Column("resets", Integer, nullable=False, server_default="0"),
     CheckConstraint("allowance >= 0 AND granted >= 0 AND allowance + granted > 0", name="amount_positive"),
 )
 Index("ix_holds_community_id_member_id", holds.c.guild_id, holds.c.member_id, holds.c.job_id)

@@ -43,9 +43,11 @@ from bot.ui.delivery.message_eraser import JobMessageEraser
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.page_turns import PageTurns
 from bot.ui.delivery.result_delivery import ResultDelivery
+from bot.ui.handlers.allowances import AllowanceHandlers
 from bot.ui.handlers.budgets import BudgetHandlers
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.comparisons import ComparisonHandlers
+from bot.ui.handlers.credits import CreditHandlers
 from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.form_reopen import FormReopener
@@ -153,6 +155,7 @@ class Container(ServiceContainer):
             prices=self.remix.get_prices,
             alternatives=self.model_availability.alternatives_of,
             outside=self.settings.user_install,
+            command_ids=lambda: self.command_sync.command_ids,
         )
 
     @cached_property
@@ -416,7 +419,13 @@ class Container(ServiceContainer):
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
             SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, catalogue=self.catalogue)),
             History(client=client, history=self.history_handlers),
-            Credits(credits=self.credits),
+            Credits(
+                client=client,
+                handlers=CreditHandlers(
+                    credits=self.credits, history=self.credit_history, administration=self.credit_administration
+                ),
+                allowances=AllowanceHandlers(allowances=self.allowances),
+            ),
             StudioStatus(status=self.status, provider_name=self.settings.display_name_of),
             Help(
                 catalogue=self.catalogue,

@@ -7,9 +7,12 @@ from bot.factories import (
     admitted_guilds,
 )
 from bot.services.access import AccessService
+from bot.services.allowances import AllowanceService
 from bot.services.budgets import BudgetService
 from bot.services.comparisons import ComparisonService
 from bot.services.confirmations import ConfirmationService
+from bot.services.credit_administration import CreditAdministration
+from bot.services.credit_history import CreditHistoryService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
 from bot.services.guild_settings import GuildSettingsService
@@ -139,6 +142,25 @@ class ServiceContainer(EngineContainer):
     def credits(self) -> CreditService:
         """Balances."""
         return CreditService(database=self.database, ledger=self.ledger, access=self.access, clock=self.clock)
+
+    @cached_property
+    def credit_history(self) -> CreditHistoryService:
+        """Movements of credits."""
+        return CreditHistoryService(database=self.database, access=self.access)
+
+    @cached_property
+    def credit_administration(self) -> CreditAdministration:
+        """Grants, take-backs and resets."""
+        return CreditAdministration(
+            database=self.database, ledger=self.ledger, access=self.access, clock=self.clock, new_id=self.new_id
+        )
+
+    @cached_property
+    def allowances(self) -> AllowanceService:
+        """Allowances of servers, roles and members."""
+        return AllowanceService(
+            database=self.database, ledger=self.ledger, access=self.access, clock=self.clock, new_id=self.new_id
+        )
 
     @cached_property
     def details(self) -> DetailService:

@@ -97,6 +97,8 @@ class AllowanceSource(StrEnum):
     """The most generous entry for one of the member's roles."""
     MEMBER = "member"
     """The entry for this member alone."""
+    LAST = "last"
+    """The one last in force: the member's roles are not known now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,14 @@ class AllowanceEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowanceChange:
+    """An entry to be stored, or to be removed."""
+
+    entry: AllowanceEntry
+    removes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """The applicable allowance of a member, and its source.
 
@@ -139,18 +149,25 @@ class Allowance:
     role_id: int = 0
 
 
+def candidates_of(
+    entries: Iterable[AllowanceEntry], member_id: int, roles: Iterable[int]
+) -> tuple[AllowanceEntry, ...]:
+    """Return the entries for a member, their roles and everyone."""
+    held = frozenset(roles)
+    return tuple(
+        entry
+        for entry in entries
+        if (entry.member_id == member_id if entry.member_id else entry.role_id in held or not entry.role_id)
+    )
+
+
 def applicable(entries: Iterable[AllowanceEntry], member_id: int, roles: Iterable[int], default: int) -> Allowance:
     """Return a member's allowance.
 
     An entry for the member beats all. Else the most generous entry of their roles counts; entries never add up. Else
     the server's entry counts, and without it the operator's `default` a day.
     """
-    held = frozenset(roles)
-    candidates = [
-        entry
-        for entry in entries
-        if (entry.member_id == member_id if entry.member_id else entry.role_id in held or not entry.role_id)
-    ]
+    candidates = candidates_of(entries, member_id, roles)
     for source in (AllowanceSource.MEMBER, AllowanceSource.ROLE, AllowanceSource.SERVER):
         found = [entry for entry in candidates if entry.source is source]
         if found:

@@ -36,6 +36,8 @@ class MovementKind(StrEnum):
     ALLOWANCE = "allowance"
     EXPIRE = "expire"
     GRANT = "grant"
+    TAKE = "take"
+    RESET = "reset"
     HOLD = "hold"
     CAPTURE = "capture"
     RELEASE = "release"
@@ -81,7 +83,8 @@ class Account:
     """A member's credits in a guild.
 
     `allowance` is the rest of that of `period`. `issued` is the whole allowance in force, None if unlimited; `spent` is
-    what was used of it in the period, holds included.
+    what was used of it in the period, holds included. `resets` counts the resets by admins: holds from before the last
+    one no longer count.
     """
 
     guild_id: int
@@ -92,6 +95,7 @@ class Account:
     held: int = 0
     spent: int = 0
     issued: int | None = 0
+    resets: int = 0
 
     @property
     def is_unlimited(self) -> bool:
@@ -113,7 +117,7 @@ class Hold:
     """Credits set aside for a job, split by their source.
 
     `month` is the operator's budget month of the hold. `role_id` is the role that the allowance came from: 0 if from
-    the server or the operator, None if it was the member's own.
+    the server or the operator, None if it was the member's own. `resets` is the account's at the hold.
     """
 
     job_id: str
@@ -122,6 +126,7 @@ class Hold:
     period: str
     month: str
     role_id: int | None = 0
+    resets: int = 0
 
     @property
     def amount(self) -> int:
@@ -264,6 +269,41 @@ def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
     return replace(account, granted=account.granted + amount), movement
 
 
+def decide_take(account: Account, amount: int) -> tuple[Account, Movement]:
+    """Return the account with `amount` fewer granted credits (at least 1).
+
+    Raises:
+        LedgerError: the amount is below 1, or the account has fewer.
+    """
+    if not 1 <= amount <= account.granted:
+        raise LedgerError(f"a take of {amount} from {account.granted}")
+    movement = Movement(
+        kind=MovementKind.TAKE,
+        postings=(
+            Posting(account=LedgerAccount.GRANTED, amount=-amount),
+            Posting(account=LedgerAccount.ISSUED, amount=amount),
+        ),
+    )
+    return replace(account, granted=account.granted - amount), movement
+
+
+def decide_reset(account: Account) -> tuple[Account, tuple[Movement, ...]]:
+    """Return the account with its whole allowance again, and the movement.
+
+    Holds from before it no longer count in the period: their release gives nothing back a second time. An unlimited
+    allowance needs no movement.
+    """
+    missing = 0 if account.issued is None else account.issued - account.allowance
+    changed = replace(account, allowance=account.allowance + missing, spent=0, resets=account.resets + 1)
+    if not missing:
+        return changed, ()
+    postings = (
+        Posting(account=LedgerAccount.ALLOWANCE, amount=missing, period=account.period),
+        Posting(account=LedgerAccount.ISSUED, amount=-missing),
+    )
+    return changed, (Movement(kind=MovementKind.RESET, postings=postings),)
+
+
 def decide_hold(
     account: Account, job_id: str, amount: int, now: datetime, *, role_id: int | None = 0
 ) -> tuple[Account, Hold, Movement]:
@@ -286,6 +326,7 @@ def decide_hold(
         period=account.period,
         month=month_of(now),
         role_id=role_id,
+        resets=account.resets,
     )
     changed = replace(
         account,
@@ -308,8 +349,9 @@ def decide_settlement(
     """End a hold: charge a part of it and return the rest to its source.
 
     The charge (0 to all) draws on the allowance first. Returned allowance credits are spendable as far as the allowance
-    in force has room for them. The others go to `expired`: their period has ended, or the allowance was lowered.
-    `counts`: the hold counts in the account's period; by default if it has the same.
+    in force has room for them. The others go to `expired`: their period has ended, the allowance was lowered, or a
+    reset gave them back already. `counts`: the hold counts in the account's period; by default if it has the same and
+    no reset came between.
 
     Raises:
         LedgerError: the charge is below 0 or above the hold.
@@ -320,8 +362,7 @@ def decide_settlement(
     back_allowance = hold.allowance - charged_allowance
     back_granted = hold.granted - (charge - charged_allowance)
     if counts is None:
-        counts = hold.period == account.period
-    # A reset may have set `spent` back during the hold.
+        counts = hold.period == account.period and hold.resets == account.resets
     spent = max(0, account.spent - back_allowance) if counts else account.spent
     room = 0 if account.issued is None else max(0, account.issued - spent)
     spendable = min(back_allowance, max(0, room - account.allowance))

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.allowances import (
+    MAX_CREDITS,
     Allowance,
     AllowanceSource,
     Period,
@@ -24,7 +25,9 @@ from bot.domain.credits import (
     RiskOutcome,
     decide_grant,
     decide_hold,
+    decide_reset,
     decide_settlement,
+    decide_take,
     decided_cost,
     issue_on_demand,
     month_end,
@@ -32,7 +35,14 @@ from bot.domain.credits import (
     open_period,
     unknown_cost,
 )
-from bot.domain.errors import BudgetSpentError, FaultKind, InsufficientCreditsError
+from bot.domain.errors import (
+    BudgetSpentError,
+    FaultKind,
+    GrantTooLargeError,
+    InsufficientCreditsError,
+    NothingGrantedError,
+    NothingUsedError,
+)
 from bot.domain.guild_budgets import GuildLimits
 from bot.domain.jobs import Job
 from bot.domain.time_zones import zone_of
@@ -46,6 +56,9 @@ from db.risks import RiskRepository
 
 SYSTEM_ACTOR = 0
 """The actor of automatic movements."""
+
+UNLIMITED_REASON: Final = "unlimited allowance"
+"""The reason of a movement that issues an unlimited allowance for one hold."""
 
 _REPEATS_WITHIN: Final = timedelta(days=1)
 
@@ -114,6 +127,30 @@ class Ledger:
         operators = self._guild_budget if rules.budget_cap is None else rules.budget_cap
         return GuildLimits(admins=rules.monthly_budget, operators=operators)
 
+    @property
+    def default_allowance(self) -> int:
+        """Credits a day where a guild has set none."""
+        return self._allowance
+
+    def terms_in_force(
+        self,
+        connection: Connection,
+        guild_id: int,
+        member_id: int,
+        now: datetime,
+        roles: Collection[int] | None,
+    ) -> CreditTerms:
+        """Return the terms of `available`: without roles, those last in force."""
+        account = AccountRepository(connection).find(guild_id, member_id)
+        if account is None or not account.period or roles is not None:
+            return self.terms(connection, guild_id, member_id, now, roles or ())
+        rules = AllowanceRepository(connection).rules(guild_id, member_id, ())
+        kind = kind_of(account.period)
+        return CreditTerms(
+            allowance=Allowance(amount=account.issued, period=kind, source=AllowanceSource.LAST),
+            period=period_at(now, kind, zone_of(rules.time_zone)),
+        )
+
     def available(
         self,
         connection: Connection,
@@ -133,9 +170,7 @@ class Ledger:
                 kept = self.available(connection, guild_id, kept_as, now, roles)
                 return replace(kept, member_id=member_id)
         if account is not None and account.period and roles is None:
-            zone = zone_of(AllowanceRepository(connection).rules(guild_id, member_id, ()).time_zone)
-            key = period_at(now, kind_of(account.period), zone).key
-            return open_period(account, key, account.issued)[0]
+            return self._continued(connection, account, now)[0]
         terms = self.terms(connection, guild_id, member_id, now, roles or ())
         account = account or Account(guild_id=guild_id, member_id=member_id)
         return self._opened(connection, account, terms)[0]
@@ -173,7 +208,7 @@ class Ledger:
         self.require(connection, account, terms, job.price)
         account, issued = issue_on_demand(account, job.price)
         for movement in issued:
-            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="unlimited allowance")
+            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=UNLIMITED_REASON)
         account, hold, movement = decide_hold(account, job.id, job.price, now, role_id=terms.role_id)
         insert_job()
         AccountRepository(connection).save(account)
@@ -204,7 +239,9 @@ class Ledger:
         """
         hold = LedgerRepository(connection).get_hold(job.id)
         account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
-        counts = hold.period == account.period or self._is_within(connection, account, job.created_at)
+        counts = hold.resets == account.resets and (
+            hold.period == account.period or self._is_within(connection, account, job.created_at)
+        )
         account, movement = decide_settlement(account, hold, charge, counts=counts)
         AccountRepository(connection).save(account)
         self._record(
@@ -264,12 +301,81 @@ class Ledger:
         reason: str,
         now: datetime,
     ) -> Account:
-        """Give a member credits without expiry and return the account."""
+        """Give a member credits without expiry and return the account.
+
+        Raises:
+            GrantTooLargeError: the member would have more than `MAX_CREDITS`, held ones included.
+        """
         account = self._lock(connection, guild_id, member_id)
+        room = MAX_CREDITS - account.granted - LedgerRepository(connection).held_grants(guild_id, member_id)
+        if amount > room:
+            raise GrantTooLargeError(room)
         account, movement = decide_grant(account, amount)
         AccountRepository(connection).save(account)
         self._record(connection, account, movement, now, actor=actor, reason=reason)
         return account
+
+    def take(
+        self,
+        connection: Connection,
+        *,
+        guild_id: int,
+        member_id: int,
+        amount: int,
+        actor: int,
+        reason: str,
+        now: datetime,
+    ) -> tuple[Account, int]:
+        """Take granted credits back, at most those there are.
+
+        Return the account and the number taken. Held credits stay with their jobs.
+
+        Raises:
+            NothingGrantedError: there is none to take.
+        """
+        account = self._lock(connection, guild_id, member_id)
+        if not account.granted:
+            raise NothingGrantedError(held=LedgerRepository(connection).held_grants(guild_id, member_id))
+        taken = min(amount, account.granted)
+        account, movement = decide_take(account, taken)
+        AccountRepository(connection).save(account)
+        self._record(connection, account, movement, now, actor=actor, reason=reason)
+        return account, taken
+
+    def reset(
+        self,
+        connection: Connection,
+        *,
+        guild_id: int,
+        member_id: int,
+        roles: Collection[int] | None,
+        actor: int,
+        reason: str,
+        now: datetime,
+    ) -> tuple[Account, int]:
+        """Give back the allowance used in this period.
+
+        Return the account and what was used. Without `roles`, the allowance is the one last in force.
+
+        Raises:
+            NothingUsedError: nothing of it is used.
+        """
+        account = self._lock(connection, guild_id, member_id)
+        if roles is None and account.period:
+            account, movements = self._continued(connection, account, now)
+        else:
+            terms = self.terms(connection, guild_id, member_id, now, roles or ())
+            account, movements = self._opened(connection, account, terms)
+        used = account.spent
+        if not used:
+            raise NothingUsedError
+        account, given = decide_reset(account)
+        AccountRepository(connection).save(account)
+        for movement in movements:
+            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="allowance")
+        for movement in given:
+            self._record(connection, account, movement, now, actor=actor, reason=reason)
+        return account, used
 
     def _open(
         self, connection: Connection, guild_id: int, member_id: int, terms: CreditTerms, now: datetime
@@ -290,11 +396,15 @@ class Ledger:
         In a new period, what jobs have spent since its begin counts: after a change of the time zone or of the kind of
         period, the old period was another.
         """
-        period, spent = terms.period, 0
+        return self._moved(connection, account, terms.period, terms.allowance.amount)
+
+    def _moved(
+        self, connection: Connection, account: Account, period: Period, allowance: int | None
+    ) -> tuple[Account, tuple[Movement, ...]]:
+        spent = 0
         if account.period and account.period != period.key:
-            ledger = LedgerRepository(connection)
-            spent = ledger.spent_allowance(account.guild_id, account.member_id, period.begin, period.end)
-        return open_period(account, period.key, terms.allowance.amount, spent=spent)
+            spent = LedgerRepository(connection).spent_allowance(account, period.begin, period.end)
+        return open_period(account, period.key, allowance, spent=spent)
 
     def _lock(self, connection: Connection, guild_id: int, member_id: int) -> Account:
         """Return the locked account. A returning member gets the old one back."""
@@ -304,6 +414,13 @@ class Ledger:
                 self._identity.restore(connection, member_id)
 
         return AccountRepository(connection).lock(guild_id, member_id, restore)
+
+    def _continued(
+        self, connection: Connection, account: Account, now: datetime
+    ) -> tuple[Account, tuple[Movement, ...]]:
+        """Return an account under the allowance last in force, as `_opened`."""
+        zone = zone_of(AllowanceRepository(connection).rules(account.guild_id, account.member_id, ()).time_zone)
+        return self._moved(connection, account, period_at(now, kind_of(account.period), zone), account.issued)
 
     def _is_within(self, connection: Connection, account: Account, at: datetime) -> bool:
         """Return whether a time is in the account's period or after it."""

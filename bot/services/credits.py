@@ -1,34 +1,45 @@
-"""A member's credits."""
+"""A member's balance and running jobs."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.allowances import Allowance
+from bot.domain.jobs import Job
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
 from db.database import Database
+from db.jobs import JobRepository
+
+MOST_RUNNING: Final = 5
+"""Jobs in progress that a balance names; it has one more if there are more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """A member's credits.
 
-    `allowance` is the rest of the period's allowance, renewed at `renews_at`. `granted` credits do not expire. `held`
-    is set aside for live jobs.
+    `left` is the rest of the period's `allowance`, of which `used` are spent or held; it is renewed at `renews_at`.
+    `granted` credits do not expire. `held` is set aside for `running` jobs.
     """
 
-    allowance: int
+    member_id: int
+    allowance: Allowance
+    left: int
+    used: int
     granted: int
     held: int
     renews_at: datetime
+    running: tuple[Job, ...] = ()
 
     @property
-    def available(self) -> int:
-        """Credits to spend: allowance and grants together."""
-        return self.allowance + self.granted
+    def available(self) -> int | None:
+        """Credits to spend, allowance and grants together; None if unlimited."""
+        return None if self.allowance.amount is None else self.left + self.granted
 
 
 class CreditService:
@@ -40,8 +51,10 @@ class CreditService:
         self._ledger = ledger
         self._clock = clock
 
-    async def balance(self, guild_id: int, member_id: int, roles: Collection[int]) -> Balance:
+    async def balance(self, guild_id: int, member_id: int, roles: Collection[int] | None) -> Balance:
         """Return the current balance of a member with these roles.
+
+        Without `roles`, the allowance is the one last in force.
 
         Raises:
             NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
@@ -51,13 +64,17 @@ class CreditService:
 
         def read(connection: Connection) -> Balance:
             self._access.check(connection, guild_id)
-            terms = self._ledger.terms(connection, guild_id, member_id, now, roles)
+            terms = self._ledger.terms_in_force(connection, guild_id, member_id, now, roles)
             account = self._ledger.available(connection, guild_id, member_id, now, roles)
             return Balance(
-                allowance=account.allowance,
+                member_id=member_id,
+                allowance=terms.allowance,
+                left=account.allowance,
+                used=account.spent,
                 granted=account.granted,
                 held=account.held,
                 renews_at=terms.period.end,
+                running=JobRepository(connection).list_live(guild_id, member_id, MOST_RUNNING + 1),
             )
 
         return await self._database.read(read)

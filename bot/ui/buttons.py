@@ -108,6 +108,16 @@ RESUME_ALL: Final = ButtonSpec("resumeall", N_("Resume"), discord.ButtonStyle.pr
 
 EVERYTHING: Final = "0" * 32
 """The target of the four buttons above: they are about nothing single."""
+LEDGER: Final = ButtonSpec("ledger", N_("History"))
+"""A member's movements of credits; the picture is the filter, the search the member. So are those of its pages."""
+LEDGER_NEWER: Final = ButtonSpec("ledgernewer", N_("Newer"))
+LEDGER_OLDER: Final = ButtonSpec("ledgerolder", N_("Older"))
+LEDGER_FILTER: Final = ButtonSpec("ledgerfilter", N_("All"))
+ALLOWANCES: Final = ButtonSpec("allowances", N_("All allowances"))
+"""The list of allowances; the picture is the page."""
+ALLOWANCE_SAVE: Final = ButtonSpec("allowsave", N_("Save"), discord.ButtonStyle.primary)
+"""The target of this is the change itself."""
+ALLOWANCE_CANCEL: Final = ButtonSpec("allowcancel", N_("Cancel"))
 
 OLDER_LOG: Final = ButtonSpec("logolder", N_("Older"))
 """The next page of the audit log; the target is its last entry, the picture its filter, the search its member."""
@@ -161,6 +171,13 @@ BUTTONS: Final = (
     OLDER_LOG,
     CANCEL_LISTED,
     CANCEL_ALL,
+    LEDGER,
+    LEDGER_NEWER,
+    LEDGER_OLDER,
+    LEDGER_FILTER,
+    ALLOWANCES,
+    ALLOWANCE_SAVE,
+    ALLOWANCE_CANCEL,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )
@@ -210,6 +227,15 @@ MENU: Final = "more"
 
 OPEN: Final = "open"
 """The action of the menu of an overview in `/history`; its values are jobs, its target is the first one."""
+
+ALLOWANCE_UNSET: Final = "allowunset"
+"""The action of the menu to remove allowances."""
+
+ALLOWANCE_OF: Final = "allowof"
+"""The action of the menu of members that explains their allowance."""
+
+NO_TARGET: Final = "0" * 32
+"""The target of what belongs to a whole server."""
 
 CARD_ACTIONS: Final = frozenset(
     {CANCEL.action, PROMPT.action, MENU, *(spec.action for spec in (*REMIX.values(), *PICTURE_REMIX.values()))}

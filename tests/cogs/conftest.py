@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import discord
 import pytest
 from simcord import interactions
 from simcord.http import client as transport
@@ -30,6 +31,16 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
         return record, {**payload, "authorizing_integration_owners": {"0": str(guild_id or 0)}}
 
     monkeypatch.setattr(interactions, "base_payload", base_payload)
+
+
+@pytest.fixture(autouse=True)
+def _counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patch the count of a role's members, which simcord does not serve."""
+
+    async def role_member_counts(guild: discord.Guild) -> dict[discord.Role, int]:
+        return dict.fromkeys(guild.roles, 3)
+
+    monkeypatch.setattr(discord.Guild, "role_member_counts", role_member_counts)
 
 
 @pytest.fixture

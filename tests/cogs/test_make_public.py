@@ -52,7 +52,7 @@ async def test_make_public_asks_then_posts_card_with_pictures(bot: BotHarness) -
     assert f"for <@{member.id}>" in shown
     assert "atelier-1.png" in shown
     assert "atelier-2.png" in shown
-    assert "left today" not in shown
+    assert " left" not in shown
     assert "posts it in the channel" not in shown
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
     assert bot.card(question) == [f"Everyone in the channel can see this now: {link}"]

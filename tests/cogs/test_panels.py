@@ -1,4 +1,4 @@
-"""`/credits`, `/status`, `/help` and `/studio admit`, on simcord."""
+"""`/status`, `/help` and `/studio admit`, on simcord."""
 
 import pytest
 from discord import AppCommandType
@@ -8,31 +8,6 @@ from simcord.backend.errors import SetupError
 from bot.domain.errors import NotAdmittedError, NotAllowedError
 from bot.domain.jobs import State
 from tests.cogs.bot_harness import BotHarness, panel, private
-
-
-async def test_balance_starts_with_spendable_credits(bot: BotHarness) -> None:
-    """Then the sources and the held credits."""
-    member = bot.member("member")
-    result = await member.slash(bot.channel, "credits balance")
-    assert panel(result) == [
-        "## 200 credits to spend",
-        "-# 200 left of today's allowance · resets <t:1772668800:R>",
-    ]
-
-    await bot.imagine(member, prompt="a fox")
-    result = await member.slash(bot.channel, "credits balance")
-    assert panel(result) == [
-        "## 188 credits to spend",
-        "-# 188 left of today's allowance · resets <t:1772668800:R>",
-        "-# 12 held for pictures in progress",
-    ]
-
-
-@pytest.mark.bot(admitted=frozenset({1}))
-async def test_balance_in_unadmitted_server_is_refused(bot: BotHarness) -> None:
-    bot.expected = [NotAdmittedError]
-    result = await bot.member("member").slash(bot.channel, "credits balance")
-    assert private(result).startswith("The studio is not open to this server yet.")
 
 
 async def test_status_shows_queue_and_providers(bot: BotHarness) -> None:
@@ -109,7 +84,12 @@ async def test_help_names_every_command_and_menu(bot: BotHarness) -> None:
     names += [each.name for each in bot.client.tree.get_commands(type=AppCommandType.message)]
     unnamed = [each for each in names if f"</{each}:" not in text and f"*{each}*" not in text]
     of_members = sorted(each for each in unnamed if not each.startswith("studio "))
-    assert of_members == ["help", "jobs cancel", "preset delete"]
+    assert of_members == [
+        *(f"credits {name}" for name in ("allowance", "grant", "reset", "take")),
+        "help",
+        "jobs cancel",
+        "preset delete",
+    ]
 
 
 @pytest.mark.bot(admitted=None)

@@ -111,8 +111,9 @@ async def test_private_setting_makes_card_ephemeral(bot: BotHarness) -> None:
     assert ephemeral(result)
     assert await bot.column("private") == [True]
     await bot.finish(result)
+    ids = {each.name: each.id for each in await bot.client.tree.fetch_commands()}
     assert bot.card(result)[-1].splitlines() == [
-        "-# 12 credits · 188 left today · 1\u00a0s",
+        f"-# 12 credits · 188 left · </credits history:{ids['credits']}> · 1\u00a0s",
         "-# *Make public* under *More…* posts it in the channel.",
     ]
     for_all = await bot.imagine(member, prompt="a fox", private=False)

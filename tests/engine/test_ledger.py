@@ -356,8 +356,8 @@ async def test_shortage_counts_granted_credits_in_open_holds(database: Database)
     with pytest.raises(InsufficientCreditsError) as caught:
         await hold_one(database, ledger, replace(make_job_for(), price=41))
     error = caught.value
-    assert (error.available, error.allowance, error.granted, error.exceeds_any_day) == (28, 10, 30, True)
+    assert (error.available, error.allowance, error.granted, error.exceeds_any_period) == (28, 10, 30, True)
     await end_one(database, ledger, job, 12)
     with pytest.raises(InsufficientCreditsError) as caught:
         await hold_one(database, ledger, replace(make_job_for(), price=38))
-    assert (caught.value.granted, caught.value.exceeds_any_day) == (28, False)
+    assert (caught.value.granted, caught.value.exceeds_any_period) == (28, False)

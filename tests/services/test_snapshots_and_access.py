@@ -54,7 +54,8 @@ async def test_balance_contains_allowance_grants_holds_and_renewal(services: Ser
     )
     await services.jobs.create(make_context(), make_request(images=2))
     balance = await services.credits.balance(GUILD, MEMBER, ())
-    assert (balance.available, balance.allowance, balance.granted, balance.held) == (226, 176, 50, 24)
+    assert (balance.available, balance.left, balance.used) == (226, 176, 24)
+    assert (balance.granted, balance.held, [job.price for job in balance.running]) == (50, 24, [24])
     assert balance.renews_at.isoformat() == "2026-03-15T00:00:00+00:00"
 
 
@@ -62,7 +63,7 @@ async def test_a_new_day_brings_a_new_allowance(services: ServiceHarness) -> Non
     """After midnight the whole allowance is there again."""
     await services.jobs.abandon((await services.jobs.create(make_context(), make_request())).job)
     services.clock.advance(24 * 3600)
-    assert (await services.credits.balance(GUILD, MEMBER, ())).allowance == 200
+    assert (await services.credits.balance(GUILD, MEMBER, ())).left == 200
 
 
 async def test_a_balance_where_there_is_none(open_services: Open) -> None:

@@ -7,11 +7,15 @@ import pytest
 
 import db.migrate
 import db.process_lock
+from bot.domain.allowances import PeriodKind
 from bot.domain.errors import (
     AccessError,
     AffordableOffer,
+    AllowanceMissingError,
+    AllowanceTargetError,
     AlreadyAskedError,
     AlreadyBegunError,
+    AmountError,
     AtelierError,
     BannedError,
     BanRefusedError,
@@ -20,7 +24,9 @@ from bot.domain.errors import (
     CannotPostError,
     ChannelGoneError,
     ConfirmationGoneError,
+    CreditChangeError,
     CreditsError,
+    CreditTargetError,
     DeletionRunningError,
     DuplicateInteractionError,
     EditOnlyError,
@@ -30,6 +36,7 @@ from bot.domain.errors import (
     ExportTooSoonError,
     FaultKind,
     FormGoneError,
+    GrantTooLargeError,
     ImageError,
     ImageGoneError,
     InputError,
@@ -46,6 +53,8 @@ from bot.domain.errors import (
     NoBanError,
     NotAdmittedError,
     NotAllowedError,
+    NothingGrantedError,
+    NothingUsedError,
     NotInServerError,
     NotOfferedError,
     OptionRangeError,
@@ -67,6 +76,7 @@ from bot.domain.errors import (
     StorageFullError,
     StudioClosedError,
     StudioPausedError,
+    TargetProblem,
     TooManyRequestsError,
     UnknownEffectError,
     UnknownModelError,
@@ -479,6 +489,77 @@ WORDED: list[tuple[AtelierError, str]] = [
         TooManyRequestsError(START),
         f"You did this very often within a minute.\nTry again <t:{START.timestamp():.0f}:R>.",
     ),
+    (
+        BudgetSpentError(renews_at=START, of_guild=True),
+        (
+            "This server's budget for this month is used up. Nothing was charged.\n"
+            f"It opens again <t:{START.timestamp():.0f}:R>."
+        ),
+    ),
+    (
+        InsufficientCreditsError(needed=24, available=0, renews_at=START, allowance=0),
+        "You get no credits here.\nAsk an admin of the server for an allowance or a grant.",
+    ),
+    (
+        InsufficientCreditsError(needed=24, available=10, renews_at=START, allowance=0, granted=10),
+        "This takes 24 credits, more than your granted 10: ask for fewer pictures or less detail.\nYou have 10 now.",
+    ),
+    (
+        InsufficientCreditsError(needed=24, available=10, renews_at=START, allowance=0, granted=30),
+        "This takes 24 credits and you have 10.\nThe rest of your granted credits is held for pictures in progress.",
+    ),
+    (
+        InsufficientCreditsError(
+            needed=720, available=12, renews_at=START, allowance=99, granted=5, period=PeriodKind.WEEK
+        ),
+        (
+            "This takes 720 credits, more than a week's 99 and your granted 5: ask for fewer pictures or less detail.\n"
+            f"You have 12 now. Your allowance resets <t:{START.timestamp():.0f}:R>."
+        ),
+    ),
+    (
+        InsufficientCreditsError(needed=720, available=12, renews_at=START, allowance=200, period=PeriodKind.MONTH),
+        (
+            "This takes 720 credits, more than a month's 200: ask for fewer pictures or less detail.\n"
+            f"You have 12 now. Your allowance resets <t:{START.timestamp():.0f}:R>."
+        ),
+    ),
+    (
+        AmountError("-5", lowest=1, highest=1_000_000_000),
+        "“\u2068\\-5\u2069” isn't a valid amount.\nIt takes a whole number from 1 to 1,000,000,000.",
+    ),
+    (
+        AmountError("1.000", lowest=0, highest=1_000_000_000, words=True),
+        (
+            "“\u20681\\.000\u2069” isn't a valid amount.\n"
+            "It takes a whole number up to 1,000,000,000 in digits alone, such as 1500; or `unlimited`, or `unset`."
+        ),
+    ),
+    (
+        AllowanceTargetError(has_amount=True),
+        "A role and a member cannot be set together.\nSet one, then the other.",
+    ),
+    (
+        AllowanceTargetError(has_amount=False),
+        "The amount is missing: a number, `unlimited` or `unset`.\nWithout any option, `/credits allowance` lists all.",
+    ),
+    (AllowanceMissingError(), "There is no such allowance to remove.\nSee all with `/credits allowance`."),
+    (CreditTargetError(TargetProblem.BOT), "Bots have no credits.\nChoose a member."),
+    (
+        CreditTargetError(TargetProblem.STRANGER),
+        "This person is not in this server, and never used the studio here.\nChoose a member of this server.",
+    ),
+    (GrantTooLargeError(0), "They have as many granted credits as an account can hold."),
+    (GrantTooLargeError(10), "That is more than an account can hold.\nGrant at most 10."),
+    (
+        NothingGrantedError(held=0),
+        "They have no granted credits to take.\nAn allowance is changed with `/credits allowance`.",
+    ),
+    (
+        NothingGrantedError(held=12),
+        "All of their granted credits (12) are held for pictures in progress.\nTry again when these are finished.",
+    ),
+    (NothingUsedError(), "Nothing of their allowance is used now, so there is nothing to give back."),
     (SearchGoneError(), "This search is no longer stored.\nRun `/history search:` again."),
     (
         ConfirmationGoneError(expired=True),
@@ -509,7 +590,16 @@ OURS = (
     db.process_lock.AlreadyRunningError,
     db.migrate.NewerDatabaseError,
 )
-BASES = (PresetError, RequestError, CreditsError, AccessError, JobError, LimitError, PrivacyError)
+BASES = (
+    AccessError,
+    CreditChangeError,
+    CreditsError,
+    JobError,
+    LimitError,
+    PresetError,
+    PrivacyError,
+    RequestError,
+)
 
 
 def concrete(error: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:

@@ -254,7 +254,7 @@ def test_balance_is_on_cards_for_the_member_only() -> None:
     for snapshot in ended:
         assert "176" not in "".join(texts(card(snapshot, 31, *files(len(snapshot.pictures)))))
         own = replace(snapshot, job=replace(snapshot.job, place=make_context(private=True)))
-        assert "176 left today" in "".join(texts(card(own, 31, *files(len(own.pictures)))))
+        assert "176 left" in "".join(texts(card(own, 31, *files(len(own.pictures)))))
 
 
 def test_card_with_four_images_has_one_gallery() -> None:
@@ -407,7 +407,7 @@ def test_direct_message_card_explains_itself() -> None:
     assert texts(view) == [
         "-# Your picture from <#800>: its card there could not be reached any more.",
         HEADING,
-        "-# 12 credits · 176 left today · 31\u00a0s · delivered by direct message",
+        "-# 12 credits · 176 left · 31\u00a0s · delivered by direct message",
     ]
     assert [url for url, _ in gallery(view)] == ["attachment://atelier-1.png"]
     assert labels(view) == ["Show prompt"]

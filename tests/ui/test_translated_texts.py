@@ -23,7 +23,6 @@ from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
 from bot.engine.health import ProviderHealth
 from bot.services.access import Admission
-from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.buttons import BUTTONS, ButtonSpec, MenuEntry, card_menu
 from bot.ui.command_options import model_choices, suggested_choices
@@ -33,7 +32,7 @@ from bot.ui.render.daily_report import daily_report
 from bot.ui.render.error_messages import error_message, failure, unexpected
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
-from bot.ui.render.panels import admitted_panel, balance_panel, budget_alert, help_panel, status_panel
+from bot.ui.render.panels import admitted_panel, budget_alert, help_panel, status_panel
 from tests.support.catalogue import BOTH, generation_request
 from tests.support.clock import START
 from tests.support.factories import make_job, make_request
@@ -183,8 +182,6 @@ HEALTH = [
 
 
 def test_panels_are_translated(folder: Path) -> None:
-    balance = Balance(allowance=5, granted=7, held=12, renews_at=START)
-    assert left(folder, lambda: balance_panel(balance)) == []
     for health in HEALTH:
         status = Status(
             providers=(health,),

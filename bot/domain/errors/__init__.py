@@ -15,6 +15,14 @@
     |  |- InsufficientCreditsError
     |  |- BudgetSpentError
     |  '- BudgetLimitError     a limit of a server's budget that cannot be set
+    |- CreditChangeError       an admin's change of credits is impossible
+    |  |- AmountError          not a number of credits, or out of its range
+    |  |- AllowanceMissingError  no entry to remove
+    |  |- AllowanceTargetError  a role and a member together, or no amount
+    |  |- CreditTargetError    a bot, or not a member of this server
+    |  |- GrantTooLargeError   more than an account holds
+    |  |- NothingGrantedError  no granted credit to take
+    |  '- NothingUsedError     nothing of the allowance to give back
     |- AccessError
     |  |- NotInServerError     outside a server
     |  |- NotAdmittedError     the operator has not admitted this server
@@ -82,6 +90,17 @@ from bot.domain.errors.access import (
 )
 from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
+from bot.domain.errors.credit_changes import (
+    AllowanceMissingError,
+    AllowanceTargetError,
+    AmountError,
+    CreditChangeError,
+    CreditTargetError,
+    GrantTooLargeError,
+    NothingGrantedError,
+    NothingUsedError,
+    TargetProblem,
+)
 from bot.domain.errors.credits import (
     AffordableOffer,
     BudgetLimitError,
@@ -136,8 +155,11 @@ from bot.domain.errors.requests import (
 __all__ = [
     "AccessError",
     "AffordableOffer",
+    "AllowanceMissingError",
+    "AllowanceTargetError",
     "AlreadyAskedError",
     "AlreadyBegunError",
+    "AmountError",
     "AtelierError",
     "BanRefusedError",
     "BannedError",
@@ -146,6 +168,8 @@ __all__ = [
     "CannotPostError",
     "ChannelGoneError",
     "ConfirmationGoneError",
+    "CreditChangeError",
+    "CreditTargetError",
     "CreditsError",
     "DeletionRunningError",
     "DuplicateInteractionError",
@@ -156,6 +180,7 @@ __all__ = [
     "ExportTooSoonError",
     "FaultKind",
     "FormGoneError",
+    "GrantTooLargeError",
     "ImageError",
     "ImageGoneError",
     "ImageProblem",
@@ -176,6 +201,8 @@ __all__ = [
     "NotAllowedError",
     "NotInServerError",
     "NotOfferedError",
+    "NothingGrantedError",
+    "NothingUsedError",
     "OptionRangeError",
     "PresetError",
     "PresetLimitError",
@@ -195,6 +222,7 @@ __all__ = [
     "StorageFullError",
     "StudioClosedError",
     "StudioPausedError",
+    "TargetProblem",
     "TooManyRequestsError",
     "UnknownEffectError",
     "UnknownModelError",

@@ -68,14 +68,14 @@ class InsufficientCreditsError(CreditsError):
         self.offer: AffordableOffer | None = None
 
     @property
-    def most_in_a_day(self) -> int | None:
-        """The most credits of the member in any day, if known."""
+    def most_in_a_period(self) -> int | None:
+        """The most credits of the member in any period, if known."""
         return None if self.allowance is None else self.allowance + self.granted
 
     @property
-    def exceeds_any_day(self) -> bool:
+    def exceeds_any_period(self) -> bool:
         """True if no later allowance covers the price."""
-        return self.most_in_a_day is not None and self.needed > self.most_in_a_day
+        return self.most_in_a_period is not None and self.needed > self.most_in_a_period
 
 
 class BudgetSpentError(CreditsError):

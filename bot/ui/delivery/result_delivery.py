@@ -67,7 +67,7 @@ class ResultDelivery:
 
     `soft_deadline` is in seconds; `actions` are what this studio can do with a finished picture. `prices` returns what
     the actions on a job's card cost, `alternatives` returns other models for a failed job. `outside`
-    allows them in direct messages.
+    allows them in direct messages. `command_ids` are Discord's, for links.
     """
 
     def __init__(
@@ -82,7 +82,9 @@ class ResultDelivery:
         prices: Callable[[str], Awaitable[Mapping[Action, int]]],
         alternatives: Callable[[Job], Sequence[Alternative]] = lambda _: (),
         outside: bool = False,
+        command_ids: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
+        self._command_ids = command_ids
         self._card_store = card_store
         self._image_service = image_service
         self._messages = messages
@@ -123,6 +125,7 @@ class ResultDelivery:
                 direct=direct,
                 copy=copy,
                 inputs=inputs,
+                command_ids=self._command_ids(),
             )
 
     async def show(self, job: Job, view: ui.LayoutView, files: Attachments | None = None) -> None:

@@ -8,6 +8,7 @@ from discord import AppCommandOptionType, app_commands
 
 from bot.domain.options import OPTIONS
 
+_LEFT_TO_DOMAIN: Final = frozenset({*OPTIONS, "amount"})
 _TYPES: Final[Mapping[AppCommandOptionType, tuple[type, ...]]] = {
     AppCommandOptionType.string: (str,),
     AppCommandOptionType.integer: (int,),
@@ -27,7 +28,7 @@ class OddValueError(app_commands.AppCommandError):
 def check_values(interaction: discord.Interaction[Any]) -> None:
     """Check the options of a slash command against its registration.
 
-    The ranges of image options are left to the domain, which names the valid ones.
+    The ranges of image options and of amounts are left to the domain, which names the valid ones.
 
     Raises:
         OddValueError: an option is unknown, or its value has another type or is out of range.
@@ -47,7 +48,7 @@ def _is_taken(parameter: app_commands.Parameter, value: object) -> bool:
         return not isinstance(value, discord.Object)  # a member, role or channel that Discord did not describe
     if not isinstance(value, kinds) or isinstance(value, bool) is not (bool in kinds):
         return False
-    if parameter.name in OPTIONS:
+    if parameter.name in _LEFT_TO_DOMAIN:
         return True
     size = len(value) if isinstance(value, str) else value
     if isinstance(size, int | float):

@@ -139,7 +139,7 @@ class ComponentRegistry:
 def _is_offered(interaction: discord.Interaction[Any], custom_id: str) -> bool:
     """Return whether a pressed menu offers the selected values.
 
-    A press may be forged. A button offers and selects nothing.
+    A press may be forged. A button offers and selects nothing; a menu of members offers all.
     """
     menus = [
         component
@@ -148,7 +148,7 @@ def _is_offered(interaction: discord.Interaction[Any], custom_id: str) -> bool:
     ]
     selected = selected_values(interaction)
     return all(
-        set(selected) <= {option.value for option in menu.options}
+        (menu.type is not discord.ComponentType.string_select or set(selected) <= {each.value for each in menu.options})
         and menu.min_values <= len(selected) <= menu.max_values
         for menu in menus
     )

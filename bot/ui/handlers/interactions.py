@@ -66,6 +66,17 @@ def is_admin(interaction: discord.Interaction[Any]) -> bool:
     return guild_of(interaction) != 0 and interaction.permissions.manage_guild
 
 
+def require_admin(interaction: discord.Interaction[Any]) -> int:
+    """Return the server in which the member may change the studio.
+
+    Raises:
+        NotAllowedError: there is none, or they may not.
+    """
+    if not is_admin(interaction):
+        raise NotAllowedError(LazyText("an admin of this server"))
+    return guild_of(interaction)
+
+
 def context_of(interaction: discord.Interaction[Any], *, private: bool = False) -> InteractionContext:
     """Return the place of an interaction; see `guild_of`.
 

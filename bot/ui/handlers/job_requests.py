@@ -140,7 +140,7 @@ class JobRequests:
                     await self._acknowledge(interaction, created)
         except InsufficientCreditsError as error:
             (refused,) = resolved
-            error.remedy = remedy(refused.request, error.most_in_a_day or 0, self._catalogue)
+            error.remedy = remedy(refused.request, error.most_in_a_period or 0, self._catalogue)
             error.offer = await self._offer(contexts[refused.private], refused.request, origin, error.available)
             raise
         except (ModelClosedError, UnknownModelError) as error:

@@ -14,7 +14,7 @@ from bot.domain.options import OPTIONS
 from bot.domain.terms import parse_term
 from bot.services.moderation import ModerationService, Target
 from bot.ui.handlers.component_registry import picture_of, search_id_of
-from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.interactions import actor_of, require_admin
 from bot.ui.render.moderation_panels import (
     LOG_KINDS,
     banned_panel,
@@ -143,17 +143,6 @@ def require_moderator(interaction: discord.Interaction[Any]) -> int:
     if not actor.moderator and not interaction.permissions.manage_guild:
         raise NotAllowedError(LazyText("a moderator"))
     return actor.guild_id
-
-
-def require_admin(interaction: discord.Interaction[Any]) -> int:
-    """Return the guild of an admin.
-
-    Raises:
-        NotAllowedError: the member lacks Manage Server.
-    """
-    if not interaction.permissions.manage_guild:
-        raise NotAllowedError(LazyText("an admin of this server"))
-    return actor_of(interaction).guild_id
 
 
 async def _answer(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> None:

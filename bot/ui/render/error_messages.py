@@ -11,8 +11,9 @@ from bot.domain.errors import (
     AlreadyBegunError,
     AtelierError,
     BudgetLimitError,
-    BudgetSpentError,
     ConfirmationGoneError,
+    CreditChangeError,
+    CreditsError,
     EditOnlyError,
     EmptyPresetError,
     ExclusiveOptionsError,
@@ -39,7 +40,6 @@ from bot.domain.errors import (
     PromptError,
     PromptProblem,
     QueueFullError,
-    Remedy,
     RequestError,
     SearchGoneError,
     SearchRunningError,
@@ -60,6 +60,7 @@ from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.access_messages import access_message
 from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.budget_words import budget_limit_refusal
+from bot.ui.render.credit_errors import credit_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
@@ -109,13 +110,10 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
         case PrivacyError():
             return _privacy(error)
-        case InsufficientCreditsError():
-            return _too_expensive(error)
-        case BudgetSpentError():
-            what = _("The studio's budget for this month is used up.")
-            return nothing_charged(what, _("It opens again {when}.").format(when=ago(error.renews_at)))
         case BudgetLimitError():
             return in_lines(*budget_limit_refusal(error))
+        case CreditsError() | CreditChangeError():
+            return credit_refusal(error)
         case AccessError():
             return access_message(error)
         case QueueFullError():
@@ -162,36 +160,6 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             )
         case _:
             return None
-
-
-# Translators: after "This takes 720 credits, more than a day's 200:".
-_REMEDIES: Final = {
-    Remedy.FEWER: N_("ask for fewer pictures."),
-    Remedy.LESS_DETAIL: N_("ask for less detail."),
-    Remedy.EITHER: N_("ask for fewer pictures or less detail."),
-    Remedy.BOTH: N_("ask for fewer pictures and less detail."),
-    Remedy.NONE: N_("choose a cheaper model or fewer options."),
-}
-
-
-def _too_expensive(error: InsufficientCreditsError) -> str:
-    """Return the words for a price beyond the balance, or beyond a day."""
-    needed, available = in_credits(error.needed), number(error.available)
-    resets = _("Your allowance resets {when}.").format(when=ago(error.renews_at))
-    if not error.exceeds_any_day:
-        what = _("This takes {credits} and you have {available}.").format(credits=needed, available=available)
-        return f"{what}\n{resets}"
-    if error.granted:
-        what = _("This takes {credits}, more than a day's {allowance} and your granted {granted}:")
-    else:
-        what = _("This takes {credits}, more than a day's {allowance}:")
-    what = what.format(credits=needed, allowance=number(error.allowance or 0), granted=number(error.granted))
-    what = f"{what} {_(_REMEDIES[error.remedy])}"
-    if error.remedy is Remedy.NONE:
-        return what
-    if error.offer is not None:
-        return f"{what}\n{_('You have {available} now.').format(available=available)}"
-    return f"{what}\n{_('You have {available} now.').format(available=available)} {resets}"
 
 
 def affordable_button(offer: AffordableOffer) -> ui.Button[ui.LayoutView]:

@@ -86,6 +86,11 @@ def ago(moment: datetime) -> str:
     return f"<t:{int(moment.timestamp())}:R>"
 
 
+def moment(when: datetime) -> str:
+    """Return Discord's mark for a date and time in each reader's zone."""
+    return f"<t:{int(when.timestamp())}:f>"
+
+
 def seconds(duration: float) -> str:
     """Return "31 s" or "2 min 5 s", with no-break spaces."""
     minutes, rest = divmod(max(1, round(duration)), 60)
@@ -149,6 +154,10 @@ def channel_list(channel_ids: Sequence[int]) -> str:
 
 
 def command_link(name: str, command_ids: Mapping[str, int]) -> str:
-    """Return a link to a command, or its name if its id is unknown."""
+    """Return a link to a command, or its name if its id is unknown.
+
+    Underscores separate a group from its command.
+    """
+    name = name.replace("_", " ")
     number_ = command_ids.get(name.partition(" ")[0])
     return f"`/{name}`" if number_ is None else f"</{name}:{number_}>"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 import discord
@@ -24,6 +25,7 @@ from bot.ui.render.formatting import (
     about,
     ago,
     alternative,
+    command_link,
     escaped,
     in_credits,
     number,
@@ -70,6 +72,7 @@ def job_card(
     direct: bool = False,
     copy: bool = False,
     inputs: Sequence[str] = (),
+    command_ids: Mapping[str, int] = MappingProxyType({}),
 ) -> ui.LayoutView:
     """Return the card. `files` are its attached images, in order.
 
@@ -77,8 +80,9 @@ def job_card(
     `actions` are the possible remixes, `prices` what they cost for one picture. `alternatives` are the models for
     another try of a job without a model. `direct` is for a direct message
     instead of the card: it gives the reason and always has a button, to recognize the message by. `copy` is for a
-    direct message besides the card. The view is a payload, not a listener: it is stopped, so discord.py keeps nothing
-    of it in memory. Presses arrive by their custom ids, in `ComponentRegistry`.
+    direct message besides the card. `command_ids` are Discord's, for the link on a private receipt. The view is a
+    payload, not a listener: it is stopped, so discord.py keeps nothing of it in memory. Presses arrive by their custom
+    ids, in `ComponentRegistry`.
     """
     job = snapshot.job
     late = not job.state.ended and now - job.created_at > timedelta(seconds=soft_deadline)
@@ -90,7 +94,7 @@ def job_card(
         container.add_item(gallery(job, files))
     if inputs:
         container.add_item(_input_gallery(inputs))
-    container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct)))
+    container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct, ids=command_ids)))
     closes = job.card_closes_at
     if not job.state.ended and not direct and closes is not None and now >= closes:
         container.add_item(ui.TextDisplay(f"-# {_last_words()}"))
@@ -277,11 +281,13 @@ def option_words(spec: OptionSpec, typed: Any, *, escape: bool) -> str:
     return _(spec.card(escaped(typed) if escape else typed))
 
 
-def _state_text(snapshot: Snapshot, *, late: bool, files: Sequence[Attached], direct: bool) -> str:
+def _state_text(
+    snapshot: Snapshot, *, late: bool, files: Sequence[Attached], direct: bool, ids: Mapping[str, int]
+) -> str:
     job = snapshot.job
     match job.state:
         case State.DONE:
-            return "\n".join([_receipt(snapshot, files, direct=direct), *input_notes(job.request.inputs)])
+            return "\n".join([_receipt(snapshot, files, direct=direct, ids=ids), *input_notes(job.request.inputs)])
         case State.FAILED | State.LOST:
             why, next_step = input_failure(job) or failure(job.fault)
             return f"{why}\n{_returned(snapshot, direct=direct)} {next_step}"
@@ -378,7 +384,7 @@ def _last_words() -> str:
 def _returned(snapshot: Snapshot, *, direct: bool) -> str:
     job = snapshot.job
     if snapshot.available is not None and _is_for_member_only(job, direct=direct):
-        said = _("Nothing was charged: {credits} returned, {left} left today.")
+        said = _("Nothing was charged: {credits} returned, {left} left.")
         return said.format(credits=in_credits(job.price), left=number(snapshot.available))
     return _("Nothing was charged: {credits} returned.").format(credits=in_credits(job.price))
 
@@ -405,14 +411,16 @@ def provider_credit(name: str) -> str:
     return _("by {provider}").format(provider=name)
 
 
-def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> str:
+def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool, ids: Mapping[str, int]) -> str:
     job = snapshot.job
     charged = job.charged or 0
     parts = [in_credits(charged)] if charged == job.price else settlement(job.price, charged)
     if job.request.keeps_picture:
         parts = [*(f"{each.file.width} × {each.file.height}" for each in snapshot.pictures[:1]), *parts]
     if snapshot.available is not None and _is_for_member_only(job, direct=direct):
-        parts.append(_("{count} left today").format(count=number(snapshot.available)))
+        parts.append(_("{count} left").format(count=number(snapshot.available)))
+    if job.place.private and job.place.guild_id and not direct:
+        parts.append(command_link("credits_history", ids))
     if job.finished_at is not None:
         parts.append(seconds((job.finished_at - job.created_at).total_seconds()))
     if direct:

@@ -51,6 +51,11 @@ _ACTIONS: Final = {
     "pause.end": N_("ended the pause of the studio"),
     "access.allow": N_("allowed"),
     "access.remove": N_("removed the rule for"),
+    "credits.grant": N_("granted credits to"),
+    "credits.take": N_("took credits back from"),
+    "credits.reset": N_("gave the used allowance back to"),
+    "allowance.set": N_("set the allowance of"),
+    "allowance.remove": N_("removed the allowance of"),
 }
 _SCOPES: Final = {BanScope.STUDIO: N_("the studio"), BanScope.SHARING: N_("sharing")}
 
@@ -117,7 +122,7 @@ def log_line(entry: AuditEntry) -> str:
     words = _ACTIONS.get(entry.action)
     action = entry.action.replace(".", " ").replace("_", " ") if words is None else _(words)
     parts = [ago(entry.at), f"**{_person(entry.actor_id)}** {action}"]
-    parts[-1] += f" {_target(entry)}" if entry.target_id is not None else ""
+    parts[-1] += f" {_target(entry)}" if entry.target_id is not None or _is_for_all(entry) else ""
     small = [*_values(entry.detail), *([escaped(cut(entry.reason, _REASON_SHOWN))] if entry.reason else [])]
     return "\n".join([" · ".join(parts), *([f"-# {' · '.join(small)}"] if small else [])])
 
@@ -129,9 +134,15 @@ def _person(member_id: int) -> str:
 
 
 def _target(entry: AuditEntry) -> str:
+    if _is_for_all(entry):
+        return _("everyone")
     if entry.action.startswith("access.") or entry.detail.get("target") == "role":
         return f"<@&{entry.target_id}>"
     return _person(entry.target_id or 0)
+
+
+def _is_for_all(entry: AuditEntry) -> bool:
+    return entry.target_id is None and entry.action.startswith("allowance.")
 
 
 def _values(detail: Mapping[str, Any]) -> Iterator[str]:

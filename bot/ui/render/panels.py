@@ -1,4 +1,4 @@
-"""Panels of `/credits`, `/status` and `/help`."""
+"""Panels of `/status` and `/help`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from bot.domain.options import OPTIONS
 from bot.engine.health import ProviderHealth
 from bot.providers.registry import display_name
 from bot.services.access import Admission
-from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import ago, command_link, escaped, in_credits, number, usually
@@ -29,6 +28,7 @@ _NAMED_COMMANDS: Final = (
     "blend",
     "history",
     "credits_balance",
+    "credits_history",
     "status",
     "settings_set",
     "settings_show",
@@ -42,18 +42,6 @@ _NAMED_COMMANDS: Final = (
 _LONGEST_HELP: Final = 3950
 _ROOM_FOR_COUNT: Final = 40
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
-
-
-def balance_panel(balance: Balance) -> ui.LayoutView:
-    """Return the available credits first, then their sources."""
-    lines = ["## " + _("{credits} to spend").format(credits=in_credits(balance.available))]
-    left = _("{count} left of today's allowance · resets {when}")
-    lines.append("-# " + left.format(count=number(balance.allowance), when=ago(balance.renews_at)))
-    if balance.granted:
-        lines.append("-# " + _("{count} granted, which do not expire").format(count=number(balance.granted)))
-    if balance.held:
-        lines.append("-# " + _("{count} held for pictures in progress").format(count=number(balance.held)))
-    return _panel("\n".join(lines), GREEN if balance.available else AMBER)
 
 
 def status_panel(status: Status, provider_name: Callable[[str], str] = display_name) -> ui.LayoutView:
@@ -196,7 +184,7 @@ def help_panel(
         if edits and mentions
         else "",
         _("{blend} makes one picture of two to four, for the price of an edit.") if edits else "",
-        _("{credits_balance} shows what you can spend, {status} how busy the studio is."),
+        _("{credits_balance} shows what you can spend, {credits_history} where it went, {status} how busy it is."),
         _("{jobs_list} lists what is in progress and cancels it."),
         _("{settings_set} changes your own defaults, and {settings_show} lists them."),
         _("{privacy_export} sends you what is stored about you, {privacy_delete} deletes it."),

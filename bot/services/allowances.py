@@ -1,0 +1,203 @@
+"""Allowances of a server, its roles and members, as its admins set them."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from bot.domain.allowances import Allowance, AllowanceChange, AllowanceEntry, candidates_of
+from bot.domain.amounts import UNLIMITED
+from bot.domain.audit_log import AuditEntry
+from bot.domain.errors import AllowanceMissingError
+from bot.engine.clock import Clock
+from bot.engine.ledger import SYSTEM_ACTOR, Ledger
+from bot.services.access import AccessService
+from db.allowances import AllowanceRepository
+from db.audit_log import AuditLogRepository
+from db.database import Database
+
+_ROLE_GONE: Final = "role deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowanceList:
+    """All entries of a server: everyone's, then roles, then members.
+
+    `default` is the operator's allowance a day, for a server without an entry for everyone.
+    """
+
+    entries: tuple[AllowanceEntry, ...]
+    default: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowancePreview:
+    """A change before it is saved.
+
+    `before` is the entry in force, if any. `guild_budget` is the most that the server's jobs may cost in a month, None
+    if unlimited.
+    """
+
+    change: AllowanceChange
+    before: AllowanceEntry | None
+    default: int
+    guild_budget: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The allowance of a member, and all entries for them.
+
+    `used` are the credits of it that are spent or held.
+    """
+
+    member_id: int
+    allowance: Allowance
+    candidates: tuple[AllowanceEntry, ...]
+    used: int
+    granted: int
+
+
+class AllowanceService:
+    """Allowances of a server, each change in the audit log.
+
+    Callers check the rights of the actor; actor 0 is the operator.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        ledger: Ledger,
+        access: AccessService,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._access = access
+        self._clock = clock
+        self._new_id = new_id
+
+    async def list(self, guild_id: int) -> AllowanceList:
+        """Return all entries; raises as `preview` does."""
+
+        def read(connection: Connection) -> AllowanceList:
+            self._access.check(connection, guild_id)
+            entries = AllowanceRepository(connection).list(guild_id)
+            return AllowanceList(entries=entries, default=self._ledger.default_allowance)
+
+        return await self._database.read(read)
+
+    async def preview(self, guild_id: int, change: AllowanceChange) -> AllowancePreview:
+        """Return a change with the entry in force.
+
+        Raises:
+            NotInServerError: `guild_id` is 0.
+            NotAdmittedError: the guild is not admitted.
+            AllowanceMissingError: there is no entry to remove.
+        """
+        now = self._clock.now()
+
+        def read(connection: Connection) -> AllowancePreview:
+            self._access.check(connection, guild_id)
+            before = _entry_before(connection, guild_id, change)
+            terms = self._ledger.terms(connection, guild_id, 0, now, ())
+            return AllowancePreview(
+                change=change,
+                before=before,
+                default=self._ledger.default_allowance,
+                guild_budget=terms.guild_budget,
+            )
+
+        return await self._database.read(read)
+
+    async def apply(self, guild_id: int, change: AllowanceChange, *, actor_id: int, reason: str = "") -> None:
+        """Store or remove an entry; raises as `preview` does."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> None:
+            self._access.check(connection, guild_id)
+            before = _entry_before(connection, guild_id, change)
+            self._write(connection, guild_id, change, before, actor_id=actor_id, reason=reason, now=now)
+
+        await self._database.write(write)
+
+    async def forget_role(self, guild_id: int, role_id: int) -> None:
+        """Remove the entry of a deleted role, if it has one."""
+        now = self._clock.now()
+
+        def write(connection: Connection) -> None:
+            entry = AllowanceRepository(connection).find(guild_id, role_id=role_id)
+            if entry is not None:
+                change = AllowanceChange(entry=entry, removes=True)
+                self._write(connection, guild_id, change, entry, actor_id=SYSTEM_ACTOR, reason=_ROLE_GONE, now=now)
+
+        await self._database.write(write)
+
+    async def explain(self, guild_id: int, member_id: int, roles: Collection[int]) -> Explanation:
+        """Return a member's allowance and all entries for them."""
+        now = self._clock.now()
+
+        def read(connection: Connection) -> Explanation:
+            self._access.check(connection, guild_id)
+            entries = AllowanceRepository(connection).list(guild_id)
+            account = self._ledger.available(connection, guild_id, member_id, now, roles)
+            return Explanation(
+                member_id=member_id,
+                allowance=self._ledger.terms(connection, guild_id, member_id, now, roles).allowance,
+                candidates=candidates_of(entries, member_id, roles),
+                used=account.spent,
+                granted=account.granted,
+            )
+
+        return await self._database.read(read)
+
+    def _write(
+        self,
+        connection: Connection,
+        guild_id: int,
+        change: AllowanceChange,
+        before: AllowanceEntry | None,
+        *,
+        actor_id: int,
+        reason: str,
+        now: datetime,
+    ) -> None:
+        entry, repository = change.entry, AllowanceRepository(connection)
+        if change.removes:
+            repository.remove(guild_id, role_id=entry.role_id, member_id=entry.member_id)
+        else:
+            repository.set(guild_id, entry)
+        AuditLogRepository(connection).add(
+            AuditEntry(
+                id=self._new_id(),
+                guild_id=guild_id,
+                actor_id=actor_id,
+                action="allowance.remove" if change.removes else "allowance.set",
+                target_id=entry.member_id or entry.role_id or None,
+                detail={
+                    "target": entry.source,
+                    "allowance": {"before": _value(before), "after": None if change.removes else _value(entry)},
+                },
+                reason=reason,
+                at=now,
+            )
+        )
+
+
+def _entry_before(connection: Connection, guild_id: int, change: AllowanceChange) -> AllowanceEntry | None:
+    entry = change.entry
+    before = AllowanceRepository(connection).find(guild_id, role_id=entry.role_id, member_id=entry.member_id)
+    if before is None and change.removes:
+        raise AllowanceMissingError
+    return before
+
+
+def _value(entry: AllowanceEntry | None) -> str | None:
+    """Return an allowance as the audit log has it."""
+    if entry is None:
+        return None
+    return UNLIMITED if entry.amount is None else f"{entry.amount} a {entry.period}"
