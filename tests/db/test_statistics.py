@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, event, update
 
 from bot.domain.costs import Cost, CostSource, Currency
 from bot.domain.jobs import Job, Outcome, State
@@ -123,6 +123,28 @@ async def test_credits_are_counted_by_the_role_of_their_allowance(database: Data
         RoleCredits(role_id=0, jobs=1, credits=2),
         RoleCredits(role_id=None, jobs=1, credits=1),
     )
+
+
+async def test_statistics_of_a_server_read_its_period_alone(sqlite_database: Database) -> None:
+    """All passes over the jobs use the index by time."""
+    period, asked = Period.until(NOON, 30), list[tuple[str, Any]]()
+
+    def plans(connection: Connection) -> list[str]:
+        def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", note)
+        read_statistics(connection, period, guild_id=GUILD, with_money=True)
+        event.remove(connection, "before_cursor_execute", note)
+        return [
+            row[3]
+            for statement, parameters in asked
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+    lines = [line for line in await sqlite_database.read(plans) if " jobs " in line]
+    assert len(lines) == 6
+    assert {line.partition(" (")[0] for line in lines} == {"SEARCH jobs USING INDEX ix_jobs_community_id_created_at"}
 
 
 async def test_all_servers_together_have_the_sum(database: Database) -> None:

@@ -144,6 +144,14 @@ async def test_admin_sees_no_money_of_the_operator(system: SystemHarness) -> Non
     assert media(refused) == []
 
 
+async def test_statistics_for_members_are_refused(system: SystemHarness) -> None:
+    """Also if a server lets everybody use the command."""
+    call = await system.discord.actor("member").slash("studio stats", unchecked=True)
+    answer = await call.wait_until(lambda message: bool(text(message)))
+    assert answer.ephemeral
+    assert "a moderator" in text(answer)
+
+
 async def test_statistics_asked_for_all_the_time_are_refused(system: SystemHarness) -> None:
     owner = system.discord.actor("owner")
     for _ in range(6):

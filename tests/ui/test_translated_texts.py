@@ -4,7 +4,7 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from bot.domain.images import InputImage
 from bot.domain.jobs import Action, Delivery, Snapshot, State
 from bot.domain.options import OPTIONS
 from bot.domain.quotes import quotes
+from bot.domain.statistics import StatisticsChart
 from bot.engine.health import ProviderHealth
 from bot.services.access import Admission
 from bot.services.status import Status
@@ -33,6 +34,9 @@ from bot.ui.render.error_messages import error_message, failure, unexpected
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
 from bot.ui.render.panels import admitted_panel, budget_alert, help_panel, status_panel
+from bot.ui.render.statistics_charts import charts_of
+from bot.ui.render.statistics_numbers import Names
+from bot.ui.render.statistics_panel import no_statistics_panel, statistics_panel
 from tests.support.catalogue import BOTH, generation_request
 from tests.support.clock import START
 from tests.support.factories import make_job, make_request
@@ -41,6 +45,7 @@ from tests.ui.test_daily_report import BAD_DAY, FINE
 from tests.ui.test_error_messages import WORDED
 from tests.ui.test_history import job, page, received, stored
 from tests.ui.test_job_card import LIVE_CARDS, SOFT, done, files
+from tests.ui.test_statistics import offer, statistics
 from tests.ui.view_reader import labels, texts
 
 PROMPT = "a lighthouse at dusk"
@@ -105,6 +110,33 @@ def test_card_with_images_is_translated(folder: Path, asked: int, reencoded: tup
     snapshot = done(min(asked, 3), asked=asked)
     assert left(folder, lambda: job_card(snapshot, START, SOFT, files(asked, *reencoded), direct=direct)) == []
     assert left(folder, lambda: job_card(snapshot, START, SOFT, files(1, 1), direct=direct)) == []
+
+
+def test_statistics_are_translated(folder: Path) -> None:
+    """In the answer, in the pictures and in their descriptions."""
+    numbers = statistics(money=(offer("1", "1", 40, "0", own=60, unpriced=1),))
+    numbers = replace(numbers, days=tuple(replace(day, models={"1": day.total}) for day in numbers.days))
+    names = Names(provider=lambda name: name)
+    with use_locale("de", folder):
+        charts = charts_of(numbers, StatisticsChart.OVERVIEW, names)
+    said = [each for chart in charts for each in (chart.description, *words_of(chart.chart))]
+    assert [word for text in said for word in english(text)] == []
+    for filenames in (["1"], None):
+        assert left(folder, lambda shown=filenames: statistics_panel(numbers, ["1"], shown)) == []  # type: ignore[misc]
+    assert left(folder, lambda: statistics_panel(numbers, [], [])) == []
+    assert left(folder, lambda: no_statistics_panel(numbers)) == []
+
+
+def words_of(chart: Any) -> Iterator[str]:
+    """Yield all texts of a chart."""
+    if isinstance(chart, str):
+        yield chart
+    elif isinstance(chart, tuple):
+        for each in chart:
+            yield from words_of(each)
+    elif is_dataclass(chart):
+        for each in fields(chart):
+            yield from words_of(getattr(chart, each.name))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])

@@ -7,12 +7,11 @@ from typing import Any, Final
 import discord
 
 from bot.charts.drawer import ChartDrawer, DrawingError
-from bot.domain.errors import NotAllowedError
-from bot.domain.lazy_text import LazyText
 from bot.domain.statistics import Statistics, StatisticsChart
 from bot.services.statistics import StatisticsService
 from bot.ui.delivery.member_names import find_names
-from bot.ui.handlers.interactions import guild_of
+from bot.ui.handlers.interactions import require_owner
+from bot.ui.handlers.moderation import require_moderator
 from bot.ui.render.statistics_charts import DescribedChart, charts_of
 from bot.ui.render.statistics_csv import CSV_FILE, csv_text
 from bot.ui.render.statistics_numbers import Names
@@ -39,15 +38,16 @@ class StatisticsHandlers:
         Raises the errors of `StatisticsService.get`.
 
         Raises:
-            NotAllowedError: costs are for the application's owner.
+            NotAllowedError: the member is no moderator, or asks for costs and is not the application's owner.
         """
+        guild_id = require_moderator(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        is_owner = False
-        if which in (StatisticsChart.OVERVIEW, StatisticsChart.COST):
-            is_owner = await interaction.client.is_owner(interaction.user)
-        if which is StatisticsChart.COST and not is_owner:
-            raise NotAllowedError(LazyText("the bot's owner"))
-        statistics = await self._statistics.get(guild_of(interaction), days, with_money=is_owner)
+        with_money = which is StatisticsChart.COST
+        if with_money:
+            await require_owner(interaction)
+        elif which is StatisticsChart.OVERVIEW:
+            with_money = await interaction.client.is_owner(interaction.user)
+        statistics = await self._statistics.get(guild_id, days, with_money=with_money)
         if not statistics.total.jobs:
             await interaction.edit_original_response(view=no_statistics_panel(statistics), allowed_mentions=_QUIET)
             return

@@ -53,7 +53,9 @@ def _models(statistics: Statistics, _names: Names) -> DescribedChart | None:
     parts = [f"{each.name} {number(_sum(each))}" for each in series]
     busiest = max(statistics.days, key=lambda day: day.total.jobs)
     words = [
-        _("{count} jobs in all: {parts}.").format(count=number(sum(totals)), parts=", ".join(parts)),
+        ngettext("{count} job in all: {parts}.", "{count} jobs in all: {parts}.", sum(totals)).format(
+            count=number(sum(totals)), parts=", ".join(parts)
+        ),
         _("Most on {day}: {count}.").format(day=short_day(busiest.day), count=number(busiest.total.jobs)),
         _("Today: {count}.").format(count=number(totals[-1])),
     ]
