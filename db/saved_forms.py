@@ -10,11 +10,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from bot.domain.attachments import AttachmentInfo
 from bot.domain.errors import FormGoneError
 from bot.domain.jobs import Action
-from bot.domain.saved_forms import CardForm, FilledForm, MessageForm, SavedForm
+from bot.domain.saved_forms import CardForm, FilledForm, MessageForm, SavedForm, SetupForm
 from db.latest_rows import keep_latest
 from db.tables import forms
 
 _INSERT: Final = insert(forms)
+_KINDS: Final = {"card": CardForm, "message": MessageForm, "setup": SetupForm}
 _GET: Final = select(forms).where(forms.c.id == bindparam("the_id"))
 _PURGE: Final = delete(forms).where(forms.c.created_at < bindparam("moment"))
 
@@ -28,7 +29,7 @@ class SavedFormRepository:
     def add(self, form: SavedForm, *, most: int) -> None:
         """Insert a form; keep at most `most` of its member."""
         filled = form.filled
-        kind = "card" if isinstance(filled.form, CardForm) else "message"
+        kind = next(name for name, each in _KINDS.items() if isinstance(filled.form, each))
         content = {
             "prompt": filled.prompt,
             "chosen": list(filled.chosen),
@@ -61,7 +62,9 @@ class SavedFormRepository:
         return self._connection.execute(_PURGE, {"moment": moment}).rowcount
 
 
-def _form(content: Mapping[str, Any]) -> CardForm | MessageForm:
+def _form(content: Mapping[str, Any]) -> CardForm | MessageForm | SetupForm:
+    if "setup" in content:
+        return SetupForm(**content["setup"])
     if "card" in content:
         card = content["card"]
         # The keys of JSON are texts.

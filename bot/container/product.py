@@ -65,6 +65,7 @@ from bot.ui.handlers.privacy import PrivacyHandlers
 from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.handlers.remix_forms import RemixForms
 from bot.ui.handlers.remix_requests import RemixRequests
+from bot.ui.handlers.setup import SetupHandlers
 from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
 from bot.web.served_files import ServedFileEndpoint
@@ -84,7 +85,15 @@ from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
-from cogs.studio import AdmissionCommands, BudgetCommands, ModerationCommands, PauseCommands, StatisticsCommands, Studio
+from cogs.studio import (
+    AdmissionCommands,
+    BudgetCommands,
+    ModerationCommands,
+    PauseCommands,
+    SetupCommands,
+    StatisticsCommands,
+    Studio,
+)
 from db.key_value import KeyValueRepository
 
 _COMMANDS_KEY = "commands sent to Discord"
@@ -339,7 +348,13 @@ class Container(ServiceContainer):
             edit_menu=self.edit_menu,
             actions=self.card_actions,
             remix_forms=self.remix_forms,
+            setup=self.setup_handlers,
         )
+
+    @cached_property
+    def setup_handlers(self) -> SetupHandlers:
+        """Answers to `/studio setup` and `/studio show`."""
+        return SetupHandlers(setup=self.guild_setup, settings=self.guild_settings, form_errors=self.form_errors)
 
     @cached_property
     def remix_requests(self) -> RemixRequests:
@@ -433,6 +448,7 @@ class Container(ServiceContainer):
                 mentions=self.settings.edit_by_mention,
             ),
             Studio(
+                SetupCommands(client=client, handlers=self.setup_handlers),
                 AdmissionCommands(access=self.access),
                 BudgetCommands(budgets=BudgetHandlers(budgets=self.budgets)),
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),

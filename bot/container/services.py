@@ -16,6 +16,7 @@ from bot.services.credit_history import CreditHistoryService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
 from bot.services.guild_settings import GuildSettingsService
+from bot.services.guild_setup import GuildSetupService
 from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
@@ -53,6 +54,18 @@ class ServiceContainer(EngineContainer):
     def guild_settings(self) -> GuildSettingsService:
         """Settings of servers."""
         return GuildSettingsService(database=self.database, now=self.clock.now, new_id=self.new_id)
+
+    @cached_property
+    def guild_setup(self) -> GuildSetupService:
+        """State of servers' studios."""
+        return GuildSetupService(
+            database=self.database,
+            access=self.access,
+            ledger=self.ledger,
+            availability=self.model_availability,
+            default_allowance=self.settings.default_allowance,
+            now=self.clock.now,
+        )
 
     @cached_property
     def snapshots(self) -> JobSnapshotService:

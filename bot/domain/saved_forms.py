@@ -37,13 +37,21 @@ class MessageForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetupForm:
+    """The form of a section of a server's setup."""
+
+    guild_id: int
+    section: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilledForm:
     """A form as submitted.
 
     `chosen` are image positions; `model` is None if there was no choice. `options` are chosen image options, as typed.
     """
 
-    form: CardForm | MessageForm
+    form: CardForm | MessageForm | SetupForm
     prompt: str
     chosen: tuple[int, ...]
     model: str | None = None

@@ -48,6 +48,21 @@ def model_digest(model_id: str) -> str:
     return hashlib.blake2s(model_id.encode(), digest_size=16).hexdigest()
 
 
+class SetupSection(StrEnum):
+    """A section of a server's setup: one form."""
+
+    CHANNELS = "channels"
+    SHARING = "sharing"
+    MODERATORS = "moderators"
+    ALLOWANCE = "allowance"
+    LOCALE = "locale"
+
+
+def guild_target(guild_id: int) -> str:
+    """Return a guild's id as the target of a custom id, in decimal digits."""
+    return f"{guild_id:032d}"
+
+
 @dataclass(frozen=True, slots=True)
 class ButtonSpec:
     """A kind of button. The label is English, marked with `N_`."""
@@ -126,6 +141,17 @@ CANCEL_LISTED: Final = ButtonSpec("cancellisted", N_("Cancel"))
 CANCEL_ALL: Final = ButtonSpec("cancelall", N_("Cancel all mine"), discord.ButtonStyle.danger)
 """The target is the member."""
 
+SETUP: Final = ButtonSpec("setup", N_("Set up"), discord.ButtonStyle.primary)
+"""Opens the setup of a server, or reads it again; the target is the server's id as 32 digits."""
+SETUP_SECTIONS: Final = {
+    SetupSection.CHANNELS: ButtonSpec("setupchannels", N_("Change")),
+    SetupSection.SHARING: ButtonSpec("setupsharing", N_("Change")),
+    SetupSection.MODERATORS: ButtonSpec("setupmoderators", N_("Change")),
+    SetupSection.ALLOWANCE: ButtonSpec("setupallowance", N_("Change")),
+    SetupSection.LOCALE: ButtonSpec("setuplocale", N_("Change")),
+}
+"""The buttons of the sections of the setup, and the actions of their forms."""
+
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
     Action.VARY: ButtonSpec("vary", N_("Vary")),
@@ -178,6 +204,8 @@ BUTTONS: Final = (
     ALLOWANCES,
     ALLOWANCE_SAVE,
     ALLOWANCE_CANCEL,
+    SETUP,
+    *SETUP_SECTIONS.values(),
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

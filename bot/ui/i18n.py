@@ -21,6 +21,24 @@ from bot.domain.lazy_text import LazyPlural, LazyText
 CATALOGUES: Final = Path(__file__).parents[1] / "locale"
 CATALOGUE: Final = Path("LC_MESSAGES") / "atelier.po"
 
+# Discord's names of the languages that it offers.
+_TITLES: Final = {
+    "de": "Deutsch",
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "it": "Italiano",
+    "ja": "日本語",
+    "ko": "한국어",
+    "nl": "Nederlands",
+    "pl": "Polski",
+    "pt-BR": "Português",
+    "ru": "Русский",
+    "sv-SE": "Svenska",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "zh-CN": "中文",
+}
 _LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 _ENGLISH: Final = NullTranslations()
 _IN_FORCE: Final[ContextVar[NullTranslations]] = ContextVar("language", default=_ENGLISH)
@@ -106,3 +124,14 @@ def _read(locale: str, folder: Path) -> NullTranslations:
 @lru_cache(maxsize=128)
 def _compiled(path: Path) -> bytes:
     return bytes(polib.pofile(str(path)).to_binary())
+
+
+def languages() -> tuple[str, ...]:
+    """Return the languages with texts, as Discord names them."""
+    found = {path.parts[-3].replace("_", "-") for path in CATALOGUES.glob(f"*/{CATALOGUE}")}
+    return tuple(sorted({"en", *found}))
+
+
+def language_title(locale: str) -> str:
+    """Return a language's own name."""
+    return _TITLES.get(locale, locale)

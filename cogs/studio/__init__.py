@@ -8,3 +8,13 @@ from cogs.studio.pauses import PauseCommands
 from cogs.studio.statistics import StatisticsCommands
 
 __all__ = ["AdmissionCommands", "BudgetCommands", "ModerationCommands", "PauseCommands", "StatisticsCommands", "Studio"]
+from cogs.studio.setup import SetupCommands
+
+__all__ = [
+    "AdmissionCommands",
+    "BudgetCommands",
+    "ModerationCommands",
+    "PauseCommands",
+    "SetupCommands",
+    "Studio",
+]

@@ -72,6 +72,7 @@ from bot.domain.errors import (
     RoleNeededError,
     SearchGoneError,
     SearchRunningError,
+    SetupError,
     StaleJobError,
     StorageFullError,
     StudioClosedError,
@@ -81,6 +82,8 @@ from bot.domain.errors import (
     UnknownEffectError,
     UnknownModelError,
     UnknownPauseTargetError,
+    UnknownTimeZoneError,
+    UnreadableAmountError,
     UnsupportedOptionError,
     WrongChannelError,
 )
@@ -332,6 +335,18 @@ WORDED: list[tuple[AtelierError, str]] = [
             "The studio is not open to this server yet.\n"
             "Ask the bot's owner to add it to the list of servers in the bot's settings."
         ),
+    ),
+    (
+        UnknownTimeZoneError("nowhere", ()),
+        "“\u2068nowhere\u2069” is no time zone.\nType a city such as Berlin, or hours such as UTC+1.",
+    ),
+    (
+        UnknownTimeZoneError("berlen", ("Europe/Berlin",)),
+        "“\u2068berlen\u2069” may mean several time zones, or none.\nType one of these: Europe/Berlin.",
+    ),
+    (
+        UnreadableAmountError("many", 9000),
+        "“\u2068many\u2069” is no number of credits.\nType digits only, from 0 to 9,000.",
     ),
     (WrongChannelError((1,)), "The studio does not work in this channel.\nUse it in <#1>."),
     (
@@ -599,6 +614,7 @@ BASES = (
     PresetError,
     PrivacyError,
     RequestError,
+    SetupError,
 )
 
 

@@ -63,6 +63,9 @@
     |  '- SearchRunningError   earlier searches of the member are still running
     |- StudioClosedError       no provider takes the job at present
     |  '- ModelClosedError     no provider serves this model; others are named
+    |- SetupError              a field of a server's setup cannot be read
+    |  |- UnknownTimeZoneError  no time zone, or several, have this name
+    |  '- UnreadableAmountError  no number of credits
     |- StudioPausedError       a pause refuses new jobs
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
@@ -151,6 +154,7 @@ from bot.domain.errors.requests import (
     UnknownModelError,
     UnsupportedOptionError,
 )
+from bot.domain.errors.setup import SetupError, UnknownTimeZoneError, UnreadableAmountError
 
 __all__ = [
     "AccessError",
@@ -218,6 +222,7 @@ __all__ = [
     "RoleNeededError",
     "SearchGoneError",
     "SearchRunningError",
+    "SetupError",
     "StaleJobError",
     "StorageFullError",
     "StudioClosedError",
@@ -227,6 +232,8 @@ __all__ = [
     "UnknownEffectError",
     "UnknownModelError",
     "UnknownPauseTargetError",
+    "UnknownTimeZoneError",
+    "UnreadableAmountError",
     "UnsupportedOptionError",
     "WrongChannelError",
 ]

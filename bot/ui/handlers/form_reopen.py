@@ -4,7 +4,8 @@ from typing import Any
 
 import discord
 
-from bot.domain.saved_forms import CardForm, MessageForm
+from bot.domain.errors import FormGoneError
+from bot.domain.saved_forms import CardForm, MessageForm, SetupForm
 from bot.services.saved_forms import SavedFormService
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.component_registry import submitted_values
@@ -12,6 +13,7 @@ from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.modals import typed_text
 from bot.ui.handlers.remix_forms import RemixForms
+from bot.ui.handlers.setup import SetupHandlers
 
 
 class FormReopener:
@@ -25,12 +27,14 @@ class FormReopener:
         edit_menu: EditMenu,
         actions: CardActions,
         remix_forms: RemixForms,
+        setup: SetupHandlers,
     ) -> None:
         self._forms = forms
         self._form_errors = form_errors
         self._edit_menu = edit_menu
         self._actions = actions
         self._remix_forms = remix_forms
+        self._setup = setup
 
     async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
         """Reopen a form, or return its text if that is impossible.
@@ -44,6 +48,8 @@ class FormReopener:
                     await self._remix_forms.reopen(interaction, card, filled, form_id)
                 case CardForm() as card:
                     await self._actions.reopen(interaction, card, filled, form_id)
+                case SetupForm() as setup:
+                    await self._setup.reopen(interaction, setup, filled)
                 case MessageForm() as message:
                     await self._edit_menu.reopen(interaction, message, filled, form_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
@@ -64,3 +70,5 @@ class FormReopener:
                 await self._actions.submit_form(interaction, card)
             case MessageForm() as message:
                 await self._edit_menu.submit_form(interaction, message)
+            case SetupForm():
+                raise FormGoneError  # these are answered by their own ids

@@ -110,7 +110,7 @@ class Form(ui.Modal):
         super().__init__(title=cut(title, _LONGEST_TITLE), timeout=None, custom_id=custom_id)
         self.stop()
 
-    def _ask(self, label: str, field: ui.Select[Any] | ui.TextInput[Any], description: str | None = None) -> None:
+    def _ask(self, label: str, field: ui.Item[Any], description: str | None = None) -> None:
         described = None if description is None else cut(description, _LONGEST_DESCRIPTION)
         self.add_item(ui.Label(text=cut(label, _LONGEST_TITLE), description=described, component=field))
 

@@ -43,6 +43,7 @@ from bot.domain.errors import (
     RequestError,
     SearchGoneError,
     SearchRunningError,
+    SetupError,
     StaleJobError,
     StorageFullError,
     StudioClosedError,
@@ -64,6 +65,7 @@ from bot.ui.render.credit_errors import credit_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
+from bot.ui.render.setup_messages import setup_message
 from bot.ui.truncation import cut
 
 _QUOTED: Final = 60
@@ -114,6 +116,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(*budget_limit_refusal(error))
         case CreditsError() | CreditChangeError():
             return credit_refusal(error)
+        case SetupError():
+            return setup_message(error)
         case AccessError():
             return access_message(error)
         case QueueFullError():

@@ -1,0 +1,31 @@
+"""Errors of the fields of a server's setup."""
+
+from bot.domain.errors.base import AtelierError
+
+
+class SetupError(AtelierError):
+    """A field of the setup cannot be read."""
+
+    code = "setup"
+
+
+class UnknownTimeZoneError(SetupError):
+    """No time zone has this name, or several may be meant: the suggestions."""
+
+    code = "unknown_time_zone"
+
+    def __init__(self, typed: str, suggestions: tuple[str, ...]) -> None:
+        super().__init__()
+        self.typed = typed
+        self.suggestions = suggestions
+
+
+class UnreadableAmountError(SetupError):
+    """This is no number of credits, or it is beyond `most`."""
+
+    code = "unreadable_amount"
+
+    def __init__(self, typed: str, most: int) -> None:
+        super().__init__()
+        self.typed = typed
+        self.most = most

@@ -1,0 +1,196 @@
+"""The forms of a server's setup, and the values in their submissions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import discord
+from discord import ui
+
+from bot.domain.allowances import MAX_CREDITS, AllowanceEntry, PeriodKind
+from bot.domain.errors import NotOfferedError, UnreadableAmountError
+from bot.domain.time_zones import read_zone, zone_title
+from bot.services.guild_setup import GuildState
+from bot.ui.buttons import SETUP_SECTIONS, SetupSection, custom_id, guild_target
+from bot.ui.handlers.modals import Form, chosen_value, select_options
+from bot.ui.i18n import N_, _, language_title, languages
+
+MOST_CHANNELS: Final = 25
+"""The most channels or roles of one menu."""
+
+_STUDIO: Final = (
+    discord.ChannelType.text,
+    discord.ChannelType.news,
+    discord.ChannelType.forum,
+    discord.ChannelType.voice,
+    discord.ChannelType.stage_voice,
+)
+_TEXT: Final = (discord.ChannelType.text,)
+_SHARING: Final = {
+    "review": (N_("Review"), N_("Moderators see here what members want to share"), _TEXT),
+    "showcase": (
+        N_("Showcase"),
+        N_("Shared pictures appear here"),
+        (discord.ChannelType.text, discord.ChannelType.news, discord.ChannelType.forum),
+    ),
+    "log": (N_("Log"), N_("Alerts and decisions appear here"), _TEXT),
+}
+_PUBLIC, _PRIVATE = "public", "private"
+_UNLIMITED, _OPERATOR, _DISCORD = "unlimited", "operator", "discord"
+_DIGITS: Final = 10
+_LONGEST_TYPED: Final = 60
+
+Values = Mapping[str, Sequence[str]]
+
+
+class SetupForm(Form):
+    """The form of a section, filled in with the settings or `typed` values."""
+
+    def __init__(self, section: SetupSection, state: GuildState, guild: discord.Guild, typed: Values) -> None:
+        super().__init__(
+            _("Set up the studio"), custom_id(SETUP_SECTIONS[section].action, guild_target(state.guild_id))
+        )
+        self._state = state
+        self._guild = guild
+        self._typed = typed
+        match section:
+            case SetupSection.CHANNELS:
+                self._ask_channels()
+            case SetupSection.SHARING:
+                for name, (label, description, kinds) in _SHARING.items():
+                    chosen = getattr(state.settings, f"{name}_channel_id")
+                    self._ask(_(label), self._channels(name, [chosen or 0], kinds, most=1), _(description))
+            case SetupSection.MODERATORS:
+                self._ask_roles()
+            case SetupSection.ALLOWANCE:
+                self._ask_allowance()
+            case SetupSection.LOCALE:
+                self._ask_locale()
+
+    def _ask_channels(self) -> None:
+        settings = self._state.settings
+        channels = self._channels("channels", settings.studio_channels, _STUDIO, most=MOST_CHANNELS)
+        self._ask(_("Where the studio works"), channels, _("Threads belong to their channel. None: every channel"))
+        names = {_PUBLIC: _("Everyone in the channel"), _PRIVATE: _("Their member alone")}
+        usual = _PRIVATE if settings.private_results else _PUBLIC
+        self._ask(_("Who sees new pictures"), self._menu("results", names, usual), _("Members can choose otherwise"))
+
+    def _ask_roles(self) -> None:
+        roles = [each for each in self._state.settings.moderator_roles if self._guild.get_role(each)]
+        menu: ui.RoleSelect[Any] = ui.RoleSelect(
+            custom_id="roles",
+            required=False,
+            min_values=0,
+            max_values=MOST_CHANNELS,
+            default_values=[discord.SelectDefaultValue(id=each, type=_ROLE) for each in roles],
+        )
+        self._ask(_("Moderators"), menu, _("None: everyone with Manage Messages"))
+
+    def _ask_allowance(self) -> None:
+        entry = self._state.for_everyone
+        amount = self._state.default_allowance if entry is None else entry.amount
+        default = "" if amount is None else str(amount)
+        self._ask(
+            _("Credits for everyone"), self._text("amount", default, required=False), _("Digits; 0 gives nothing")
+        )
+        names = {
+            PeriodKind.DAY.value: _("a day"),
+            PeriodKind.WEEK.value: _("a week"),
+            PeriodKind.MONTH.value: _("a month"),
+            _UNLIMITED: _("unlimited, whatever the number says"),
+            _OPERATOR: _("the operator's allowance"),
+        }
+        usual = _OPERATOR if entry is None else _UNLIMITED if entry.amount is None else entry.period.value
+        self._ask(_("Period"), self._menu("period", names, usual))
+
+    def _ask_locale(self) -> None:
+        settings = self._state.settings
+        zone = self._text("zone", zone_title(settings.time_zone), required=True)
+        self._ask(_("Time zone"), zone, _("A city such as Berlin, or hours such as UTC+1"))
+        names = {_DISCORD: _("As Discord has it for this server")}
+        names |= {each: language_title(each) for each in languages()}
+        self._ask(_("Language of public cards"), self._menu("language", names, settings.locale or _DISCORD))
+
+    def _channels(
+        self, name: str, chosen: Sequence[int], kinds: Sequence[discord.ChannelType], *, most: int
+    ) -> ui.ChannelSelect[Any]:
+        known = [each for each in chosen if self._guild.get_channel(each)]
+        return ui.ChannelSelect(
+            custom_id=name,
+            channel_types=list(kinds),
+            required=False,
+            min_values=0,
+            max_values=most,
+            default_values=[discord.SelectDefaultValue(id=each, type=_CHANNEL) for each in known],
+        )
+
+    def _menu(self, name: str, names: Mapping[str, str], usual: str) -> ui.Select[Any]:
+        typed = next(iter(self._typed.get(name, ())), usual)
+        return ui.Select(custom_id=name, options=select_options(names, typed))
+
+    def _text(self, name: str, default: str, *, required: bool) -> ui.TextInput[Any]:
+        typed = next(iter(self._typed.get(name, ())), default)
+        return ui.TextInput(custom_id=name, default=typed, max_length=_LONGEST_TYPED, required=required)
+
+
+_ROLE: Final = discord.SelectDefaultValueType.role
+_CHANNEL: Final = discord.SelectDefaultValueType.channel
+
+
+def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -> dict[str, Any]:
+    """Return the settings in a submission, by name.
+
+    Raises:
+        NotOfferedError: a channel, a role or a choice is not one of those offered.
+        UnknownTimeZoneError: the time zone is not clear.
+    """
+    match section:
+        case SetupSection.CHANNELS:
+            results = chosen_value(values, "results", (_PUBLIC, _PRIVATE))
+            return {
+                "studio_channels": _channels(values, "channels", guild, _STUDIO),
+                # Public is what is usual: nothing is set.
+                "private_results": True if results == _PRIVATE else None,
+            }
+        case SetupSection.SHARING:
+            chosen = {name: _channels(values, name, guild, kinds) for name, (_l, _d, kinds) in _SHARING.items()}
+            return {f"{name}_channel_id": next(iter(ids), None) for name, ids in chosen.items()}
+        case SetupSection.MODERATORS:
+            roles = [int(each) for each in values.get("roles", ()) if each.isdecimal()]
+            if any(guild.get_role(each) is None or each == guild.id for each in roles):
+                raise NotOfferedError
+            return {"moderator_roles": tuple(roles)}
+        case _:
+            language = chosen_value(values, "language", (_DISCORD, *languages()))
+            zone = read_zone(_typed(values, "zone"))
+            return {"time_zone": zone, "locale": None if language == _DISCORD else language}
+
+
+def read_allowance(values: Values) -> AllowanceEntry | None:
+    """Return a submission's allowance; None is the operator's.
+
+    Raises:
+        NotOfferedError: the period is not one of those offered.
+        UnreadableAmountError: the amount is no number of credits.
+    """
+    period = chosen_value(values, "period", (*PeriodKind, _UNLIMITED, _OPERATOR))
+    if period in (None, _OPERATOR):
+        return None
+    if period == _UNLIMITED:
+        return AllowanceEntry(amount=None)
+    typed = _typed(values, "amount").strip()
+    if not (typed.isascii() and typed.isdecimal() and len(typed) <= _DIGITS and int(typed) <= MAX_CREDITS):
+        raise UnreadableAmountError(typed, MAX_CREDITS)
+    return AllowanceEntry(amount=int(typed), period=PeriodKind(period))
+
+
+def _typed(values: Values, name: str) -> str:
+    return next(iter(values.get(name, ())), "")
+
+
+def _channels(values: Values, name: str, guild: discord.Guild, kinds: Sequence[discord.ChannelType]) -> tuple[int, ...]:
+    """Return the chosen channels; a forged submission may name any other."""
+    chosen = [int(each) for each in values.get(name, ()) if each.isdecimal()]
+    channels = [guild.get_channel(each) for each in chosen]
+    if any(each is None or each.type not in kinds for each in channels) or len(chosen) > MOST_CHANNELS:
+        raise NotOfferedError
+    return tuple(chosen)

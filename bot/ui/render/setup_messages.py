@@ -1,0 +1,33 @@
+"""Words for fields of the setup that cannot be read."""
+
+from typing import Final
+
+from bot.domain.errors import SetupError, UnknownTimeZoneError, UnreadableAmountError
+from bot.ui.i18n import _
+from bot.ui.render.formatting import escaped, listed, number
+from bot.ui.render.refusal_lines import in_lines
+from bot.ui.truncation import cut
+
+_QUOTED: Final = 60
+
+
+def setup_message(error: SetupError) -> str | None:
+    """Return the words for an admin; see `error_message`."""
+    match error:
+        case UnknownTimeZoneError(suggestions=()):
+            return in_lines(
+                _("“{typed}” is no time zone.").format(typed=escaped(cut(error.typed, _QUOTED))),
+                _("Type a city such as Berlin, or hours such as UTC+1."),
+            )
+        case UnknownTimeZoneError():
+            return in_lines(
+                _("“{typed}” may mean several time zones, or none.").format(typed=escaped(cut(error.typed, _QUOTED))),
+                _("Type one of these: {zones}.").format(zones=listed(error.suggestions)),
+            )
+        case UnreadableAmountError():
+            return in_lines(
+                _("“{typed}” is no number of credits.").format(typed=escaped(cut(error.typed, _QUOTED))),
+                _("Type digits only, from 0 to {most}.").format(most=number(error.most)),
+            )
+        case _:
+            return None

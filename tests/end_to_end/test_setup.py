@@ -1,0 +1,130 @@
+"""Setup of a server by its admin, from the card to its effects."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sandbox.discord import Actor, Message, Permission, text
+from tests.end_to_end.system_harness import SystemHarness
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
+    """Yield a running bot."""
+    system = SystemHarness(tmp_path_factory.mktemp("system"))
+    try:
+        await system.start()
+        yield system
+    finally:
+        await system.close()
+
+
+def section(card: Message, name: str) -> str:
+    """Return the custom id of a section's button."""
+    found = [
+        each["custom_id"] for each in _components(card.components) if f":setup{name}:" in each.get("custom_id", "")
+    ]
+    return str(found[0])
+
+
+def _components(components: list[Any]) -> list[dict[str, Any]]:
+    found = []
+    for each in components:
+        inner = [*each.get("components", []), *([each["accessory"]] if "accessory" in each else [])]
+        found += [each, *_components(inner)]
+    return found
+
+
+async def fill_in(who: Actor, card: Message, name: str, values: Mapping[str, Any]) -> Message:
+    """Open a section's form, send it with these values, and return the answer."""
+    opened = await who.click(card, custom_id=section(card, name))
+    return await (await who.submit_modal(opened, values)).response()
+
+
+async def test_setup_in_every_section_takes_effect_at_once(system: SystemHarness) -> None:
+    owner, member = system.discord.actor("owner"), system.discord.actor("member")
+    card = await (await owner.slash("studio setup")).response()
+    assert text(card).startswith("## The studio is ready\nMembers can make pictures in every channel")
+
+    card = await fill_in(owner, card, "channels", {"channels": ["showcase"], "results": ["private"]})
+    showcase = system.discord.world.channel("showcase").id
+    assert f"Members can make pictures in <#{showcase}> with" in text(card)
+    assert f"**Works in** · <#{showcase}> · set here" in text(card)
+    refused = await (await member.slash("imagine", prompt="a fox")).response()
+    assert refused.ephemeral
+    assert text(refused) == f"The studio does not work in this channel.\nUse it in <#{showcase}>."
+    made = await (await member.slash("imagine", channel="showcase", prompt="a fox")).response()
+    assert made.ephemeral
+
+    card = await fill_in(owner, card, "locale", {"zone": "berlin", "language": ["en"]})
+    assert "**Time zone** · Europe/Berlin · set here\n**Language** · English · set here" in text(card)
+    card = await fill_in(owner, card, "allowance", {"amount": "0", "period": ["week"]})
+    assert text(card).startswith("## The studio is not ready\nMembers cannot make pictures yet:\n- Nobody has credits")
+    card = await fill_in(owner, card, "allowance", {"amount": "", "period": ["operator"]})
+    card = await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
+    assert text(card).startswith("## The studio is ready")
+
+
+async def test_setup_names_missing_rights_until_they_are_given(system: SystemHarness) -> None:
+    discord = system.discord
+    owner, bot = discord.actor("owner"), discord.world.role(discord.world.guild("Community"), "Atelier")
+    discord.set_overwrite("showcase", bot, deny=Permission.ATTACH_FILES)
+    card = await (await owner.slash("studio setup")).response()
+    card = await fill_in(owner, card, "channels", {"channels": ["showcase"], "results": ["public"]})
+    showcase = discord.world.channel("showcase").id
+    lacking = f"- <#{showcase}>: I lack Attach Files. Allow it to my role in the channel's permissions."
+    assert text(card).startswith(f"## The studio is not ready\nMembers cannot make pictures yet:\n{lacking}")
+
+    card = await fill_in(owner, card, "channels", {"channels": ["showcase", "general"], "results": ["public"]})
+    assert text(card).startswith(f"## The studio is almost ready\nMembers can make pictures. Still missing:\n{lacking}")
+    discord.set_overwrite("showcase", bot)
+    card = await (await owner.click(card, label="Check again")).response()
+    assert text(card).startswith("## The studio is ready")
+    card = await fill_in(
+        owner, card, "sharing", {"review": ["moderators"], "showcase": ["showcase"], "log": ["general"]}
+    )
+    assert "· set here · everyone can see it" in text(card)
+    await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
+
+
+async def test_unclear_time_zone_is_given_back_with_suggestions(system: SystemHarness) -> None:
+    """Also after a restart: the form is stored."""
+    owner = system.discord.actor("owner")
+    card = await (await owner.slash("studio setup")).response()
+    refused = await fill_in(owner, card, "locale", {"zone": "berlen", "language": ["discord"]})
+    assert "may mean several time zones, or none.\nType one of these:" in text(refused)
+    assert "Europe/Berlin" in text(refused)
+    await system.stop_bot()
+    await system.start_bot()
+
+    again = await owner.click(refused, label="Try again")
+    fields = _components([each["component"] for each in (await again.modal())["components"]])
+    assert next(each["value"] for each in fields if each["custom_id"] == "zone") == "berlen"
+    changed = await (await owner.submit_modal(again, {"zone": "UTC+1"})).response()
+    assert "**Time zone** · UTC+1 · set here" in text(changed)
+
+
+async def test_moderators_role_replaces_manage_messages(system: SystemHarness) -> None:
+    discord = system.discord
+    owner, other, moderator = (discord.actor(each) for each in ("owner", "member-two", "moderator"))
+    card = await (await owner.slash("studio setup")).response()
+    before = await (await moderator.slash("preset save", name="Fox", prompt="a fox", for_server=True)).response()
+    await fill_in(owner, card, "moderators", {"roles": ["Patrons"]})
+    discord.give_role("member-two", "Patrons")
+
+    by_other = await (await other.slash("preset save", name="Owl", prompt="an owl", for_server=True)).response()
+    by_moderator = await (await moderator.slash("preset save", name="Cat", prompt="a cat", for_server=True)).response()
+    assert "Only" not in text(before)
+    assert "Only" not in text(by_other)
+    assert text(by_moderator) == "Only a moderator can do that."
+
+
+async def test_show_is_for_admins_and_names_sources(system: SystemHarness) -> None:
+    shown = await (await system.discord.actor("owner").slash("studio show")).response()
+    assert shown.ephemeral
+    assert "**Allowance** · 200 credits a day · operator's setting" in text(shown)
+    assert len(text(shown).splitlines()) <= 14
