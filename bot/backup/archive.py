@@ -137,15 +137,16 @@ def open_backup(file: Path) -> Iterator[BackupReader]:
     Raises:
         BackupError: it cannot be read, or is no whole backup.
     """
+    if not file.is_file():
+        raise BackupError(f"{file} is not there, or no file.")
     try:
-        if not file.is_file():
-            raise BackupError(f"{file} is not there, or no file.")
-        with zipfile.ZipFile(file) as archive:
-            yield BackupReader(archive)
+        archive = zipfile.ZipFile(file)
     except _DAMAGE as error:
         raise BackupError(f"{file} is no backup of Atelier, or was cut off.") from error
     except OSError as error:
-        raise BackupError(f"{file} cannot be read, or its content not be written: {reason(error)}.") from error
+        raise BackupError(f"{file} cannot be read: {reason(error)}.") from error
+    with archive:
+        yield BackupReader(archive)
 
 
 def write_backup(
