@@ -148,6 +148,7 @@ class Sandbox:
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self._bot_port),
             "WEBHOOK_PUBLIC_URL": self.bot_url,
+            "ALERT_WEBHOOK_URL": self.discord.receiver_url,
             "COMMUNITIES": "*",
             "USER_INSTALL": "on",
             "EFFECTS": "film grain, sepia, vignette",

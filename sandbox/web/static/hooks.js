@@ -20,7 +20,7 @@ export function hooksGroup() {
     "hooks",
     "Webhooks",
     {},
-    h("label", { for: "hook-url" }, "Another service, which takes any POST", address("hook-url")),
+    h("label", { for: "hook-url" }, "Another service, where the bot's alerts go", address("hook-url")),
     h("label", { for: "hook-status" }, "It answers", answer),
     h("ul", { id: "hook-list", "aria-label": "What arrived there" }),
     h("div", { class: "buttons" }, h("button", { type: "button", id: "hook-channel", class: "button secondary", on: { click: show } }, "Address of a webhook of this channel")),
