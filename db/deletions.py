@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, Table, delete, exists, select, union, update
 
 from db.dialects import insert
+from db.locks import disable_timeout
 from db.tables import (
     accounts,
     allowances,
@@ -134,6 +135,10 @@ class DeletionRepository:
         Return False if a job of the member is left to be ended and deleted.
         """
         member = deletion.member_id
+        disable_timeout(self._connection)
+        pending = select(deletions.c.member_id).where(deletions.c.member_id == member).with_for_update()
+        if self._connection.execute(pending).first() is None:
+            return True  # another process was faster
         # A request that holds credits now is seen by the check below; one that comes later finds no account.
         locked = select(accounts.c.guild_id).where(accounts.c.member_id == member).with_for_update()
         self._connection.execute(locked.order_by(accounts.c.guild_id)).all()
@@ -163,6 +168,7 @@ class DeletionRepository:
             return False  # nearly always: no write, and no lock
         if self._connection.execute(update(deletions).where(*away).values(returned_at=at)).rowcount != 1:
             return False
+        disable_timeout(self._connection)
         # A question that came during the deletion may have made an empty account.
         self._connection.execute(delete(accounts).where(accounts.c.member_id == member_id, accounts.c.period == ""))
         self._rename(pseudonym, member_id)

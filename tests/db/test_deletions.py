@@ -198,6 +198,24 @@ async def test_two_requests_at_once_are_one_deletion(database: Database, other: 
     assert sorted(await asyncio.gather(*requests)) == [False, False, False, True]
 
 
+async def test_deletion_finished_by_two_processes_at_once_is_kept(database: Database, other: Database) -> None:
+    await spend(database)
+    await database.write(lambda connection: DeletionRepository(connection).add(MEMBER, START))
+    pending = Deletion(member_id=MEMBER, requested_at=START)
+    await database.write(lambda connection: MemberJobRepository(connection).erase(_ids(connection), START))
+    finished = [
+        each.write(lambda connection: DeletionRepository(connection).finish(pending, AWAY, START))
+        for each in (database, other, database, other)
+    ]
+    assert all(await asyncio.gather(*finished))
+    assert await database.read(lambda connection: DeletionRepository(connection).is_away(AWAY))
+    assert await available(database) == 88
+
+
+def _ids(connection: Connection) -> list[str]:
+    return list(connection.execute(select(jobs.c.id)).scalars())
+
+
 async def test_deletion_waits_for_a_running_job(database: Database) -> None:
     job = job_of()
     await database.write(lambda connection: hold(connection, ledger(), job))
