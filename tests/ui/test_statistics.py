@@ -144,11 +144,11 @@ def test_roles_are_named_by_their_allowance() -> None:
     roles = tuple(RoleCredits(role_id=each, jobs=1, credits=9) for each in (None, 0, 77, 88))
     numbers = statistics(roles=roles)
     assert drawn(StatisticsChart.ROLES, numbers).description.endswith(
-        "own allowance 9 credits, the server's allowance 9 credits, Patrons 9 credits, a deleted role 9 credits."
+        "own allowance 9 credits, everybody 9 credits, Patrons 9 credits, a deleted role 9 credits."
     )
     assert [line["name"] for line in rows(numbers) if line["table"] == "role" and line["measure"] == "credits"] == [
         "own allowance",
-        "the server's allowance",
+        "everybody",
         "Patrons",
         "a deleted role",
     ]

@@ -52,7 +52,7 @@ class Names:
         if role.role_id is None:
             return _("own allowance")
         if role.role_id == 0:
-            return _("the server's allowance")
+            return _("everybody")
         return one_line(self.roles.get(role.role_id, "")) or _("a deleted role")
 
     def offer(self, money: ModelMoney) -> str:
