@@ -1,0 +1,38 @@
+"""The tables. Migrations create them; a test checks that both agree."""
+
+from db.tables.guilds import access_rules, allowances, audit_log, bans, communities, pauses
+from db.tables.images import fingerprint_keys, inputs, pictures
+from db.tables.jobs import attempts, jobs
+from db.tables.ledger import accounts, budgets, holds, movements, postings, risks
+from db.tables.members import deletions, drafts, exports, forms, preferences, presets, searches
+from db.tables.processes import facts, turns, workers
+
+__all__ = [
+    "access_rules",
+    "accounts",
+    "allowances",
+    "attempts",
+    "audit_log",
+    "bans",
+    "budgets",
+    "communities",
+    "deletions",
+    "drafts",
+    "exports",
+    "facts",
+    "fingerprint_keys",
+    "forms",
+    "holds",
+    "inputs",
+    "jobs",
+    "movements",
+    "pauses",
+    "pictures",
+    "postings",
+    "preferences",
+    "presets",
+    "risks",
+    "searches",
+    "turns",
+    "workers",
+]

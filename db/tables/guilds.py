@@ -1,0 +1,93 @@
+"""Guilds: settings, allowances, rules, bans, pauses, and their log."""
+
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
+
+from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+
+# Guilds that were admitted or set up. None in a setting means that nobody has set it.
+communities = Table(
+    "communities",
+    metadata,
+    snowflake("id", primary_key=True, autoincrement=False),
+    Column("admitted_at", UtcDateTime),
+    snowflake("admitted_by"),
+    # When the bot left the guild, or was removed from it.
+    Column("left_at", UtcDateTime),
+    Column("time_zone", String(64)),
+    Column("locale", String(16)),
+    Column("private_results", Boolean),
+    Column("studio_channels", JSON),
+    Column("moderator_roles", JSON),
+    snowflake("review_channel_id"),
+    snowflake("showcase_channel_id"),
+    snowflake("log_channel_id"),
+    # Credits a month: the admins' limit, and the operator's for this guild.
+    Column("monthly_budget", Integer),
+    Column("budget_cap", Integer),
+    CheckConstraint("monthly_budget >= 0", name="monthly_budget_not_negative"),
+    CheckConstraint("budget_cap >= 0", name="budget_cap_not_negative"),
+)
+
+# Allowances that admins set: for a role, for a member, or with neither (0) for the whole guild.
+allowances = Table(
+    "allowances",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    snowflake("role_id", primary_key=True, autoincrement=False),
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    # None is unlimited.
+    Column("amount", Integer),
+    Column("period", String(8), nullable=False),
+    CheckConstraint("amount >= 0", name="amount_not_negative"),
+    CheckConstraint("role_id = 0 OR member_id = 0", name="role_or_member"),
+)
+
+# If a model or an option is named here, only members with one of its roles may use it.
+access_rules = Table(
+    "access_rules",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    Column("kind", String(8), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    snowflake("role_id", primary_key=True, autoincrement=False),
+)
+
+# Members who may not use the studio, or not share. Guild 0 is every guild. Without `until` there is no end.
+bans = Table(
+    "bans",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    Column("scope", String(8), primary_key=True),
+    Column("until", UtcDateTime),
+    Column("reason", Text, nullable=False),
+    snowflake("actor_id", nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+# Stops of new jobs: of everything, of a guild, a provider or a model.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("scope", String(8), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    snowflake("actor_id", nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+# Changes and decisions of admins, moderators and owners. Guild 0 is the operator's. Details hold no prompts.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    snowflake("actor_id", nullable=False),
+    Column("action", String(32), nullable=False),
+    # The member, role or channel concerned.
+    snowflake("target_id"),
+    Column("detail", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+Index("ix_audit_log_community_id_at", audit_log.c.guild_id, audit_log.c.at, audit_log.c.id)
