@@ -1,5 +1,6 @@
 """`/jobs list` and `/jobs cancel`, on simcord."""
 
+import discord
 from simcord import InteractionResult
 
 from bot.domain.errors import JobNotFoundError, NotAllowedError
@@ -76,3 +77,20 @@ async def test_moderator_lists_and_cancels_public_jobs_of_others(bot: BotHarness
     await moderator.slash(bot.channel, "jobs cancel", job=job_id)
     await bot.until(lambda: "Cancelled" in "".join(bot.card(public)))
     assert "Cancelled" not in "".join(bot.card(private_))
+
+
+async def test_moderator_of_one_channel_neither_sees_nor_cancels_jobs_of_others(bot: BotHarness) -> None:
+    """The list goes beyond their channel, to those that they may not even see."""
+    bot.expected = [NotAllowedError, NotAllowedError]
+    member, corner_moderator = bot.member("member"), bot.member("corner moderator")
+    manages = discord.PermissionOverwrite(manage_messages=True)
+    corner = bot.guild.create_text_channel("corner", overwrites={corner_moderator: manages})
+    await bot.imagine(member, prompt="a fox")
+    await bot.reaches(State.QUEUED)
+    (job_id,) = await bot.column("id")
+    refused = await corner_moderator.slash(corner, "jobs list", everyone=True)
+    assert private(refused) == "Only a moderator can do that."
+    assert await corner_moderator.autocomplete(corner, "jobs cancel", "job", "") == []
+    refused = await corner_moderator.slash(corner, "jobs cancel", job=job_id)
+    assert private(refused).startswith("Only its member or a moderator")
+    assert await bot.column("cancel_requested_at") == [None]

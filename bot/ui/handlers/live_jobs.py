@@ -31,7 +31,7 @@ class LiveJobHandlers:
         self, interaction: discord.Interaction[Any], member: discord.Member | discord.User | None, *, everyone: bool
     ) -> None:
         """List one's own jobs; a moderator also lists those of others."""
-        actor = actor_of(interaction)
+        actor = _actor_of(interaction)
         member_id = None if everyone else interaction.user.id if member is None else member.id
         view = live_jobs_panel(await self._jobs.show(actor, member_id), member_id=actor.member_id)
         await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_QUIET)
@@ -44,12 +44,12 @@ class LiveJobHandlers:
         """
         if _JOB_ID.fullmatch(job_id) is None:
             raise JobNotFoundError(job_id)
-        await self._jobs.cancel(job_id, actor_of(interaction))
+        await self._jobs.cancel(job_id, _actor_of(interaction))
         await interaction.response.send_message(view=cancelling_panel(), ephemeral=True, allowed_mentions=_QUIET)
 
     async def cancel_listed(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Cancel a job of the pressed list, and show the list as it is now."""
-        actor = actor_of(interaction)
+        actor = _actor_of(interaction)
         await self._jobs.cancel(job_id, actor)
         await self._refresh(interaction, actor, _("Cancelling. The job's card shows the outcome."))
 
@@ -59,7 +59,7 @@ class LiveJobHandlers:
         Raises:
             NotAllowedError: the list is another member's.
         """
-        actor = actor_of(interaction)
+        actor = _actor_of(interaction)
         if int(target, 16) != actor.member_id:
             raise NotAllowedError(LazyText("the member of this list"))
         await interaction.response.defer()
@@ -68,7 +68,7 @@ class LiveJobHandlers:
 
     async def choices(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         """Return the cancellable jobs with a matching prompt, one's own first."""
-        actor = actor_of(interaction)
+        actor = _actor_of(interaction)
         try:
             jobs = await self._jobs.cancellable(actor)
         except AtelierError:
@@ -86,3 +86,11 @@ class LiveJobHandlers:
             await interaction.edit_original_response(view=view, allowed_mentions=_QUIET)
         else:
             await interaction.response.edit_message(view=view, allowed_mentions=_QUIET)
+
+
+def _actor_of(interaction: discord.Interaction[Any]) -> Actor:
+    """Return the member with their rights in the whole server.
+
+    The lists go beyond the channel, so a moderator of this one alone is none here.
+    """
+    return actor_of(interaction, everywhere=True)
