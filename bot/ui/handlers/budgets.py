@@ -6,7 +6,7 @@ import discord
 
 from bot.domain.guild_budgets import parse_limit
 from bot.services.budgets import BudgetService
-from bot.ui.handlers.interactions import guild_of, require_owner
+from bot.ui.handlers.interactions import require_admin, require_owner
 from bot.ui.render.budget_panels import budget_panel
 
 
@@ -21,9 +21,9 @@ class BudgetHandlers:
 
         Raises:
             BudgetLimitError: a limit is no number, or the admins' is above the operator's.
-            NotAllowedError: `cap` is given by someone else than the bot's owner.
+            NotAllowedError: the person is no admin, or gives `cap` and is not the bot's owner.
         """
-        guild_id, actor_id = guild_of(interaction), interaction.user.id
+        guild_id, actor_id = require_admin(interaction), interaction.user.id
         limits = [None if typed is None else parse_limit(typed) for typed in (amount, cap)]
         if cap is not None:
             await require_owner(interaction)

@@ -6,7 +6,7 @@ import discord
 
 from bot.domain.pauses import PauseScope
 from bot.services.pauses import PauseService
-from bot.ui.handlers.interactions import guild_of, require_owner
+from bot.ui.handlers.interactions import require_admin, require_owner
 from bot.ui.render.pause_panels import all_paused_panel, all_resumed_panel, ask_pause_panel, guild_paused, guild_resumed
 
 
@@ -17,14 +17,18 @@ class PauseHandlers:
         self._pauses = pauses
 
     async def pause_guild(self, interaction: discord.Interaction[Any], reason: str) -> None:
-        """Pause the studio in the interaction's server."""
-        name = str(guild_of(interaction))
+        """Pause the studio in the interaction's server.
+
+        Raises:
+            NotAllowedError: the person is no admin there.
+        """
+        name = str(require_admin(interaction))
         await self._pauses.begin(PauseScope.STUDIO, name, actor_id=interaction.user.id, reason=reason)
         await _answer(interaction, guild_paused())
 
     async def resume_guild(self, interaction: discord.Interaction[Any]) -> None:
-        """End the admins' pause of the interaction's server."""
-        guild_id = guild_of(interaction)
+        """End the admins' pause; raises as `pause_guild` does."""
+        guild_id = require_admin(interaction)
         ended = await self._pauses.end(PauseScope.STUDIO, str(guild_id), actor_id=interaction.user.id)
         remaining = (await self._pauses.list()).of_guild(guild_id)
         await _answer(interaction, guild_resumed(remaining, ended=ended))
