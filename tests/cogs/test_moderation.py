@@ -1,10 +1,20 @@
 """`/studio ban`, `unban`, `bans`, `access` and `audit`, on simcord."""
 
+import re
+
 import pytest
 from simcord import InteractionResult
+from simcord.actors import MemberActor
 from simcord.backend.errors import SetupError
 
-from bot.domain.errors import BannedError, BanRefusedError, NoBanError, OptionRangeError, RoleNeededError
+from bot.domain.errors import (
+    BannedError,
+    BanRefusedError,
+    NoBanError,
+    NotAllowedError,
+    OptionRangeError,
+    RoleNeededError,
+)
 from tests.cogs.bot_harness import BotHarness, buttons, panel, private
 
 
@@ -86,3 +96,59 @@ async def test_audit_log_is_paged_by_its_button(bot: BotHarness) -> None:
     assert (len(reasons(first)), buttons(first)) == (7, ["Older"])
     filtered = await admin.slash(bot.channel, "studio audit", kind=2)
     assert panel(filtered) == ["## Audit log · Credits and allowances", "Nothing here."]
+
+
+def moderator_with_commands(bot: BotHarness) -> MemberActor:
+    """Return a moderator with access to `/studio`."""
+    moderator = bot.member("moderator", manage_messages=True)
+    command = bot.env.backend.find_command("studio", None)
+    assert command is not None
+    bot.guild.set_command_permissions(int(command["id"]), {moderator: True})
+    return moderator
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), [("pause", {}), ("resume", {}), ("budget", {"amount": "5"}), ("budget", {})]
+)
+async def test_moderator_with_opened_commands_cannot_stop_or_limit_the_studio(
+    bot: BotHarness, command: str, options: dict[str, str]
+) -> None:
+    """A server opens `/studio` to its moderators so that they can ban."""
+    bot.expected = [NotAllowedError]
+    moderator = moderator_with_commands(bot)
+    refused = await moderator.slash(bot.channel, f"studio {command}", **options)
+    assert private(refused) == "Only an admin of this server can do that."
+
+
+async def test_banned_moderator_cannot_end_the_own_ban(bot: BotHarness) -> None:
+    bot.expected = [NotAllowedError]
+    admin, moderator = bot.member("admin", manage_guild=True), moderator_with_commands(bot)
+    await admin.slash(bot.channel, "studio ban", member=moderator)
+    refused = await moderator.slash(bot.channel, "studio unban", member=moderator)
+    assert private(refused) == "Only another moderator can do that."
+    ended = await admin.slash(bot.channel, "studio unban", member=moderator)
+    assert panel(ended) == [f"### <@{moderator.id}> may use the studio again"]
+
+
+async def test_access_for_everyone_opens_the_model(bot: BotHarness) -> None:
+    """Discord lists no member as one with @everyone."""
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    patrons = bot.guild.create_role("patrons")
+    await admin.slash(bot.channel, "studio access", model="reve-2.0", role=patrons)
+    opened = await admin.slash(bot.channel, "studio access", model="reve-2.0", role=bot.guild.default_role)
+    assert panel(opened)[1] == "Everyone may use every model and option."
+    await bot.finish(await bot.imagine(member, prompt="a fox"))
+
+
+async def test_audit_log_with_long_reasons_leaves_no_entry_out(bot: BotHarness) -> None:
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    for number in range(14):
+        reason = f"case {number:02}" + "_" * 390
+        await admin.slash(bot.channel, "studio ban", member=member, reason=reason)
+    result = await admin.slash(bot.channel, "studio audit")
+    seen = re.findall(r"case (\d\d)", "\n".join(panel(result)))
+    assert result.response is not None
+    while buttons(result):
+        await admin.click(result.response, label="Older")
+        seen += re.findall(r"case (\d\d)", "\n".join(panel(result)))
+    assert seen == [f"{number:02}" for number in reversed(range(14))]

@@ -14,7 +14,7 @@ from bot.domain.options import OPTIONS
 from bot.domain.terms import parse_term
 from bot.services.moderation import ModerationService, Target
 from bot.ui.handlers.component_registry import picture_of, search_id_of
-from bot.ui.handlers.interactions import actor_of, require_admin
+from bot.ui.handlers.interactions import actor_of, is_admin, require_admin
 from bot.ui.render.moderation_panels import (
     LOG_KINDS,
     banned_panel,
@@ -47,8 +47,8 @@ class ModerationHandlers:
     ) -> None:
         """Ban a member and show the ban."""
         guild_id = require_moderator(interaction)
-        is_admin = isinstance(member, discord.Member) and member.guild_permissions.manage_guild
-        target = Target(member_id=member.id, is_protected=member.bot or is_admin)
+        manages = isinstance(member, discord.Member) and member.guild_permissions.manage_guild
+        target = Target(member_id=member.id, is_protected=member.bot or manages)
         ban = await self._moderation.ban(
             guild_id,
             target,
@@ -62,8 +62,14 @@ class ModerationHandlers:
     async def unban(
         self, interaction: discord.Interaction[Any], member: discord.Member | discord.User, *, reason: str | None
     ) -> None:
-        """End a member's bans."""
+        """End a member's bans.
+
+        Raises:
+            NotAllowedError: the actor is no moderator, or is the member and no admin.
+        """
         guild_id = require_moderator(interaction)
+        if member.id == interaction.user.id and not is_admin(interaction):
+            raise NotAllowedError(LazyText("another moderator"))
         scopes = await self._moderation.unban(guild_id, member.id, reason=reason or "", actor_id=interaction.user.id)
         await _answer(interaction, unbanned_panel(member.id, scopes))
 
@@ -80,8 +86,13 @@ class ModerationHandlers:
         role: discord.Role | None,
         remove: bool,
     ) -> None:
-        """Change a rule for a model or an option, and show all rules."""
+        """Change a rule for a model or an option, and show all rules.
+
+        @everyone stands for no rule.
+        """
         guild_id = require_admin(interaction)
+        if role is not None and role.is_default():
+            role, remove = None, True
         subjects = [(RuleKind.MODEL, model), (RuleKind.OPTION, option)]
         chosen = [(kind, name) for kind, name in subjects if name is not None]
         rules = await self._moderation.list_rules(guild_id)
@@ -140,7 +151,7 @@ def require_moderator(interaction: discord.Interaction[Any]) -> int:
         NotAllowedError: the member is neither.
     """
     actor = actor_of(interaction, everywhere=True)
-    if not actor.moderator and not interaction.permissions.manage_guild:
+    if not actor.moderator:
         raise NotAllowedError(LazyText("a moderator"))
     return actor.guild_id
 

@@ -1,6 +1,7 @@
 """Panels of moderators: bans, rules for roles, and the audit log."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 from discord import ui
@@ -108,12 +109,13 @@ def log_panel(
     """
     parts = [_("Audit log"), *([_(LOG_FILTERS[kind])] if kind else []), *([f"<@{about}>"] if about else [])]
     lines = [f"## {' · '.join(parts)}"]
-    shown = _fitting([log_line(entry) for entry in entries])
+    words = [log_line(entry) for entry in entries]
+    shown = words[: _count_fitting(words)]
     lines += shown or [_("Nothing here.") if about or kind else _("Nobody has changed anything yet.")]
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY)
-    if more:
+    if more or len(shown) < len(words):
         search = None if about is None else f"{about:032x}"
-        container.add_item(ui.ActionRow(OLDER_LOG.build(entries[-1].id, picture=kind, search_id=search)))
+        container.add_item(ui.ActionRow(OLDER_LOG.build(entries[len(shown) - 1].id, picture=kind, search_id=search)))
     return payload_view(container)
 
 
@@ -179,11 +181,14 @@ def _rule(rule: AccessRule) -> str:
 
 def _fitting(entries: Sequence[str]) -> list[str]:
     """Return the entries with room in a message, and the number left out."""
-    room, shown = _ROOM, list[str]()
-    for entry in entries:
-        room -= len(entry.encode("utf-16-le")) // 2 + 1
-        if room < 0:
-            more = len(entries) - len(shown)
-            return [*shown, "-# " + ngettext("and {count} more", "and {count} more", more).format(count=number(more))]
-        shown.append(entry)
-    return shown
+    count = _count_fitting(entries)
+    more = len(entries) - count
+    if not more:
+        return list(entries)
+    return [*entries[:count], "-# " + ngettext("and {count} more", "and {count} more", more).format(count=number(more))]
+
+
+def _count_fitting(entries: Sequence[str]) -> int:
+    """Return the number of entries with room in a message."""
+    sizes = accumulate(len(entry.encode("utf-16-le")) // 2 + 1 for entry in entries)
+    return sum(size <= _ROOM for size in sizes)
