@@ -92,7 +92,7 @@ class AllowanceMachine(RuleBasedStateMachine):
     def set_allowance(
         self, guild: int, holder: tuple[int, int], amount: int | None, period: PeriodKind, drained: int
     ) -> None:
-        """Set an allowance, and spend all that a member then has."""
+        """Set an allowance, and spend all of a member's."""
         entry = AllowanceEntry(amount=amount, period=period, role_id=holder[0], member_id=holder[1])
         self.entries[guild, *holder] = entry
         self.write(lambda each: AllowanceRepository(each).set(guild, entry))
@@ -209,7 +209,7 @@ class AllowanceMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_period_exceeds_its_largest_allowance(self) -> None:
-        """Sum what jobs used of the allowance in each period."""
+        """Sum the used allowance in each period."""
         used = case((jobs.c.charged < holds.c.allowance, jobs.c.charged), else_=holds.c.allowance)
         key = (holds.c.guild_id, holds.c.member_id, holds.c.period, holds.c.resets)
         statement = select(*key, func.sum(used)).join(jobs, jobs.c.id == holds.c.job_id).group_by(*key)
@@ -222,7 +222,7 @@ class AllowanceMachine(RuleBasedStateMachine):
         return sorted(self.roles.get((guild, member), ()))
 
     def balance(self, guild: int, member: int) -> tuple[int | None, int]:
-        """Return what a member can spend, and the granted part."""
+        """Return a member's spendable credits, and the granted ones."""
         account = self.run(
             self.database.read(
                 lambda each: self.ledger.available(each, guild, member, self.now, self.roles_of(guild, member))
@@ -231,11 +231,11 @@ class AllowanceMachine(RuleBasedStateMachine):
         return account.available, account.granted
 
     def used(self, guild: int) -> int:
-        """Return what is used of a budget."""
+        """Return the used part of a budget."""
         return self.run(self.database.read(lambda each: BudgetRepository(each, guild).used(f"{self.now:%Y-%m}")))
 
     def in_force(self, guild: int, member: int) -> int | None:
-        """Return the amount of the allowance that should apply."""
+        """Return the amount of the expected allowance."""
         own = self.entries.get((guild, 0, member))
         of_roles = [each for role in self.roles_of(guild, member) if (each := self.entries.get((guild, role, 0)))]
         everyones = self.entries.get((guild, 0, 0))
