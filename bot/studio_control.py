@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from bot.container import new_id
 from bot.domain.credits import Budget
 from bot.domain.errors import BudgetLimitError, UnknownPauseTargetError
-from bot.domain.guild_budgets import parse_limit
+from bot.domain.guild_budgets import AlertLevels, parse_limit
 from bot.domain.pauses import MAX_REASON, Pause, PauseScope
 from bot.engine.clock import SystemClock
 from bot.engine.ledger import Ledger
@@ -160,6 +160,7 @@ def _budgets(database: Database, settings: Settings) -> BudgetService:
         allowance=settings.default_allowance,
         budget=settings.monthly_budget,
         guild_budget=settings.community_budget,
+        alerts=AlertLevels(percentages=settings.budget_alerts),
         new_id=new_id,
     )
     return BudgetService(database=database, ledger=ledger, clock=SystemClock(), new_id=new_id)

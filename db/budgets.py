@@ -1,9 +1,9 @@
 """Monthly budgets, of each guild and of all together."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, or_, select, union, update
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, union, update
 
 from bot.domain.credits import Budget
 from db.dialects import insert_unless_there
@@ -19,6 +19,7 @@ _RESERVE: Final = (
     update(budgets)
     .where(_OF_MONTH, _USED + bindparam("more") <= bindparam("most"))
     .values(held=budgets.c.held + bindparam("more"))
+    .returning(budgets.c.held, budgets.c.captured, budgets.c.at_risk, budgets.c.alerted)
 )
 _SETTLE: Final = (
     update(budgets)
@@ -35,6 +36,14 @@ ALL_GUILDS: Final = 0
 """The guild id of the operator's budget, which is for all guilds together."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A budget after a reservation, and its highest percentage with an alert."""
+
+    budget: Budget
+    alerted: int
+
+
 class BudgetRepository:
     """Budgets of one guild, or of all, within one transaction."""
 
@@ -42,15 +51,15 @@ class BudgetRepository:
         self._connection = connection
         self._guild_id = guild_id
 
-    def reserve(self, month: str, amount: int, limit: int | None) -> bool:
+    def reserve(self, month: str, amount: int, limit: int | None) -> Reservation | None:
         """Add `amount` to the held credits up to `limit`, if there is one.
 
-        Held and captured credits and those at risk count together. Return False if the limit would be exceeded; then
+        Held and captured credits and those at risk count together. Return None if the limit would be exceeded; then
         nothing is held.
         """
         limit = _NO_LIMIT if limit is None else limit
-        if self._add(month, amount, limit):
-            return True
+        if (reserved := self._add(month, amount, limit)) is not None:
+            return reserved
         fresh = {"guild_id": self._guild_id, "month": month, "held": 0, "captured": 0}
         self._connection.execute(_INSERT[self._connection.dialect.name], fresh)
         return self._add(month, amount, limit)
@@ -91,30 +100,26 @@ class BudgetRepository:
         statement = union(of_month, select(communities.c.id).where(limited))
         return tuple(sorted(self._connection.execute(statement).scalars()))
 
-    def unsent_alerts(self, month: str, reached: Sequence[int]) -> list[int]:
-        """Return the reached percentages without a message to the owner."""
-        sent = self._connection.execute(select(budgets.c.alert_sent).where(self._is(month))).scalar()
-        return [each for each in reached if sent is not None and each > sent]
+    def list_with_jobs(self, month: str) -> tuple[int, ...]:
+        """Return the guilds with jobs in a month, and 0 for all."""
+        statement = select(budgets.c.guild_id).where(budgets.c.month == month).order_by(budgets.c.guild_id)
+        return tuple(self._connection.execute(statement).scalars())
 
-    def record_alert_logged(self, month: str, percentage: int) -> bool:
-        """Record a percentage as logged; return False if it already was."""
-        return self._raise_alert(budgets.c.alert_logged, month, percentage)
-
-    def record_alert_sent(self, month: str, percentage: int) -> bool:
-        """Record a percentage as sent; return False if it already was."""
-        return self._raise_alert(budgets.c.alert_sent, month, percentage)
-
-    def _raise_alert(self, column: Column[int], month: str, percentage: int) -> bool:
-        statement = update(budgets).where(self._is(month), column < percentage)
-        return self._connection.execute(statement.values({column: percentage})).rowcount == 1
+    def alerted(self, month: str) -> int | None:
+        """Return the highest percentage with an alert; None without jobs."""
+        return self._connection.execute(select(budgets.c.alerted).where(self._is(month))).scalar()
 
     def _change(self, month: str, *, held: int, captured: int, at_risk: int) -> None:
         changes = {"no_longer_held": held, "now_captured": captured, "now_at_risk": at_risk}
         self._connection.execute(_SETTLE, {"of_month": month, "the_guild": self._guild_id, **changes})
 
-    def _add(self, month: str, amount: int, limit: int) -> bool:
+    def _add(self, month: str, amount: int, limit: int) -> Reservation | None:
         keys = {"of_month": month, "the_guild": self._guild_id, "more": amount, "most": limit}
-        return self._connection.execute(_RESERVE, keys).rowcount == 1
+        row = self._connection.execute(_RESERVE, keys).first()
+        if row is None:
+            return None
+        budget = Budget(month=month, limit=limit, held=row.held, captured=row.captured, at_risk=row.at_risk)
+        return Reservation(budget=budget, alerted=row.alerted)
 
     def _is(self, month: str) -> ColumnElement[bool]:
         return (budgets.c.month == month) & (budgets.c.guild_id == self._guild_id)

@@ -11,6 +11,8 @@ import pytest
 from bot.client import AtelierClient
 from bot.domain.costs import Currency, ProviderBalance
 from bot.domain.credits import Budget
+from bot.services.budget_alerts import BudgetAlert
+from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.owner_messages import OwnerMessages
 from sandbox.discord import DiscordServer, default_world
 from sandbox.discord.entities import TeamMember
@@ -18,7 +20,7 @@ from tests.support.catalogue import MODELS
 
 TOKEN = "the-bots-token"
 PATIENCE = 60
-BUDGET = Budget(month="2026-03", limit=100, captured=80)
+ALERT = BudgetAlert(budget=Budget(month="2026-03", limit=100, captured=80), percentage=80)
 
 
 async def test_budget_alert_has_separate_nonce_for_each_team_member(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +34,7 @@ async def test_budget_alert_has_separate_nonce_for_each_team_member(monkeypatch:
     async with AtelierClient() as client:
         await client.login(TOKEN)
         for _ in range(2):
-            assert await OwnerMessages(client).send_budget_alert(BUDGET, 80)
+            assert await OwnerMessages(client).send_budget_alert(ALERT)
     received = [list(world.direct_message(each).messages.values()) for each in team]
     await server.close()
     assert [len(messages) for messages in received] == [1, 1]
@@ -49,7 +51,7 @@ async def test_limited_budget_alert_is_put_off(monkeypatch: pytest.MonkeyPatch, 
         await client.login(TOKEN)
         server.faults.add(method, route, status=429, retry_after=1200, times=10)
         async with asyncio.timeout(PATIENCE):
-            assert not await OwnerMessages(client).send_budget_alert(BUDGET, 80)
+            assert not await OwnerMessages(client).send_budget_alert(ALERT)
     await server.close()
 
 
@@ -66,13 +68,34 @@ async def test_budget_alert_goes_past_closed_direct_messages_and_not_to_invited(
     async with AtelierClient() as client:
         await client.login(TOKEN)
         world.application.team = team
-        reached = [await OwnerMessages(client).send_budget_alert(BUDGET, 80)]
+        reached = [await OwnerMessages(client).send_budget_alert(ALERT)]
         world.application.team = (team[0], TeamMember(taker.id, "developer", accepted=False))
-        reached.append(await OwnerMessages(client).send_budget_alert(BUDGET, 100))
+        reached.append(await OwnerMessages(client).send_budget_alert(replace(ALERT, percentage=100)))
     received = list(world.direct_message(taker.id).messages.values())
     await server.close()
     assert reached == [True, False]
     assert len(received) == 1
+
+
+async def test_server_alert_is_one_message_in_its_log_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = DiscordServer(default_world(token=TOKEN))
+    await server.start()
+    monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
+    channel = next(iter(server.world.channels.values()))
+    alert = replace(ALERT, guild_id=7)
+    async with AtelierClient() as client:
+        await client.login(TOKEN)
+        notifier = LogChannelMessages(client)
+        sent = [await notifier.send_budget_alert(int(channel.id), None, alert) for _ in range(2)]
+        sent.append(await notifier.send_budget_alert(1, None, alert))
+    (message,) = channel.messages.values()
+    await server.close()
+    assert sent == [True, True, False]
+    assert message.content.splitlines() == [
+        "**This server's studio has reached 80 % of its budget of 2026-03.**",
+        "Budget this month: 20 of 100 left · 80 used · 0 held · 0 at risk",
+        "-# At 100 % no more pictures are made here until the month ends. `/studio budget` shows more.",
+    ]
 
 
 async def test_retirement_is_one_message_with_day_and_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

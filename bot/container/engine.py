@@ -11,6 +11,7 @@ import uuid6
 
 from bot.domain.attachments import InputPolicy
 from bot.domain.catalogue import Catalogue
+from bot.domain.guild_budgets import AlertLevels
 from bot.domain.pseudonyms import pseudonym_of
 from bot.engine.batch_store import BatchStore
 from bot.engine.call_sender import CallSender
@@ -189,12 +190,18 @@ class EngineContainer:
         return MemberIdentity(pseudonym_of=self.pseudonym_of, now=self.clock.now)
 
     @cached_property
+    def cheapest_picture(self) -> int:
+        """The lowest price of a picture, in credits."""
+        return min((model.text_price for model in self.catalogue.models), default=1)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """Credits of members and the monthly budget."""
         return Ledger(
             allowance=self.settings.default_allowance,
             budget=self.settings.monthly_budget,
             guild_budget=self.settings.community_budget,
+            alerts=AlertLevels(percentages=self.settings.budget_alerts, cheapest=self.cheapest_picture),
             free_repeats=self.settings.free_repeats,
             new_id=self.new_id,
             identity=self.member_identity,

@@ -33,12 +33,14 @@ from bot.services.publications import PublicationService
 from bot.services.versions import VersionService
 from bot.services.webhooks import WebhookService
 from bot.ui.command_options import name_default_model
+from bot.ui.delivery.alert_webhook import AlertWebhook
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.export_messages import ExportMessages
 from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_publisher import CardInputPublisher
 from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, JobMessages
 from bot.ui.delivery.job_notifier import JobNotifier
+from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.message_eraser import JobMessageEraser
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.page_turns import PageTurns
@@ -477,19 +479,16 @@ class Container(ServiceContainer):
         return (*webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
 
     @cached_property
-    def cheapest_picture(self) -> int:
-        """The lowest price of a picture, in credits."""
-        return min((model.text_price for model in self.catalogue.models), default=1)
-
-    @cached_property
     def budget_alerts(self) -> BudgetAlerts:
-        """Alerts about the monthly budget to the owners."""
+        """Alerts about monthly budgets."""
+        url = self.settings.alert_webhook_url
         return BudgetAlerts(
             database=self.database,
             ledger=self.ledger,
-            notifier=OwnerMessages(self.client),
+            owners=OwnerMessages(self.client),
+            channels=LogChannelMessages(self.client),
+            webhook=None if url is None else AlertWebhook(url=url, http=self.http),
             clock=self.clock,
-            cheapest=self.cheapest_picture,
         )
 
     @cached_property

@@ -8,7 +8,6 @@ allowance first.
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
 
 from bot.domain.allowances import MAX_CREDITS, kind_of
 from bot.domain.errors import InsufficientCreditsError, LedgerError
@@ -172,19 +171,6 @@ class Budget:
     def is_spent(self, cheapest: int) -> bool:
         """Return True if it does not cover the `cheapest` picture."""
         return self.left < max(1, cheapest)
-
-
-BUDGET_ALERTS: Final = (50, 80, 100)
-"""Percentages of the budget at which its owner is told."""
-
-
-def alerts_due(budget: Budget, cheapest: int) -> tuple[int, ...]:
-    """Return the percentages reached by the budget.
-
-    It is spent once it does not cover the `cheapest` picture.
-    """
-    spent = budget.is_spent(cheapest)
-    return tuple(each for each in BUDGET_ALERTS if spent or 100 * budget.used >= each * budget.limit)
 
 
 def period_of(now: datetime) -> str:

@@ -54,7 +54,7 @@ class AlertLevels:
     cheapest: int = 1
 
     def highest(self, budget: Budget) -> int:
-        """Return the highest percentage that a budget has reached, or 0."""
+        """Return the highest reached percentage of a budget, or 0."""
         if budget.is_spent(self.cheapest):
             return 100
         reached = (each for each in self.percentages if each < 100 and 100 * budget.used >= each * budget.limit)  # noqa: PLR2004 - per cent

@@ -43,13 +43,14 @@ from bot.domain.errors import (
     NothingGrantedError,
     NothingUsedError,
 )
-from bot.domain.guild_budgets import GuildLimits
+from bot.domain.guild_budgets import AlertLevels, GuildLimits
 from bot.domain.jobs import Job
 from bot.domain.time_zones import zone_of
 from bot.engine.member_identity import MemberIdentity
 from db.accounts import AccountRepository
 from db.allowances import AllowanceRepository, CreditRules
-from db.budgets import BudgetRepository
+from db.budget_alerts import BudgetAlertRepository
+from db.budgets import ALL_GUILDS, BudgetRepository
 from db.ledger import LedgerRepository
 from db.locks import COUNTING_FREE_REPEATS, advisory_lock
 from db.risks import RiskRepository
@@ -95,6 +96,7 @@ class Ledger:
         budget: int,
         new_id: Callable[[], str],
         guild_budget: int | None = None,
+        alerts: AlertLevels | None = None,
         free_repeats: int = 2,
         identity: MemberIdentity | None = None,
     ) -> None:
@@ -103,6 +105,7 @@ class Ledger:
         self._free_repeats = free_repeats
         self._budget = budget
         self._guild_budget = guild_budget
+        self._alerts = alerts or AlertLevels()
         self._new_id = new_id
 
     def terms(
@@ -214,14 +217,40 @@ class Ledger:
         AccountRepository(connection).save(account)
         LedgerRepository(connection).add_hold(hold, account)
         self._record(connection, account, movement, now, actor=place.member_id, reason="imagine", job_id=job.id)
-        month = month_of(now)
-        if place.guild_id and not BudgetRepository(connection, place.guild_id).reserve(
-            month, job.price, terms.guild_budget
-        ):
-            raise BudgetSpentError(renews_at=month_end(now), of_guild=True)
-        if not BudgetRepository(connection).reserve(month, job.price, self._budget):
-            raise BudgetSpentError(renews_at=month_end(now))
+        if place.guild_id:
+            self._reserve(connection, place.guild_id, job.price, terms.guild_budget, now)
+        self._reserve(connection, ALL_GUILDS, job.price, self._budget, now)
         return account
+
+    def _reserve(self, connection: Connection, guild_id: int, price: int, limit: int | None, now: datetime) -> None:
+        """Hold a price in a budget; an alert is due once it reaches a percentage.
+
+        Raises:
+            BudgetSpentError: the budget does not cover the price; do not commit.
+        """
+        reserved = BudgetRepository(connection, guild_id).reserve(month_of(now), price, limit)
+        if reserved is None:
+            raise BudgetSpentError(renews_at=month_end(now), of_guild=guild_id != ALL_GUILDS)
+        if limit is not None and (reached := self._alerts.highest(reserved.budget)) > reserved.alerted:
+            BudgetAlertRepository(connection).raise_to(guild_id, month_of(now), reached, now)
+
+    def has_unraised_alert(self, connection: Connection, guild_id: int, now: datetime) -> bool:
+        """Return whether a budget has reached a percentage without an alert.
+
+        It has if its limit was lowered.
+        """
+        alerted = BudgetRepository(connection, guild_id).alerted(month_of(now))
+        return alerted is not None and self._highest_alert(connection, guild_id, now) > alerted
+
+    def raise_alert(self, connection: Connection, guild_id: int, now: datetime) -> None:
+        """Make the alert of a budget due after a change of its limit."""
+        if reached := self._highest_alert(connection, guild_id, now):
+            BudgetAlertRepository(connection).raise_to(guild_id, month_of(now), reached, now)
+
+    def _highest_alert(self, connection: Connection, guild_id: int, now: datetime) -> int:
+        if guild_id != ALL_GUILDS and self.guild_limits(connection, guild_id).lowest is None:
+            return 0
+        return self._alerts.highest(self.guild_budget(connection, guild_id, now))
 
     def settle(
         self,

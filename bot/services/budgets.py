@@ -89,6 +89,7 @@ class BudgetService:
                 raise BudgetLimitError(str(amount), highest=highest, by_operator=True)
             GuildRepository(connection).change_settings(guild_id, {"monthly_budget": amount})
             self._record(connection, guild_id, "budget.limit", before.admins, amount, actor_id)
+            self._ledger.raise_alert(connection, guild_id, self._clock.now())
             return self._read(connection, guild_id)
 
         return await self._database.write(write)
@@ -104,6 +105,7 @@ class BudgetService:
             before = guilds.budget_cap(guild_id)
             guilds.set_budget_cap(guild_id, amount)
             self._record(connection, guild_id, "budget.cap", before, amount, actor_id)
+            self._ledger.raise_alert(connection, guild_id, self._clock.now())
             return self._read(connection, guild_id)
 
         return await self._database.write(write)

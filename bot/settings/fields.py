@@ -52,6 +52,7 @@ from bot.settings.validators import (
     check_effects,
     check_openrouter_models,
     check_secret_key,
+    check_webhook_url,
     none_for_off,
     parse_communities,
     parse_proxy,
@@ -194,6 +195,17 @@ class Settings(_ProviderSettings):
         BeforeValidator(none_for_off),
         Field(description="takes an hour of UTC, 0 to 23, or off"),
     ] = 9
+    budget_alerts: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=100)], ...],
+        NoDecode,
+        BeforeValidator(split_names),
+        Field(min_length=1, description="takes percentages, 1 to 100, separated by commas"),
+    ] = (50, 80, 95, 100)
+    alert_webhook_url: Annotated[
+        SecretStr | None,
+        AfterValidator(check_webhook_url),
+        Field(description="takes the http:// or https:// address of a webhook"),
+    ] = None
     community_budget: Annotated[int | None, Field(ge=0, description="takes credits a month, 0 or more")] = None
     low_balance_usd: Annotated[
         Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")

@@ -81,6 +81,15 @@ def check_secret_key(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def check_webhook_url(value: SecretStr | None) -> SecretStr | None:
+    """Accept an address with a host."""
+    if value is not None:
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("not an address")
+    return value
+
+
 DatabaseUrl = Annotated[str, AfterValidator(check_database)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

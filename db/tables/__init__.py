@@ -3,7 +3,7 @@
 from db.tables.guilds import access_rules, allowances, audit_log, bans, communities, pauses
 from db.tables.images import fingerprint_keys, inputs, pictures
 from db.tables.jobs import attempts, jobs
-from db.tables.ledger import accounts, budgets, holds, movements, postings, risks
+from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
 from db.tables.members import deletions, drafts, exports, forms, preferences, presets, searches
 from db.tables.processes import facts, turns, workers
 
@@ -14,6 +14,7 @@ __all__ = [
     "attempts",
     "audit_log",
     "bans",
+    "budget_alerts",
     "budgets",
     "communities",
     "deletions",

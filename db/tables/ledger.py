@@ -32,12 +32,26 @@ budgets = Table(
     Column("held", Integer, nullable=False),
     Column("captured", Integer, nullable=False),
     Column("at_risk", Integer, nullable=False, server_default="0"),
-    # The highest percentage in the log, and the highest that reached the owner.
-    Column("alert_logged", Integer, nullable=False, server_default="0"),
-    Column("alert_sent", Integer, nullable=False, server_default="0"),
+    # The highest percentage with an alert.
+    Column("alerted", Integer, nullable=False, server_default="0"),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("captured >= 0", name="captured_not_negative"),
 )
+
+# The highest percentage for each recipient, and the highest that was sent.
+budget_alerts = Table(
+    "budget_alerts",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    Column("month", String(7), primary_key=True),
+    Column("target", String(8), primary_key=True),
+    Column("percentage", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+)
+_IS_UNSENT = budget_alerts.c.percentage > budget_alerts.c.sent
+Index("ix_budget_alerts_due_at", budget_alerts.c.due_at, sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT)
 
 holds = Table(
     "holds",

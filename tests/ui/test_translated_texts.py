@@ -14,26 +14,31 @@ from discord.ext import commands
 
 import cogs
 from bot.client import AtelierClient
-from bot.domain.credits import BUDGET_ALERTS, Budget
+from bot.domain.credits import Budget
 from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
 from bot.domain.jobs import Action, Delivery, Snapshot, State
 from bot.domain.options import OPTIONS
+from bot.domain.pauses import Pause, PauseScope
 from bot.domain.quotes import quotes
 from bot.domain.statistics import StatisticsChart
 from bot.engine.health import ProviderHealth
 from bot.services.access import Admission
+from bot.services.budget_alerts import BudgetAlert
 from bot.services.status import Status
 from bot.ui.buttons import BUTTONS, ButtonSpec, MenuEntry, card_menu
 from bot.ui.command_options import model_choices, suggested_choices
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.i18n import use_locale
+from bot.ui.render.budget_alerts import budget_alert, closed_log_channel, guild_budget_alert, owner_alert
 from bot.ui.render.daily_report import daily_report
 from bot.ui.render.error_messages import error_message, failure, unexpected
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
-from bot.ui.render.panels import admitted_panel, budget_alert, help_panel, status_panel
+from bot.ui.render.panels import admitted_panel, help_panel, status_panel
+from bot.ui.render.pause_panels import all_paused_panel, ask_pause_panel, guild_resumed
+from bot.ui.render.pauses import paused_note
 from bot.ui.render.statistics_charts import charts_of
 from bot.ui.render.statistics_numbers import Names
 from bot.ui.render.statistics_panel import no_statistics_panel, statistics_panel
@@ -223,10 +228,20 @@ def test_panels_are_translated(folder: Path) -> None:
             budget=Budget(month="2026-03", limit=100),
         )
         assert left(folder, lambda status=status: status_panel(status)) == []  # type: ignore[misc]
-    for percentage in BUDGET_ALERTS:
-        budget = Budget(month="2026-03", limit=100)
+    for percentage in (80, 100):
+        alert = BudgetAlert(budget=Budget(month="2026-03", limit=100), percentage=percentage)
         with use_locale("de", folder):
-            assert english(budget_alert(budget, percentage)) == []
+            assert english(budget_alert(alert)) == []
+            assert english(guild_budget_alert(alert)) == []
+            assert english(closed_log_channel(7, None)) == []
+        for of_guild in (alert, replace(alert, guild_id=7)):
+            assert left(folder, lambda each=of_guild: owner_alert(each, None)) == []  # type: ignore[misc]
+    for pause in (Pause(scope=scope, name="7", reason="", actor_id=1, at=START) for scope in PauseScope):
+        with use_locale("de", folder):
+            assert english(paused_note(pause)) == []
+            assert english(guild_resumed(pause, ended=True)) == []
+        assert left(folder, lambda pause=pause: all_paused_panel(pause)) == []  # type: ignore[misc]
+    assert left(folder, ask_pause_panel) == []
     for report in (FINE, BAD_DAY):
         assert left(folder, lambda report=report: daily_report(report)) == []  # type: ignore[misc]
     assert left(folder, lambda: help_panel(BOTH)) == []

@@ -9,14 +9,15 @@ import structlog
 from discord import ui
 
 from bot.domain.costs import ProviderBalance
-from bot.domain.credits import Budget
 from bot.domain.models import Model
+from bot.services.budget_alerts import BudgetAlert
 from bot.services.daily_report import DailyReport
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
+from bot.ui.render.budget_alerts import closed_log_channel, owner_alert
 from bot.ui.render.daily_report import daily_report
-from bot.ui.render.panels import budget_alert, closed_model_alert, low_balance_alert, retirement_alert
+from bot.ui.render.panels import closed_model_alert, low_balance_alert, retirement_alert
 
 _log = structlog.get_logger(__name__)
 
@@ -30,14 +31,23 @@ class OwnerMessages:
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def send_budget_alert(self, budget: Budget, percentage: int) -> bool:
+    async def send_budget_alert(self, alert: BudgetAlert) -> bool:
         """Send an alert to each owner; return False if it reached none.
 
         A repeated one is the same message for Discord within minutes.
         """
+
+        def build() -> ui.LayoutView:
+            with use_locale(_LOCALE):
+                return owner_alert(alert, self._name_of(alert.guild_id))
+
+        return await self._send(build, _topic(f"budget {alert.guild_id} {alert.budget.month} {alert.percentage}"))
+
+    async def send_closed_log_channel(self, guild_id: int) -> bool:
+        """Send that a server's log channel takes no alerts, likewise."""
         with use_locale(_LOCALE):
-            text = budget_alert(budget, percentage)
-        return await self._send(text, str(percentage))
+            text = closed_log_channel(guild_id, self._name_of(guild_id))
+        return await self._send(text, _topic(f"log channel {guild_id}"))
 
     async def send_retirement(self, model: Model) -> bool:
         """Send the end of a model to each owner; return False if it reached none."""
@@ -91,6 +101,10 @@ class OwnerMessages:
             else:
                 reached = True
         return reached
+
+    def _name_of(self, guild_id: int) -> str | None:
+        guild = self._client.get_guild(guild_id)
+        return None if guild is None else guild.name
 
     async def _owners(self) -> Sequence[int]:
         """Return the owner, or the members of the owning team."""

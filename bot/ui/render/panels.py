@@ -9,7 +9,6 @@ from discord import ui
 
 from bot.domain.catalogue import Catalogue
 from bot.domain.costs import ProviderBalance
-from bot.domain.credits import BUDGET_ALERTS, Budget
 from bot.domain.errors import FaultKind
 from bot.domain.models import Model
 from bot.domain.options import OPTIONS
@@ -18,6 +17,7 @@ from bot.providers.registry import display_name
 from bot.services.access import Admission
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
+from bot.ui.render.budget_alerts import budget_parts
 from bot.ui.render.formatting import ago, command_link, escaped, in_credits, number, usually
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
 from bot.ui.render.pauses import paused
@@ -60,7 +60,7 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
     lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
     lines += [f"-# {provider_name(each.provider)}: {provider_condition(each)}" for each in status.providers]
     lines += _usual_times(status.usual_seconds)
-    lines.append("-# " + _budget(status.budget))
+    lines.append("-# " + budget_parts(status.budget))
     fine = (
         open_
         and not status.pauses
@@ -79,31 +79,6 @@ def _usual_times(usual_seconds: Mapping[str, tuple[int, int] | None]) -> Iterato
         yield f"-# {_('Usual times: not measured yet')}"
     elif unmeasured:
         yield f"-# {_('not measured yet: {models}').format(models=', '.join(unmeasured))}"
-
-
-def _budget(budget: Budget) -> str:
-    """Return the parts of this month's budget."""
-    said = _("Budget this month: {left} of {limit} left · {captured} used · {held} held · {risk} at risk")
-    return said.format(
-        left=number(budget.left),
-        limit=number(budget.limit),
-        captured=number(budget.captured),
-        held=number(budget.held),
-        risk=number(budget.at_risk),
-    )
-
-
-def budget_alert(budget: Budget, percentage: int) -> str:
-    """Return the message to an owner: the budget has reached a percentage."""
-    title = _("The budget of {month} has reached {percentage} %.").format(
-        month=budget.month, percentage=number(percentage)
-    )
-    advice = (
-        _("No more pictures are made this month. Raise `MONTHLY_BUDGET` and restart the bot to go on.")
-        if percentage == BUDGET_ALERTS[-1]
-        else _("At 100 % no more pictures are made until the month ends. `MONTHLY_BUDGET` sets the limit.")
-    )
-    return f"**{title}**\n{_budget(budget)}\n-# {advice}"
 
 
 def retirement_alert(model: Model) -> str:

@@ -1,0 +1,42 @@
+"""Messages to servers' log channels."""
+
+import zlib
+
+import discord
+import structlog
+
+from bot.services.budget_alerts import BudgetAlert
+from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
+from bot.ui.delivery.discord_errors import classify
+from bot.ui.i18n import use_locale
+from bot.ui.render.budget_alerts import guild_budget_alert
+
+_log = structlog.get_logger(__name__)
+
+
+class LogChannelMessages:
+    """A notifier of servers by their log channels."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def send_budget_alert(self, channel_id: int, locale: str | None, alert: BudgetAlert) -> bool:
+        """Send an alert; return False if it did not arrive.
+
+        A repeated one is the same message for Discord within minutes.
+        """
+        with use_locale(locale or discord.Locale.american_english.value):
+            text = guild_budget_alert(alert)
+        topic = zlib.crc32(f"{alert.budget.month} {alert.percentage}".encode()) % 100_000
+        try:
+            async with bounded(REQUEST_SECONDS):
+                channel = self._client.get_partial_messageable(channel_id)
+                await channel.send(
+                    text, nonce=f"{channel_id}-{topic:05}", allowed_mentions=discord.AllowedMentions.none()
+                )
+        except Exception as error:
+            if classify(error) is None:
+                raise
+            _log.warning("log_channel.not_reached", error=type(error).__name__)
+            return False
+        return True
