@@ -73,12 +73,13 @@ async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) 
         await system.stop_bot()
         await system.start_bot(MONTHLY_BUDGET="24")
         async with asyncio.timeout(PATIENCE):
-            while len(owner_messages(system)) < 2:
+            while not any("100 %" in text(each) for each in owner_messages(system)):
                 await system.ledger()
     await system.stop_bot()
     titles = [text(each).splitlines()[0] for each in owner_messages(system)]
-    assert [title.partition("reached ")[2] for title in titles] == ["50 %.**", "100 %.**"]
-    assert system.log().count("budget.reached") == 2
+    # A check between the two jobs, which a slow machine has time for, tells the half too.
+    assert [title.partition("reached ")[2] for title in titles] in (["100 %.**"], ["50 %.**", "100 %.**"])
+    assert system.log().count("budget.reached") == len(titles)
 
 
 async def test_low_balance_is_told_once_for_restarts(system: SystemHarness) -> None:
