@@ -24,6 +24,7 @@ from sqlalchemy import make_url
 
 from bot.catalogue_file import OpenRouterList, load_catalogue_file
 from bot.catalogue_file.openrouter import SHIPPED_ONLY
+from bot.domain.allowances import MAX_CREDITS
 from bot.domain.option_spec import MAX_WORD
 from bot.env_file import (
     illegible,
@@ -168,7 +169,9 @@ class Settings(_ProviderSettings):
         Seconds, Field(description="takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS")
     ] = 7200.0
     lease_seconds: Annotated[float, Field(ge=1, allow_inf_nan=False, description="takes seconds, 1 or more")] = 15.0
-    default_allowance: Annotated[int, Field(ge=0, description="takes credits a day, 0 or more")] = 200
+    default_allowance: Annotated[
+        int, Field(ge=0, le=MAX_CREDITS, description="takes credits a day, 0 to 1000000000")
+    ] = 200
     max_active_jobs_per_member: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 3
     max_active_jobs_per_community: Annotated[Count | None, Field(description="takes a whole number, 1 or more")] = None
     max_active_jobs: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 64
@@ -189,7 +192,9 @@ class Settings(_ProviderSettings):
     mark_pictures: Annotated[bool, Field(description="takes on or off")] = True
     first_hint: Annotated[bool, Field(description="takes on or off")] = True
     user_install: Annotated[bool, Field(description="takes on or off")] = False
-    monthly_budget: Annotated[int, Field(ge=0, description="takes credits a month, 0 or more")] = 100_000
+    monthly_budget: Annotated[
+        int, Field(ge=0, le=MAX_CREDITS, description="takes credits a month, 0 to 1000000000")
+    ] = 100_000
     daily_report_hour: Annotated[
         Annotated[int, Field(ge=0, le=23)] | None,
         BeforeValidator(none_for_off),
@@ -206,7 +211,9 @@ class Settings(_ProviderSettings):
         AfterValidator(check_webhook_url),
         Field(description="takes the http:// or https:// address of a webhook"),
     ] = None
-    community_budget: Annotated[int | None, Field(ge=0, description="takes credits a month, 0 or more")] = None
+    community_budget: Annotated[
+        int | None, Field(ge=0, le=MAX_CREDITS, description="takes credits a month, 0 to 1000000000")
+    ] = None
     low_balance_usd: Annotated[
         Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")
     ] = Decimal(5)
