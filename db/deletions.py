@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, Connection, Table, delete, exists, select, union, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, select, union, update
 
 from db.dialects import insert
 from db.locks import disable_timeout
@@ -56,6 +56,8 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     communities.c.admitted_by,
     presets.c.saved_by,
 )
+# Built once: every request reads it.
+_ANY: Final = select(deletions.c.member_id).where(deletions.c.member_id.in_(bindparam("ids", expanding=True)))
 _IS_ERASED: Final = jobs.c.deleted_at.is_not(None) & jobs.c.words_erased_at.is_not(None)
 MEMBER_COLUMNS: Final = frozenset(
     {
@@ -102,6 +104,10 @@ class DeletionRepository:
     def is_pending(self, member_id: int) -> bool:
         """Return whether everything about the member is being deleted."""
         return self._connection.execute(select(deletions).where(deletions.c.member_id == member_id)).first() is not None
+
+    def has_any(self, member_id: int, pseudonym: int) -> bool:
+        """Return whether a member was ever deleted, or is being deleted."""
+        return self._connection.execute(_ANY, {"ids": [member_id, pseudonym]}).first() is not None
 
     def list_pending(self) -> Sequence[Deletion]:
         """Return the unfinished deletions, oldest first."""
@@ -169,8 +175,10 @@ class DeletionRepository:
         if self._connection.execute(update(deletions).where(*away).values(returned_at=at)).rowcount != 1:
             return False
         disable_timeout(self._connection)
-        # A question that came during the deletion may have made an empty account.
-        self._connection.execute(delete(accounts).where(accounts.c.member_id == member_id, accounts.c.period == ""))
+        # A question that came during the deletion may have made an empty account. One with granted credits is kept: it
+        # is from a server without an account before.
+        is_empty = (accounts.c.member_id == member_id) & (accounts.c.period == "") & (accounts.c.granted == 0)
+        self._connection.execute(delete(accounts).where(is_empty))
         self._rename(pseudonym, member_id)
         return True
 

@@ -23,6 +23,7 @@ from bot.images.thread_pool import ImageThreadPool
 from bot.services.deletion_register import DeletionRegister
 from bot.services.deletions import DeletionService, Holdings
 from bot.services.moderation import ModerationService, Target
+from db.audit import audit
 from db.bans import BanRepository
 from db.database import Database
 from db.deletions import DeletionRepository
@@ -32,7 +33,7 @@ from sandbox.providers.pictures import draw_picture
 from tests.support.catalogue import BOTH
 from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job
-from tests.support.ledger import adding
+from tests.support.ledger import adding, grant, make_ledger
 
 KEY = b"k" * 32
 AWAY = pseudonym_of(MEMBER, KEY)
@@ -220,6 +221,19 @@ async def test_returned_member_is_not_deleted_again_at_a_start(
     assert await members(database) == [MEMBER, MEMBER]
     pending = select(deletions.c.member_id).where(deletions.c.finished_at.is_(None))
     assert await database.read(lambda connection: connection.execute(pending).all()) == []
+
+
+async def test_credits_granted_during_the_end_of_a_deletion_stay(database: Database) -> None:
+    """A grant in a server without an account does not wait for the deletion."""
+    ledger = make_ledger()
+    await database.write(lambda connection: grant(connection, ledger, 100))
+    await database.write(lambda connection: DeletionRepository(connection).add_finished(AWAY, START, START))
+    restored = await database.write(
+        lambda connection: DeletionRepository(connection).restore_member(MEMBER, AWAY, START)
+    )
+    account = await database.read(lambda connection: ledger.available(connection, GUILD, MEMBER, START))
+    assert (restored, account.granted) == (True, 100)
+    assert await database.read(audit) == []
 
 
 def test_register_skips_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
