@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from simcord.actors import MemberActor
 from simcord.results import InteractionResult
+from sqlalchemy import Connection
 
+from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import (
     AllowanceTargetError,
@@ -17,6 +19,7 @@ from bot.domain.errors import (
     NothingGrantedError,
     NothingUsedError,
 )
+from db.allowances import AllowanceRepository
 from db.audit_log import AuditLogRepository
 from tests.cogs.bot_harness import BotHarness, buttons, private, texts
 
@@ -355,3 +358,35 @@ async def test_allowance_buttons_work_after_a_restart(bot: BotHarness) -> None:
     await bot.restart()
     saved = await press(admin, asked, "Save")
     assert texts_of(saved) == ["Saved: Everyone · 7 credits a month"]
+
+
+async def test_allowance_of_a_deleted_member_is_removed(bot: BotHarness) -> None:
+    """It is listed under their pseudonym, a negative number."""
+    admin = admin_of(bot)
+    entry = AllowanceEntry(amount=7, member_id=-(2**63))
+    await bot.database.write(lambda connection: AllowanceRepository(connection).set(bot.guild.id, entry))
+    listed = await admin.slash(bot.channel, "credits allowance")
+    assert lines(listed)[2] == "1. a deleted member · 7 credits a day"
+    asked = await choose(admin, listed, "allowunset", f"0:{-(2**63)}")
+    assert texts_of(asked)[:2] == ["## Remove this allowance?", "a deleted member · 7 credits a day"]
+    await press(admin, asked, "Remove")
+    assert (await logged(bot))[0].target_id == -(2**63)
+    assert lines(await admin.slash(bot.channel, "credits allowance"))[2].startswith("-# ")
+
+
+async def test_allowance_of_a_member_with_very_many_roles_is_explained(bot: BotHarness) -> None:
+    admin = admin_of(bot)
+    roles = [bot.guild.create_role(f"role {number}") for number in range(120)]
+    member = bot.guild.add_member(bot.env.create_user("member"), roles=roles)
+
+    def allow(connection: Connection) -> None:
+        for number, role in enumerate(roles, start=1):
+            entry = AllowanceEntry(amount=number, period=PeriodKind.MONTH, role_id=role.id)
+            AllowanceRepository(connection).set(bot.guild.id, entry)
+
+    await bot.database.write(allow)
+    listed = await admin.slash(bot.channel, "credits allowance")
+    shown = lines(await choose(admin, listed, "allowof", member))
+    assert shown[1] == f"**120 credits a month**, from <@&{roles[-1].id}>"
+    assert shown[3] == f"-# <@&{roles[-1].id}> · 120 credits a month"
+    assert shown[-2:] == ["-# and 100 more", "░░░░░░░░░░ 0 of 120 used this month"]

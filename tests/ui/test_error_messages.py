@@ -320,6 +320,13 @@ WORDED: list[tuple[AtelierError, str]] = [
         RoleNeededError(model="reve-2.0", option="upscale", roles={7}),
         "In this server, upscale is for <@&7>. Nothing was charged.\nLeave it out, and send it again.",
     ),
+    (
+        RoleNeededError(model="reve-2.0", option=None, roles=set(range(1, 251))),
+        (
+            "In this server, reve-2.0 is for <@&1>, <@&2>, <@&3>, <@&4>, <@&5> or 245 more. Nothing was charged.\n"
+            "Choose another model."
+        ),
+    ),
     (BanRefusedError(), "You cannot ban yourself, an admin or a bot.\nChoose another member; nothing was changed."),
     (NoBanError(), "This member has no ban here.\n`/studio bans` lists those in force."),
     (

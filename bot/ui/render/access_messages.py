@@ -1,5 +1,8 @@
 """Words for refusals of access."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from bot.domain.errors import (
     AccessError,
     BannedError,
@@ -13,9 +16,11 @@ from bot.domain.errors import (
     RoleNeededError,
     WrongChannelError,
 )
-from bot.ui.i18n import _
-from bot.ui.render.formatting import ago, channel_list, escaped, listed
+from bot.ui.i18n import _, ngettext
+from bot.ui.render.formatting import ago, channel_list, escaped, listed, number
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
+
+_MOST_ROLES: Final = 5
 
 
 def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one case for each error is what a table is
@@ -69,12 +74,21 @@ def _banned(error: BannedError) -> str:
 
 def _role_needed(error: RoleNeededError) -> str:
     """Return the words for a model or an option of other roles."""
-    roles = listed([f"<@&{role}>" for role in error.roles])
+    roles = listed(_named_roles(error.roles))
     if error.option is None:
         what = _("In this server, {model} is for {roles}.").format(model=error.model, roles=roles)
         return nothing_charged(what, _("Choose another model."))
     what = _("In this server, {option} is for {roles}.").format(option=option_name(error.option), roles=roles)
     return nothing_charged(what, _("Leave it out, and send it again."))
+
+
+def _named_roles(roles: Sequence[int]) -> list[str]:
+    """Return the first roles, and the number of the others."""
+    others = len(roles) - _MOST_ROLES
+    names = [f"<@&{role}>" for role in roles[:_MOST_ROLES]]
+    if others > 0:
+        names.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
+    return names
 
 
 def _cannot_post(error: CannotPostError) -> str:

@@ -9,8 +9,9 @@ from typing import Final
 from bot.domain.allowances import MAX_CREDITS, AllowanceChange, AllowanceEntry, PeriodKind
 from bot.domain.errors import NotOfferedError
 
-# Role or member (16 digits), which of them, period, kind of amount, amount.
+# Role or member (16 digits; pseudonyms are negative: two's complement), which of them, period, kind of amount, amount.
 _CHANGE: Final = re.compile(r"([0-9a-f]{16})([012])([012])([012])([0-9a-f]{13})")
+_IDS: Final = 1 << 64
 _SERVER, _ROLE, _MEMBER = range(3)
 _NUMBER, _UNLIMITED, _UNSET = range(3)
 _PERIODS: Final = tuple(PeriodKind)
@@ -22,7 +23,7 @@ def target_of(change: AllowanceChange) -> str:
     kind = _MEMBER if entry.member_id else _ROLE if entry.role_id else _SERVER
     mode = _UNSET if change.removes else _UNLIMITED if entry.amount is None else _NUMBER
     amount = entry.amount or 0 if mode == _NUMBER else 0
-    return f"{entry.member_id or entry.role_id:016x}{kind}{_PERIODS.index(entry.period)}{mode}{amount:013x}"
+    return f"{(entry.member_id or entry.role_id) % _IDS:016x}{kind}{_PERIODS.index(entry.period)}{mode}{amount:013x}"
 
 
 def change_of(target: str) -> AllowanceChange:
@@ -35,6 +36,8 @@ def change_of(target: str) -> AllowanceChange:
     if match is None:
         raise NotOfferedError
     target_id, kind, period, mode, amount = int(match[1], 16), *map(int, match.groups()[1:4]), int(match[5], 16)
+    if kind == _MEMBER and target_id >= _IDS // 2:
+        target_id -= _IDS
     if amount > MAX_CREDITS or (kind == _SERVER) != (target_id == 0):
         raise NotOfferedError
     entry = AllowanceEntry(

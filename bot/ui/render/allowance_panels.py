@@ -181,9 +181,14 @@ def explanation_panel(found: Explanation, roles: Collection[int]) -> ui.LayoutVi
         f"**{amount_words(allowance.amount, allowance.period)}**, {origin_words(allowance, own=False)}",
         _reason(found),
     ]
-    for entry in found.candidates:
+    candidates = sorted(found.candidates, key=lambda entry: entry.generosity, reverse=True)
+    for entry in candidates[:ENTRIES_PER_PAGE]:
         holder = holder_words(entry, is_gone=bool(entry.role_id) and entry.role_id not in roles)
         lines.append(f"-# {holder} · {amount_words(entry.amount, entry.period)}")
+    more = len(candidates) - ENTRIES_PER_PAGE
+    if more > 0:
+        said = ngettext("and {count} more", "and {count} more", more).format(count=number(more))
+        lines.append(f"-# {said}")
     if allowance.amount != 0:
         lines.append(used_words(allowance, found.used))
     if found.granted:

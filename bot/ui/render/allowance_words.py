@@ -3,6 +3,7 @@
 from typing import Final
 
 from bot.domain.allowances import Allowance, AllowanceEntry, AllowanceSource, PeriodKind
+from bot.domain.pseudonyms import is_pseudonym
 from bot.ui.i18n import N_, _
 from bot.ui.render.formatting import in_credits, number
 
@@ -68,6 +69,8 @@ def origin_words(allowance: Allowance, *, own: bool) -> str:
 
 def holder_words(entry: AllowanceEntry, *, is_gone: bool = False) -> str:
     """Return the holder of an entry."""
+    if is_pseudonym(entry.member_id):
+        return _("a deleted member")
     if entry.member_id:
         return f"<@{entry.member_id}>"
     if entry.role_id:
