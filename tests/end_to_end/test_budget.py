@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+import bot
 from sandbox.discord import Message, text
 from sandbox.providers import BflServer
 from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, wait_for_provider_job
@@ -45,7 +46,7 @@ async def command_output(system: SystemHarness, command: str) -> str:
         "bot",
         command,
         env=system.environment(),
-        cwd=system.folder,
+        cwd=Path(bot.__file__).parents[1],
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()

@@ -1,0 +1,53 @@
+"""`atelier pause` beside the running bot."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import bot
+from sandbox.discord import text
+from tests.end_to_end.system_harness import SystemHarness, has_images, wait_for_provider_job
+
+
+async def atelier(system: SystemHarness, *command: str) -> str:
+    """Return the output of a command beside the running bot."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *command,
+        env=system.environment(),
+        cwd=Path(bot.__file__).parents[1],
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
+async def test_pause_from_the_shell_holds_back_the_queue_and_lets_running_jobs_finish(tmp_path: Path) -> None:
+    system = SystemHarness(tmp_path)
+    try:
+        await system.start(MAX_ACTIVE_JOBS="1", REVE2IMG_API_KEY="")
+        member = system.discord.actor("member")
+        running = await member.slash("imagine", prompt="a fox")
+        job = await wait_for_provider_job(system.skillboss, "a fox")
+        queued = await member.slash("imagine", prompt="a cat")
+        await queued.wait_until(lambda message: "Queued" in text(message))
+
+        assert "Everything is paused" in await atelier(system, "pause", "--all", "--reason", "a bill")
+        refused = await (await member.slash("imagine", prompt="a dog")).response()
+        assert "The studio is paused by its operator:" in text(refused)
+        status = await (await member.slash("status")).response()
+        assert "The studio is closed" in text(status)
+        system.skillboss.finish(job)
+        await running.wait_until(has_images)
+        await queued.wait_until(lambda message: "This waits, and continues by itself later." in text(message))
+        assert len(system.skillboss.jobs) == 1
+
+        assert "Everything goes on." in await atelier(system, "resume", "--all")
+        system.skillboss.finish(await wait_for_provider_job(system.skillboss, "a cat"))
+        await queued.wait_until(has_images)
+        await system.stop_bot()
+    finally:
+        await system.close()
