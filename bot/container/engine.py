@@ -439,4 +439,5 @@ class EngineContainer:
             retention=timedelta(days=self.settings.picture_retention_days),
             words_retention=None if words_days is None else timedelta(days=words_days),
             deleted_words_retention=timedelta(days=self.settings.deleted_prompt_days),
+            guild_retention=timedelta(days=self.settings.guild_retention_days),
         )

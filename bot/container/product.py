@@ -28,6 +28,7 @@ from bot.services.deletion_register import DeletionRegister
 from bot.services.deletions import DeletionService
 from bot.services.export_parts import ExportBuilder
 from bot.services.exports import ExportService
+from bot.services.guild_presence import GuildPresenceService
 from bot.services.model_alerts import ModelAlerts
 from bot.services.publications import PublicationService
 from bot.services.versions import VersionService
@@ -46,6 +47,7 @@ from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.delivery.page_turns import PageTurns
 from bot.ui.delivery.result_delivery import ResultDelivery
 from bot.ui.handlers.allowances import AllowanceHandlers
+from bot.ui.handlers.arrivals import ArrivalHandlers
 from bot.ui.handlers.budgets import BudgetHandlers
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.comparisons import ComparisonHandlers
@@ -73,6 +75,7 @@ from bot.ui.handlers.versions import VersionHandlers
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
+from cogs.arrivals import Arrivals
 from cogs.card import Card
 from cogs.credits import Credits
 from cogs.edit import Edit
@@ -434,6 +437,15 @@ class Container(ServiceContainer):
             ),
             Privacy(client=client, handlers=PrivacyHandlers(exports=self.exports, deletions=self.deletions)),
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
+            Arrivals(
+                client=client,
+                handlers=ArrivalHandlers(
+                    presence=GuildPresenceService(database=self.database, now=self.clock.now),
+                    access=self.access,
+                    owners=OwnerMessages(client),
+                    client=client,
+                ),
+            ),
             SettingsCommands(panel=PreferenceHandlers(preferences=self.preferences, catalogue=self.catalogue)),
             History(client=client, history=self.history_handlers),
             Credits(

@@ -48,6 +48,7 @@ class ServiceContainer(EngineContainer):
             admitted=admitted_guilds(self.settings),
             now=self.clock.now,
             outside=self.settings.user_install,
+            new_id=self.new_id,
         )
 
     @cached_property

@@ -1,7 +1,7 @@
 """Periodic duties: purge secrets and old rows, delete files, audit."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -20,8 +20,10 @@ from db.audit_results import AuditResult, AuditResultRepository
 from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.file_references import referenced_hashes, stored_bytes
+from db.guild_presence import GuildPresenceRepository
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
+from db.member_jobs import MemberJobRepository
 from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
 from db.prompts import PromptRepository
@@ -39,6 +41,7 @@ _INTERVALS: Final = {
     "words": 3600.0,
     "searches": 3600.0,
     "orphans": 900.0,
+    "guilds": 3600.0,
     "audit": 24 * 3600.0,
 }
 _FIRST_AUDIT_SECONDS: Final = 3600.0
@@ -56,7 +59,7 @@ class Maintenance:
     """Runs the duties.
 
     `retention` is how long images are kept. Words of jobs are kept for `words_retention`, if any, and those of a
-    deleted job for `deleted_words_retention`.
+    deleted job for `deleted_words_retention`. A guild's data are kept for `guild_retention` after the bot left it.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Maintenance:
         retention: timedelta,
         words_retention: timedelta | None = None,
         deleted_words_retention: timedelta = timedelta(days=7),
+        guild_retention: timedelta = timedelta(days=30),
     ) -> None:
+        self._guild_retention = guild_retention
         self._words_retention = words_retention
         self._deleted_words_retention = deleted_words_retention
         self._database = database
@@ -80,7 +85,7 @@ class Maintenance:
 
     async def run(self) -> None:
         """Run each duty when due, until cancelled; a running one may finish."""
-        for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words"):
+        for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words", "guilds"):
             self._queue.set(duty)
         self._queue.set("orphans", _INTERVALS["orphans"])
         self._queue.set("audit", _FIRST_AUDIT_SECONDS)
@@ -106,6 +111,8 @@ class Maintenance:
                 await self.purge_searches()
             case "words":
                 await self.erase_words()
+            case "guilds":
+                await self.erase_left_guilds()
             case "orphans":
                 await self.remove_orphans()
             case _:
@@ -215,6 +222,35 @@ class Maintenance:
 
         while await self._database.write(write):
             pass
+
+    async def erase_left_guilds(self) -> None:
+        """Erase settings and jobs of left guilds after the retention.
+
+        The ledger stays.
+        """
+        now = self._clock.now()
+        before = now - self._guild_retention
+        expired = await self._database.read(lambda connection: GuildPresenceRepository(connection).list_expired(before))
+        for guild_id in expired:
+            await self._erase_guild(guild_id, before, now)
+
+    async def _erase_guild(self, guild_id: int, before: datetime, now: datetime) -> None:
+        def write(connection: Connection) -> tuple[bool, list[tuple[str, str]]]:
+            presence = GuildPresenceRepository(connection)
+            if guild_id not in presence.list_expired(before):
+                return False, []  # the bot is back
+            job_ids = presence.list_jobs(guild_id, _BATCH)
+            if not job_ids:
+                presence.erase(guild_id, before, now)
+                return False, []
+            files = MemberJobRepository(connection).erase(job_ids, now)
+            needed = referenced_hashes(connection, [sha256 for sha256, _ in files])
+            return True, [file for file in files if file[0] not in needed]
+
+        more = True
+        while more:
+            more, unneeded = await self._database.write(write)
+            await self._discard(unneeded)
 
     async def remove_orphans(self) -> None:
         """Delete files without a row, and old temporary files.

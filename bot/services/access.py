@@ -6,7 +6,9 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection
 
+from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import NotAdmittedError, NotInServerError
+from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
 
@@ -26,7 +28,8 @@ class AccessService:
     """Admission checks.
 
     `admitted` is the operator's list of guilds. None leaves admission to the owner's `/studio admit`, `*` admits all.
-    `outside` allows use outside servers (guild 0): in direct messages, and where a member installed the application.
+    Decisions are recorded in the audit log if `new_id` is given. `outside` allows use outside servers (guild 0): in
+    direct messages, and where a member installed the application.
     """
 
     def __init__(
@@ -36,11 +39,18 @@ class AccessService:
         admitted: frozenset[int] | str | None,
         now: Callable[[], datetime],
         outside: bool = False,
+        new_id: Callable[[], str] | None = None,
     ) -> None:
         self._database = database
         self._admitted = admitted
         self._now = now
         self._outside = outside
+        self._new_id = new_id
+
+    @property
+    def is_by_list(self) -> bool:
+        """True if the operator's list decides, and not the owner."""
+        return self._admitted is not None
 
     def check(self, connection: Connection, guild_id: int) -> None:
         """Check that a guild may use the bot.
@@ -79,5 +89,32 @@ class AccessService:
         if self._admitted is not None:
             return Admission.LISTED if self._admitted == "*" or guild_id in self._admitted else Admission.UNLISTED
         now = self._now()
-        await self._database.write(lambda connection: GuildRepository(connection).admit(guild_id, by=by, at=now))
+
+        def write(connection: Connection) -> None:
+            guilds = GuildRepository(connection)
+            if not guilds.is_admitted(guild_id):
+                guilds.admit(guild_id, by=by, at=now)
+                self._record(connection, guild_id, by, "admission.begin", now)
+
+        await self._database.write(write)
         return Admission.ADMITTED
+
+    async def end_admission(self, guild_id: int, *, by: int) -> bool:
+        """End a guild's admission; return False if there is none.
+
+        Its running jobs finish, new ones are refused. An operator's list still decides where there is one.
+        """
+        now = self._now()
+
+        def write(connection: Connection) -> bool:
+            ended = GuildRepository(connection).end_admission(guild_id)
+            if ended:
+                self._record(connection, guild_id, by, "admission.end", now)
+            return ended
+
+        return await self._database.write(write)
+
+    def _record(self, connection: Connection, guild_id: int, by: int, action: str, at: datetime) -> None:
+        if self._new_id is not None:
+            entry = AuditEntry(id=self._new_id(), guild_id=guild_id, actor_id=by, action=action, at=at)
+            AuditLogRepository(connection).add(entry)

@@ -127,6 +127,7 @@ class Settings(_ProviderSettings):
     ] = None
     data_dir: Annotated[Path, Field(description="takes a folder")] = Path("data")
     picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
+    guild_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
     prompt_retention_days: Annotated[Count | None, Field(description="takes whole days, 1 or more")] = None
     deleted_prompt_days: Annotated[int, Field(ge=0, description="takes whole days, 0 or more")] = 7
     min_free_disk_mb: Annotated[int, Field(ge=0, description="takes megabytes, 0 or more")] = 500

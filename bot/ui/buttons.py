@@ -143,6 +143,10 @@ CANCEL_ALL: Final = ButtonSpec("cancelall", N_("Cancel all mine"), discord.Butto
 
 SETUP: Final = ButtonSpec("setup", N_("Set up"), discord.ButtonStyle.primary)
 """Opens the setup of a server, or reads it again; the target is the server's id as 32 digits."""
+ADMIT: Final = ButtonSpec("admit", N_("Admit"), discord.ButtonStyle.primary)
+END_ADMISSION: Final = ButtonSpec("unadmit", N_("End admission"), discord.ButtonStyle.danger)
+LEAVE: Final = ButtonSpec("leave", N_("Leave server"), discord.ButtonStyle.secondary)
+"""The owner's decisions about a server; the target is as of `SETUP`."""
 SETUP_SECTIONS: Final = {
     SetupSection.CHANNELS: ButtonSpec("setupchannels", N_("Change")),
     SetupSection.SHARING: ButtonSpec("setupsharing", N_("Change")),
@@ -204,6 +208,9 @@ BUTTONS: Final = (
     ALLOWANCES,
     ALLOWANCE_SAVE,
     ALLOWANCE_CANCEL,
+    ADMIT,
+    END_ADMISSION,
+    LEAVE,
     SETUP,
     *SETUP_SECTIONS.values(),
     *REMIX.values(),

@@ -10,7 +10,7 @@ from discord.ext import commands
 from bot.domain.errors import NotAllowedError
 from bot.domain.lazy_text import LazyText
 from bot.services.access import AccessService
-from bot.ui.render.panels import admitted_panel
+from bot.ui.render.panels import admission_ended_panel, admitted_panel
 
 
 class AdmissionCommands(commands.Cog):
@@ -29,3 +29,11 @@ class AdmissionCommands(commands.Cog):
         guild_id = interaction.guild_id or 0
         admission = await self._access.admit(guild_id, by=interaction.user.id)
         await interaction.response.send_message(view=admitted_panel(admission, guild_id), ephemeral=True)
+
+    @app_commands.command(name="unadmit", description=locale_str("End this server's admission (the bot's owner only)"))
+    async def unadmit(self, interaction: discord.Interaction[Any]) -> None:
+        """End the admission of the server that it is called in."""
+        if not await interaction.client.is_owner(interaction.user):
+            raise NotAllowedError(LazyText("the bot's owner"))
+        ended = await self._access.end_admission(interaction.guild_id or 0, by=interaction.user.id)
+        await interaction.response.send_message(view=admission_ended_panel(ended=ended), ephemeral=True)

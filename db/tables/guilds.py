@@ -24,6 +24,9 @@ communities = Table(
     # Credits a month: the admins' limit, and the operator's for this guild.
     Column("monthly_budget", Integer),
     Column("budget_cap", Integer),
+    # When the bot came to the guild, and when its settings and jobs were erased, some time after the bot left.
+    Column("arrived_at", UtcDateTime),
+    Column("erased_at", UtcDateTime),
     CheckConstraint("monthly_budget >= 0", name="monthly_budget_not_negative"),
     CheckConstraint("budget_cap >= 0", name="budget_cap_not_negative"),
 )

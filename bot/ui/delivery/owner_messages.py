@@ -76,6 +76,15 @@ class OwnerMessages:
 
         return await self._send(build, _topic(f"report {report.day}"))
 
+    async def send_arrival(self, guild_id: int, build: Callable[[], ui.LayoutView]) -> bool:
+        """Send a new server's card, as `send_daily_report` does."""
+
+        def in_english() -> ui.LayoutView:
+            with use_locale(_LOCALE):
+                return build()
+
+        return await self._send(in_english, _topic(f"arrival {guild_id}"))
+
     async def _send(self, message: str | Callable[[], ui.LayoutView], topic: str) -> bool:
         """Send a text or a card to each owner; `topic` makes its nonce unique."""
         reached = False

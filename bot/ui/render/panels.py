@@ -224,6 +224,13 @@ def admitted_panel(admission: Admission, guild_id: int) -> ui.LayoutView:
             return _panel(said.format(server=guild_id), RED)
 
 
+def admission_ended_panel(*, ended: bool) -> ui.LayoutView:
+    """Return the answer to `/studio unadmit`."""
+    if ended:
+        return _panel(_("This server is not admitted any more. Running jobs finish; new ones are refused."), GREEN)
+    return _panel(_("This server had no admission by `/studio admit`, so nothing changed."), AMBER)
+
+
 def _price(model: Model) -> str:
     """Return the price of an image, and of an edit if it differs."""
     edits = model.edit_price if model.abilities.max_inputs else None
