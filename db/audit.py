@@ -116,22 +116,30 @@ def _missing_accounts(connection: Connection) -> Iterator[str]:
 
 
 def _rewound_accounts(connection: Connection) -> Iterator[str]:
-    """Find accounts with a period older than their latest allowance.
+    """Find accounts with a period older than their last allowance.
 
-    Such an account would be issued that allowance a second time. Keys of one kind of period have one length.
+    Such an account would be issued that allowance a second time. Keys of one kind of period have one length; after
+    another kind, a period may go back, because its jobs are counted again.
     """
-    belongs = and_(movements.c.guild_id == accounts.c.guild_id, movements.c.member_id == accounts.c.member_id)
-    latest = func.max(postings.c.period)
-    rows = connection.execute(
-        select(accounts.c.guild_id, accounts.c.member_id, accounts.c.period, latest.label("latest"))
-        .join(movements, belongs)
+    of_account = func.row_number().over(
+        partition_by=(movements.c.guild_id, movements.c.member_id),
+        order_by=(movements.c.at.desc(), movements.c.id.desc()),
+    )
+    allowed = (
+        select(movements.c.guild_id, movements.c.member_id, postings.c.period, of_account.label("place"))
         .join(postings, postings.c.movement_id == movements.c.id)
+        .where(postings.c.book == LedgerAccount.ALLOWANCE)
+        .subquery()
+    )
+    belongs = and_(allowed.c.guild_id == accounts.c.guild_id, allowed.c.member_id == accounts.c.member_id)
+    rows = connection.execute(
+        select(accounts.c.guild_id, accounts.c.member_id, accounts.c.period, allowed.c.period.label("latest"))
+        .join(allowed, belongs)
         .where(
-            postings.c.book == LedgerAccount.ALLOWANCE,
-            func.length(postings.c.period) == func.length(accounts.c.period),
+            allowed.c.place == 1,
+            func.length(allowed.c.period) == func.length(accounts.c.period),
+            allowed.c.period > accounts.c.period,
         )
-        .group_by(accounts.c.guild_id, accounts.c.member_id, accounts.c.period)
-        .having(latest > accounts.c.period)
     )
     for row in rows:
         yield (

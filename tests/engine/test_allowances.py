@@ -247,3 +247,17 @@ async def test_later_read_without_roles_shows_the_allowance_last_in_force(databa
         return [ledger.available(connection, GUILD, MEMBER, day).available for day in days]
 
     assert await database.read(read) == [108, 120]
+
+
+async def test_return_from_a_zone_ahead_by_another_kind_of_period_is_sound(database: Database) -> None:
+    """The day goes back, but its jobs count: the account was issued nothing twice."""
+    ledger, now = make_ledger(allowance=24), datetime(2026, 3, 14, 13, tzinfo=UTC)
+    await move_to(database, "Pacific/Auckland")
+    await hold_one(database, ledger, job_with(now=now), now)
+    await move_to(database, "UTC")
+    for entry in (AllowanceEntry(amount=60, period=PeriodKind.WEEK), AllowanceEntry(amount=60)):
+        await allow(database, entry)
+        now += timedelta(minutes=1)
+        await hold_one(database, ledger, job_with(now=now), now)
+    assert await left(database, ledger, now=now) == 24
+    assert await database.read(audit) == []
