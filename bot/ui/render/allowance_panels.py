@@ -46,7 +46,8 @@ def allowance_list(
         default = amount_words(found.default, PeriodKind.DAY)
         lines.append(_("Everyone: {allowance}, the operator's default").format(allowance=default))
     lines += [
-        f"{number(place)}. {_entry_words(entry, roles, counts)}" for place, entry in enumerate(shown, start=first + 1)
+        f"**{number(place)}** · {_entry_words(entry, roles, counts)}"
+        for place, entry in enumerate(shown, start=first + 1)
     ]
     note = _("A member's own allowance beats all, else the most generous of their roles, else everyone's.")
     lines.append(f"-# {note}")

@@ -54,7 +54,7 @@ def running_line(job: Job) -> str:
 def job_words(job: Job) -> str:
     """Return "2 pictures with reve-2.0" and the card's link, if any."""
     said = ngettext("{count} picture with {model}", "{count} pictures with {model}", job.request.images)
-    said = said.format(count=number(job.request.images), model=escaped(job.request.model))
+    said = said.format(count=number(job.request.images), model=job.request.model)
     link = None if job.deleted_at is not None else message_link(job)
     if link is not None:
         return f"{said} · {link}"
