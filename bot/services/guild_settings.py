@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.domain.allowances import AllowanceEntry
+from bot.domain.allowances import AllowanceEntry, AllowanceSource
 from bot.domain.audit_log import AuditEntry
 from bot.domain.guild_settings import GuildSettings
 from db.allowances import AllowanceRepository
@@ -44,8 +44,10 @@ class GuildSettingsService:
             changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
             if changed:
                 guilds.change_settings(guild_id, changed)
-                detail = {name: [_plain(getattr(before, name)), _plain(value)] for name, value in changed.items()}
-                self._record(connection, guild_id, by, "settings", detail, now)
+                detail = {
+                    name: _change(_plain(getattr(before, name)), _plain(value)) for name, value in changed.items()
+                }
+                self._record(connection, guild_id, by, "settings.change", detail, now)
             return before
 
         return await self._database.write(write)
@@ -65,8 +67,9 @@ class GuildSettingsService:
                 allowances.remove(guild_id)
             else:
                 allowances.set(guild_id, entry)
-            detail = {"everyone": [_amount(before), _amount(entry)]}
-            self._record(connection, guild_id, by, "allowance", detail, now)
+            detail = {"target": AllowanceSource.SERVER, "allowance": _change(_amount(before), _amount(entry))}
+            action = "allowance.remove" if entry is None else "allowance.set"
+            self._record(connection, guild_id, by, action, detail, now)
 
         await self._database.write(write)
 
@@ -75,6 +78,11 @@ class GuildSettingsService:
     ) -> None:
         entry = AuditEntry(id=self._new_id(), guild_id=guild_id, actor_id=by, action=action, detail=detail, at=at)
         AuditLogRepository(connection).add(entry)
+
+
+def _change(before: Any, after: Any) -> dict[str, Any]:
+    """Return a change as the audit log has it."""
+    return {"before": before, "after": after}
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from simcord import InteractionResult
 from simcord.actors import MemberActor
 from simcord.backend.errors import SetupError
 
+from bot.domain.allowances import AllowanceEntry
 from bot.domain.errors import (
     BannedError,
     BanRefusedError,
@@ -15,7 +16,9 @@ from bot.domain.errors import (
     OptionRangeError,
     RoleNeededError,
 )
+from bot.services.guild_settings import GuildSettingsService
 from tests.cogs.bot_harness import BotHarness, buttons, panel, private
+from tests.support.factories import make_id
 
 
 async def test_ban_is_shown_felt_and_ended(bot: BotHarness) -> None:
@@ -152,3 +155,22 @@ async def test_audit_log_with_long_reasons_leaves_no_entry_out(bot: BotHarness) 
         await admin.click(result.response, label="Older")
         seen += re.findall(r"case (\d\d)", "\n".join(panel(result)))
     assert seen == [f"{number:02}" for number in reversed(range(14))]
+
+
+async def test_audit_log_has_changed_settings_under_their_filters(bot: BotHarness) -> None:
+    admin, role = bot.member("admin", manage_guild=True), bot.guild.create_role("helpers")
+    settings = GuildSettingsService(database=bot.database, now=bot.clock.now, new_id=make_id)
+    changes = {"studio_channels": (bot.channel.id,), "private_results": True, "moderator_roles": (role.id,)}
+    await settings.change(bot.guild.id, changes, by=admin.id)
+    await settings.set_allowance(bot.guild.id, AllowanceEntry(amount=50), by=admin.id)
+    assert panel(await admin.slash(bot.channel, "studio audit", kind=3))[1:] == [
+        f"<t:1772625600:R> · **<@{admin.id}>** changed the settings",
+        (
+            f"-# studio channels: - → <#{bot.channel.id}> · private results: - → yes"
+            f" · moderator roles: - → <@&{role.id}>"
+        ),
+    ]
+    assert panel(await admin.slash(bot.channel, "studio audit", kind=2))[1:] == [
+        f"<t:1772625600:R> · **<@{admin.id}>** set the allowance of everyone",
+        "-# allowance: - → \u206850 a day\u2069",
+    ]

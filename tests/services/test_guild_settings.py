@@ -43,9 +43,12 @@ async def test_change_stores_settings_and_records_changed_ones(
     assert before == GuildSettings(studio_channels=(5, 6), locale="en")
     assert await settings.get(GUILD) == GuildSettings(studio_channels=(6,), locale="en")
     latest, first = await audit_log(database)
-    assert (latest.actor_id, latest.action, latest.at) == (ADMIN, "settings", clock.now())
-    assert latest.detail == {"studio_channels": [[5, 6], [6]]}
-    assert first.detail == {"studio_channels": [[], [5, 6]], "locale": [None, "en"]}
+    assert (latest.actor_id, latest.action, latest.at) == (ADMIN, "settings.change", clock.now())
+    assert latest.detail == {"studio_channels": {"before": [5, 6], "after": [6]}}
+    assert first.detail == {
+        "studio_channels": {"before": [], "after": [5, 6]},
+        "locale": {"before": None, "after": "en"},
+    }
 
 
 async def test_change_to_same_values_is_not_recorded(settings: GuildSettingsService, database: Database) -> None:
@@ -62,10 +65,10 @@ async def test_allowance_for_everyone_is_set_recorded_and_removed(
     await settings.set_allowance(GUILD, None, by=ADMIN)
 
     assert await database.read(lambda connection: AllowanceRepository(connection).list(GUILD)) == ()
-    assert [entry.detail for entry in await audit_log(database)] == [
-        {"everyone": ["unlimited", None]},
-        {"everyone": ["50 a week", "unlimited"]},
-        {"everyone": [None, "50 a week"]},
+    assert [(entry.action, entry.detail["allowance"]) for entry in await audit_log(database)] == [
+        ("allowance.remove", {"before": "unlimited", "after": None}),
+        ("allowance.set", {"before": "50 a week", "after": "unlimited"}),
+        ("allowance.set", {"before": None, "after": "50 a week"}),
     ]
 
 

@@ -55,8 +55,18 @@ _ACTIONS: Final = {
     "credits.grant": N_("granted credits to"),
     "credits.take": N_("took credits back from"),
     "credits.reset": N_("gave the used allowance back to"),
+    "settings.change": N_("changed the settings"),
+    "admission.begin": N_("admitted the server"),
+    "admission.end": N_("ended the admission of the server"),
     "allowance.set": N_("set the allowance of"),
     "allowance.remove": N_("removed the allowance of"),
+}
+_MENTIONS: Final = {
+    "studio_channels": "<#{}>",
+    "review_channel_id": "<#{}>",
+    "showcase_channel_id": "<#{}>",
+    "log_channel_id": "<#{}>",
+    "moderator_roles": "<@&{}>",
 }
 _SCOPES: Final = {BanScope.STUDIO: N_("the studio"), BanScope.SHARING: N_("sharing")}
 
@@ -153,17 +163,21 @@ def _values(detail: Mapping[str, Any]) -> Iterator[str]:
         if name == "target" or value is None:
             continue
         if isinstance(value, Mapping) and {"before", "after"} <= value.keys():
-            yield f"{name.replace('_', ' ')}: {_value(value['before'])} → {_value(value['after'])}"
+            yield f"{name.replace('_', ' ')}: {_value(name, value['before'])} → {_value(name, value['after'])}"
         else:
-            yield f"{name.replace('_', ' ')}: {_value(value)}"
+            yield f"{name.replace('_', ' ')}: {_value(name, value)}"
 
 
-def _value(value: object) -> str:
+def _value(name: str, value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_value(each) for each in value) or _NOTHING
+        return ", ".join(_value(name, each) for each in value) or _NOTHING
     if value is None:
         return _NOTHING
-    return number(value) if isinstance(value, int) else escaped(cut(str(value), _VALUE_SHOWN))
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int):
+        return _MENTIONS[name].format(value) if name in _MENTIONS else number(value)
+    return escaped(cut(str(value), _VALUE_SHOWN))
 
 
 def _details(ban: Ban) -> Iterator[str]:
