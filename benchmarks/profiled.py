@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any
 
-from bot.__main__ import app
+from bot.command_line import app
 
 _profiles: list[cProfile.Profile] = []
 

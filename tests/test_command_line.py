@@ -13,9 +13,8 @@ import discord
 import pytest
 from typer.testing import CliRunner, Result
 
-import bot.__main__ as command_line
 from bot import __version__
-from bot.__main__ import app
+from bot.command_line import app
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings
 from db.process_lock import hold_process_lock
@@ -156,7 +155,7 @@ def test_audit_of_tampered_ledger_names_account(tmp_path: Path) -> None:
     """An account with unexplained credits."""
     atelier("migrate")
     with database(tmp_path) as connection:
-        connection.execute("INSERT INTO accounts VALUES (700, 42, '2026-03-14', 0, 500, 0, 0, 0)")
+        connection.execute("INSERT INTO accounts VALUES (700, 42, '2026-03-14', 0, 500, 0, 0, 0, 0)")
     connection.close()
     result = atelier("audit")
     assert result.exit_code == 1
@@ -274,7 +273,7 @@ def test_run_ended_by_unknown_fault_is_reported(monkeypatch: pytest.MonkeyPatch)
     async def break_down(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(command_line, "run_bot", break_down)
+    monkeypatch.setattr("bot.command_line.serving.run_bot", break_down)
     result = atelier("run", DISCORD_TOKEN=SECRET, SKILLBOSS_WHOLESALE_KEY=SECRET)
     assert result.exit_code == 1
     assert result.stderr.startswith("The bot ended by its own fault: RuntimeError at test_command_line.py:")
@@ -316,7 +315,9 @@ async def test_sync_prints_changes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_of_command_are_private(tmp_path: Path) -> None:
     """Database, lock and folders, with any mask of the shell."""
     (tmp_path / "data").mkdir(mode=0o755)
-    script = "import os, sys; os.umask(0); sys.argv = ['atelier', *sys.argv[1:]]; from bot.__main__ import main; main()"
+    script = (
+        "import os, sys; os.umask(0)\nsys.argv = ['atelier', *sys.argv[1:]]; from bot.command_line import main; main()"
+    )
     ran = subprocess.run(  # noqa: S603 - our own interpreter, our own script
         [sys.executable, "-c", script, "doctor"],
         env={

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from bot.command_line.money_report import WIDTH, money_report
 from bot.domain.costs import CostSource, Currency
 from bot.domain.money import ModelMoney
-from bot.money_report import WIDTH, money_report
 
 USD_REPORTED = (Currency.USD, CostSource.REPORTED)
 USD_TABLE = (Currency.USD, CostSource.TABLE)

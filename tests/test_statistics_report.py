@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Connection
 from typer.testing import CliRunner, Result
 
-from bot.__main__ import app
+from bot.command_line import app
+from bot.command_line.statistics_report import parse_since
+from bot.command_line.studio_control import ControlError
 from bot.domain.costs import CostSource, usd
 from bot.domain.jobs import Outcome, State
 from bot.settings import Settings
-from bot.statistics_report import parse_since
-from bot.studio_control import ControlError
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.guilds import GuildRepository

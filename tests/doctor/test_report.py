@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bot.__main__ import app
+from bot.command_line import app
 from bot.doctor import Finding
 from bot.doctor.web import check_webhook
 from bot.settings import Settings

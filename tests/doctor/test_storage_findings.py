@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import inspect, select, text
 from typer.testing import CliRunner
 
-from bot.__main__ import app
+from bot.command_line import app
 from bot.container import open_database
 from bot.doctor.picture_space import check_picture_space
 from bot.domain.images import ImageFile, ResultImage

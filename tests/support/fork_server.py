@@ -139,7 +139,7 @@ if __name__ == "__main__":
 
     import PIL.Image
 
-    from bot.__main__ import main
+    from bot.command_line import main
 
     for name in _PRELOADED:
         importlib.import_module(name)

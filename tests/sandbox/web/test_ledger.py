@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
-from bot.ledger_view import sandbox_ledger
+from bot.command_line.ledger_view import sandbox_ledger
 from db.database import Database
 from db.migrate import migrate
 from db.tables import accounts, movements, postings

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bot.command_line.studio_control import ControlError
 from bot.container import new_id
 from bot.domain.allowances import AllowanceChange, AllowanceEntry, AllowanceSource, PeriodKind
 from bot.domain.amounts import UNSET, check_amount, parse_amount
@@ -34,7 +35,6 @@ from bot.services.credit_administration import LONGEST_REASON, CreditAdministrat
 from bot.services.credit_history import CreditHistoryService, LedgerLine
 from bot.services.credits import CreditService
 from bot.settings import Settings
-from bot.studio_control import ControlError
 from db.database import Database
 
 Work = Callable[[Database, Settings], Awaitable[list[str]]]

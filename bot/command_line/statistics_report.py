@@ -11,10 +11,10 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from bot.command_line.money_report import money_report
+from bot.command_line.studio_control import ControlError, check_guild
 from bot.domain.pseudonyms import is_pseudonym
 from bot.domain.statistics import Counts, Period, Statistics, Waiting
-from bot.money_report import money_report
-from bot.studio_control import ControlError, check_guild
 from bot.ui.render.formatting import number
 from bot.ui.render.statistics_csv import csv_text
 from bot.ui.render.statistics_numbers import Names

@@ -1,0 +1,83 @@
+"""`atelier migrate`, `audit`, `backup` and `restore`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from bot.backup import check_backup, checked_lines, create_backup, created_lines, restore_backup, restored_lines
+from bot.command_line.terminal import ERR, NOT_UP_TO_DATE, OUT, fail, read_settings, run_with_backup, run_with_database
+from bot.container import open_database
+from bot.domain.credits import Budget
+from bot.ui.render.formatting import counted
+from db.audit import audit as audit_books
+from db.budgets import BudgetRepository
+from db.migrate import migrate as migrate_database
+from db.migrate import pending_migrations
+
+
+def migrate() -> None:
+    """Upgrade the database to this version."""
+    settings = read_settings()
+
+    async def apply() -> list[str]:
+        async with open_database(settings) as database:
+            return await migrate_database(database)
+
+    applied = run_with_database(apply())
+    OUT.print(f"Applied: {', '.join(applied)}" if applied else "The database is up to date.")
+
+
+def audit() -> None:
+    """Check the ledger; exit 1 with a line for each fault."""
+    settings = read_settings()
+
+    months: list[Budget] = []
+
+    async def prove() -> list[str]:
+        async with open_database(settings) as database:
+            if await pending_migrations(database):
+                fail(NOT_UP_TO_DATE)
+            months.extend(await database.read(lambda each: BudgetRepository(each).list_months(settings.monthly_budget)))
+            return await database.read(audit_books)
+
+    problems = run_with_database(prove())
+    for budget in months:
+        parts = f"{budget.held} held, {budget.captured} captured, {budget.at_risk} at risk"
+        OUT.print(f"Budget {budget.month}: {parts}, {budget.left} of {budget.limit} left.")
+    for problem in problems:
+        ERR.print(escape(problem))
+    if problems:
+        fail(f"The books do not balance: {counted(len(problems), 'mistake')}.")
+    OUT.print("The books balance.")
+
+
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="New file, or a folder.", show_default="DATA_DIR/backups")] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Add the pictures.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Write the database to one file, also while the bot runs."""
+    settings = read_settings()
+    created = run_with_backup(create_backup(settings, file, datetime.now(UTC), pictures=pictures))
+    for line in created_lines(created):
+        OUT.print(escape(line))
+    if created.manifest.ledger_faults:
+        raise typer.Exit(1)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of `atelier backup`.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace a used database; it is kept aside.")] = False,  # noqa: FBT002 - typer's form of a flag
+    check: Annotated[bool, typer.Option("--check", help="Only try the backup; change nothing.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Restore a backup, while no bot runs."""
+    settings = read_settings()
+    now = datetime.now(UTC)
+    if check:
+        lines = checked_lines(run_with_backup(check_backup(settings, file, now)))
+    else:
+        lines = restored_lines(run_with_backup(restore_backup(settings, file, now, force=force)))
+    for line in lines:
+        OUT.print(escape(line))
