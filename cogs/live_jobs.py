@@ -1,4 +1,4 @@
-"""`/jobs`: the jobs that have not ended."""
+"""`/jobs`: the live jobs."""
 
 from typing import Any
 

@@ -59,7 +59,7 @@ class ProviderDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayFigures:
-    """The figures of the jobs that ended on a day.
+    """The figures of the jobs with their end on a day.
 
     `faults` are those of failed and lost jobs. `costs` are the known ones, and `unpriced` counts the finished calls
     with an unknown cost. `providers` are those with failed calls.

@@ -377,7 +377,7 @@ class JobRepository:
         return self._connection.execute(_ON_MESSAGE, {"the_message": message_id}).first() is not None
 
     def list_live(self, guild_id: int, member_id: int | None, most: int) -> tuple[Job, ...]:
-        """Return the jobs of a member, or of a guild, that have not ended.
+        """Return the live jobs of a member, or of a guild.
 
         The oldest `most` come first.
         """

@@ -232,7 +232,7 @@ def _entry(line: LedgerLine) -> str:
 
 
 def _change(entry: LedgerEntry) -> int:
-    """Return the credits that a movement gave or cost."""
+    """Return the credits of a movement, gained or lost."""
     match entry.kind:
         case MovementKind.HOLD:
             return -entry.held

@@ -45,7 +45,7 @@ class BatchStore:
         return await self._database.read(lambda connection: AttemptRepository(connection).latest_batch(job_id))
 
     async def claim_handle(self, call: Attempt, handle: str) -> bool:
-        """Record a handle that was found for a call without a reply.
+        """Record the found handle of a call without a reply.
 
         Return False if another call of any job has it.
         """

@@ -109,7 +109,7 @@ class CancelOutcome(StrEnum):
 
 
 class InputForm(Enum):
-    """The form in which a provider takes input images."""
+    """A provider's form of input images."""
 
     URL = "url"  # it downloads them from a public address
     FILE = "file"  # they are part of the call

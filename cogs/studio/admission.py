@@ -23,7 +23,7 @@ class AdmissionCommands(commands.Cog):
         name="admit", description=locale_str("Admit this server to the studio (the bot's owner only)")
     )
     async def admit(self, interaction: discord.Interaction[Any]) -> None:
-        """Admit the server that it is called in."""
+        """Admit the server of the command."""
         if not await interaction.client.is_owner(interaction.user):
             raise NotAllowedError(LazyText("the bot's owner"))
         guild_id = interaction.guild_id or 0
@@ -32,7 +32,7 @@ class AdmissionCommands(commands.Cog):
 
     @app_commands.command(name="unadmit", description=locale_str("End this server's admission (the bot's owner only)"))
     async def unadmit(self, interaction: discord.Interaction[Any]) -> None:
-        """End the admission of the server that it is called in."""
+        """End the admission of the server of the command."""
         if not await interaction.client.is_owner(interaction.user):
             raise NotAllowedError(LazyText("the bot's owner"))
         ended = await self._access.end_admission(interaction.guild_id or 0, by=interaction.user.id)

@@ -35,7 +35,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patch the count of a role's members, which simcord does not serve."""
+    """Patch the count of a role's members; simcord serves none."""
 
     async def role_member_counts(guild: discord.Guild) -> dict[discord.Role, int]:
         return dict.fromkeys(guild.roles, 3)

@@ -80,7 +80,7 @@ async def test_moderator_lists_and_cancels_public_jobs_of_others(bot: BotHarness
 
 
 async def test_moderator_of_one_channel_neither_sees_nor_cancels_jobs_of_others(bot: BotHarness) -> None:
-    """The list goes beyond their channel, to those that they may not even see."""
+    """The list goes beyond their channel, to hidden ones."""
     bot.expected = [NotAllowedError, NotAllowedError]
     member, corner_moderator = bot.member("member"), bot.member("corner moderator")
     manages = discord.PermissionOverwrite(manage_messages=True)

@@ -47,7 +47,7 @@ def owner_cards(system: SystemHarness) -> list[Message]:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Wait for a condition that no request announces."""
+    """Wait for a condition without a request of its kind."""
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - events of the gateway and lines of the log
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A day that passes at once, for the bot and for Discord."""
+"""A day within a moment, for the bot and for Discord."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The clock that the sandbox moves by a file."""
+"""The sandbox's clock, moved by a file."""
 
 import asyncio
 from collections.abc import Callable

@@ -64,7 +64,7 @@ async def test_scrapes_within_two_seconds_share_one_reading(sqlite_database: Dat
 
 
 async def test_reading_takes_only_indexes_of_unfinished_jobs(sqlite_database: Database) -> None:
-    """A scrape must not read all jobs that ever were."""
+    """A scrape must not read all jobs of all time."""
 
     def explain(connection: Connection) -> list[str]:
         queries = [str(each.compile(dialect=connection.dialect)) for each in (overview._LIVE, overview._UNDELIVERED)]

@@ -89,7 +89,7 @@ async def add_ended_job(
 
 
 async def begin_series(database: Database, clock: ManualClock) -> None:
-    """Let the first day pass, which has no report."""
+    """Let the first day pass without a report."""
     await reports_of(database, Owner(), clock).check()
     clock.advance(DAY.total_seconds())
 

@@ -155,7 +155,7 @@ def _is_offered(interaction: discord.Interaction[Any], custom_id: str) -> bool:
 
 
 def selected_values(interaction: discord.Interaction[Any]) -> list[str]:
-    """Return the values that a member selected in a menu."""
+    """Return the selected values of a menu."""
     data = cast("dict[str, Any]", interaction.data or {})
     values = data.get("values")
     return [str(value) for value in values] if isinstance(values, list) else []

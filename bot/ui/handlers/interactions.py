@@ -67,7 +67,7 @@ def is_admin(interaction: discord.Interaction[Any]) -> bool:
 
 
 def require_admin(interaction: discord.Interaction[Any]) -> int:
-    """Return the server in which the member may change the studio.
+    """Return the server of an admin.
 
     Raises:
         NotAllowedError: there is none, or they may not.

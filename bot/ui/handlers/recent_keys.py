@@ -1,4 +1,4 @@
-"""A bounded memory of keys that were seen."""
+"""A bounded memory of seen keys."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Words about budgets that stand alone."""
+"""Lone sentences about budgets."""
 
 from typing import Final
 

@@ -106,7 +106,7 @@ def _silent(state: GuildState, checks: SetupChecks) -> Iterator[str]:
 
 
 def _missing(checks: SetupChecks) -> Iterator[str]:
-    """Yield the missing things that stop no member."""
+    """Yield the missing things of less weight."""
     studio = checks.channels.get(ChannelUse.STUDIO, ())
     if any(not each.gone and not each.missing for each in studio):
         yield from _lacking(studio)

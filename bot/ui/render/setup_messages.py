@@ -1,4 +1,4 @@
-"""Words for fields of the setup that cannot be read."""
+"""Words for unreadable fields of the setup."""
 
 from typing import Final
 
