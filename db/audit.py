@@ -20,6 +20,7 @@ def audit(connection: Connection) -> list[str]:
         *_rewound_accounts(connection),
         *_overfull_accounts(connection),
         *_wrong_holds(connection),
+        *_wrong_members(connection),
         *_wrong_splits(connection),
         *_wrong_charges(connection),
         *_wrong_risks(connection),
@@ -175,6 +176,19 @@ def _wrong_holds(connection: Connection) -> Iterator[str]:
     for row in rows:
         problem = "has no hold" if row.hold is None else "is settled" if row.settlement else "is not settled"
         yield f"job {row.id} is {row.state} and its hold {problem}" if row.hold else f"job {row.id} {problem}"
+
+
+def _wrong_members(connection: Connection) -> Iterator[str]:
+    """Find holds and movements of another member than their job's."""
+    for table in (holds, movements):
+        is_same = and_(table.c.guild_id == jobs.c.guild_id, table.c.member_id == jobs.c.member_id)
+        rows = connection.execute(
+            select(jobs.c.id, jobs.c.member_id, table.c.member_id.label("other"))
+            .join(jobs, jobs.c.id == table.c.job_id)
+            .where(~is_same)
+        )
+        for row in rows:
+            yield f"job {row.id} is of member {row.member_id}, its {table.name} of member {row.other}"
 
 
 def _wrong_splits(connection: Connection) -> Iterator[str]:

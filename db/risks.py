@@ -13,9 +13,13 @@ from db.tables import risks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRisk:
-    """An undecided possible cost."""
+    """An undecided possible cost.
+
+    `member_id` is the pseudonym after a deletion.
+    """
 
     number: int
+    member_id: int
     month: str
     amount: int
 
@@ -46,11 +50,11 @@ class RiskRepository:
     def list_open(self, job_id: str) -> Sequence[OpenRisk]:
         """Return the undecided costs of a job."""
         rows = self._connection.execute(
-            select(risks.c.number, risks.c.month, risks.c.amount)
+            select(risks.c.number, risks.c.member_id, risks.c.month, risks.c.amount)
             .where(risks.c.job_id == job_id, risks.c.outcome.is_(None))
             .order_by(risks.c.number)
         )
-        return [OpenRisk(number=number, month=month, amount=amount) for number, month, amount in rows]
+        return [OpenRisk(**row._mapping) for row in rows]
 
     def decide(self, job_id: str, number: int, outcome: RiskOutcome, at: datetime) -> bool:
         """Record the provider's word; return False if it is already decided."""

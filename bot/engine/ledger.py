@@ -287,8 +287,9 @@ class Ledger:
 
     def decide_possible_costs(self, connection: Connection, job: Job, outcome: RiskOutcome, now: datetime) -> None:
         """Record the provider's word on an ended job's possible costs."""
-        account = Account(guild_id=job.place.guild_id, member_id=job.place.member_id)
         for risk in RiskRepository(connection).list_open(job.id):
+            # The job is from before the provider was asked; its member may be deleted since.
+            account = Account(guild_id=job.place.guild_id, member_id=risk.member_id)
             if not RiskRepository(connection).decide(job.id, risk.number, outcome, now):
                 continue
             movement = decided_cost(risk.amount, outcome)

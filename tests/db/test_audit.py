@@ -144,3 +144,12 @@ async def test_audit_reports_missing_release_of_ended_job(database: Database) ->
     lines = await database.read(audit)
     assert f"job {job.id} is failed and its hold is not settled" in lines
     assert [line for line in lines if "held is" in line] != []
+
+
+@pytest.mark.parametrize("table", ["holds", "movements"])
+async def test_audit_finds_rows_of_a_job_with_another_member(database: Database, table: str) -> None:
+    """Their credits would not count in the member's period: a refill."""
+    made = await make_sound_ledger(database)
+    sql = f"UPDATE {table} SET member_id = 43 WHERE job_id = :id"  # noqa: S608 - a name from above
+    found = await tamper(database, sql, id=made["whole"].id)
+    assert f"job {made['whole'].id} is of member 42, its {table} of member 43" in "\n".join(found)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import BigInteger, Connection, insert, select
 
+from bot.domain.credits import RiskOutcome
 from bot.domain.errors import InsufficientCreditsError
 from bot.domain.jobs import Job, State
 from bot.domain.pseudonyms import is_pseudonym, pseudonym_of
@@ -281,3 +282,14 @@ async def test_job_that_has_not_ended_is_not_erased(database: Database, state: S
     await database.write(lambda connection: hold(connection, ledger(), job))
     listed = await database.read(lambda connection: MemberJobRepository(connection).list_after(MEMBER, "", 10))
     assert listed == [(job.id, False)]
+
+
+async def test_cost_decided_while_a_deletion_ended_is_kept_under_the_pseudonym(database: Database) -> None:
+    """The provider was asked with the job as it was before."""
+    job = job_of()
+    await database.write(lambda connection: hold(connection, ledger(), job))
+    await database.write(lambda connection: end(connection, ledger(), job, 0, at_risk=12))
+    await delete_member(database)
+    await database.write(lambda connection: ledger().decide_possible_costs(connection, job, RiskOutcome.OWED, START))
+    assert await ids_in(database, movements.c.member_id) == {AWAY}
+    assert await database.read(audit) == []
