@@ -250,7 +250,7 @@ async def test_later_read_without_roles_shows_the_allowance_last_in_force(databa
 
 
 async def test_return_from_a_zone_ahead_by_another_kind_of_period_is_sound(database: Database) -> None:
-    """The day goes back, but its jobs count: the account was issued nothing twice."""
+    """The day goes back, but its jobs count: nothing is issued twice."""
     ledger, now = make_ledger(allowance=24), datetime(2026, 3, 14, 13, tzinfo=UTC)
     await move_to(database, "Pacific/Auckland")
     await hold_one(database, ledger, job_with(now=now), now)

@@ -15,7 +15,7 @@ from discord.ext import commands
 import cogs
 from bot.client import AtelierClient
 from bot.domain.credits import Budget
-from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError
+from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError, UnknownTimeZoneError
 from bot.domain.fit import Fit
 from bot.domain.images import InputImage
 from bot.domain.jobs import Action, Delivery, Snapshot, State
@@ -153,8 +153,10 @@ def test_actions_of_card_are_translated(folder: Path, count: int) -> None:
 def raised() -> Iterator[AtelierError]:
     """Yield every worded error, as the domain raises it."""
     for error, _words in WORDED:
-        if not isinstance(error, OptionRangeError | NotAllowedError):
+        # The names of time zones are the same in all languages.
+        if not isinstance(error, OptionRangeError | NotAllowedError) and not getattr(error, "suggestions", ()):
             yield error
+    yield UnknownTimeZoneError("?", ("1", "2"))
     for wrong in (
         {"images": 9},
         {"detail": 99},

@@ -47,7 +47,7 @@ class OwnerMessages:
         """Send that a server's log channel takes no alerts, likewise."""
         with use_locale(_LOCALE):
             text = closed_log_channel(guild_id, self._name_of(guild_id))
-        return await self._send(text, _topic(f"log channel {guild_id}"))
+        return await self._send(text, _topic(f"log-channel {guild_id}"))
 
     async def send_retirement(self, model: Model) -> bool:
         """Send the end of a model to each owner; return False if it reached none."""
