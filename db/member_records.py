@@ -35,6 +35,8 @@ _WORDS: Final[Mapping[str, str]] = {
     MovementKind.ALLOWANCE: "An allowance began",
     MovementKind.EXPIRE: "The rest of an allowance expired",
     MovementKind.GRANT: "Credits were given to you",
+    MovementKind.TAKE: "Granted credits were taken back",
+    MovementKind.RESET: "The used part of an allowance was given back",
     MovementKind.HOLD: "Credits were set aside for a job",
     MovementKind.CAPTURE: "A job was charged; what it did not need came back",
     MovementKind.RELEASE: "A job was not charged; all of its credits came back",

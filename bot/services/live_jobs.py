@@ -86,9 +86,10 @@ class LiveJobService:
 
     async def cancellable(self, actor: Actor) -> tuple[Job, ...]:
         """Return the jobs to cancel for an actor here, their own first."""
-        found = await self.list_of(actor, None if actor.moderator else actor.member_id)
-        able = [job for job in found if not job.cancel_refused and job.cancel_requested_at is None]
-        return tuple(sorted(able, key=lambda job: job.place.member_id != actor.member_id))
+        found = await self.list_of(actor, actor.member_id)
+        if actor.moderator:
+            found += tuple(job for job in await self.list_of(actor, None) if job.place.member_id != actor.member_id)
+        return tuple(job for job in found if not job.cancel_refused and job.cancel_requested_at is None)
 
     async def cancel(self, job_id: str, actor: Actor) -> None:
         """Request a job's cancellation; raises as `JobService.cancel` does."""

@@ -1,6 +1,7 @@
 """`/jobs list` and `/jobs cancel`, on simcord."""
 
 import discord
+import pytest
 from simcord import InteractionResult
 
 from bot.domain.errors import JobNotFoundError, NotAllowedError
@@ -94,3 +95,15 @@ async def test_moderator_of_one_channel_neither_sees_nor_cancels_jobs_of_others(
     refused = await corner_moderator.slash(corner, "jobs cancel", job=job_id)
     assert private(refused).startswith("Only its member or a moderator")
     assert await bot.column("cancel_requested_at") == [None]
+
+
+async def test_own_jobs_of_a_moderator_are_offered_before_many_others(
+    bot: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.services.live_jobs.MOST_LISTED", 2)
+    moderator = bot.member("moderator", manage_messages=True)
+    for number in range(3):
+        await bot.imagine(bot.member(f"member {number}"), prompt=f"a fox {number}")
+    await bot.imagine(moderator, prompt="an owl")
+    offered = await moderator.autocomplete(bot.channel, "jobs cancel", "job", "")
+    assert [each["name"] for each in offered] == ["an owl", "another member: a fox 0", "another member: a fox 1"]
