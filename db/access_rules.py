@@ -31,11 +31,14 @@ class AccessRuleRepository:
             AccessRule(kind=RuleKind(kind), name=name, roles=frozenset(ids)) for (kind, name), ids in roles.items()
         )
 
-    def allow(self, guild_id: int, kind: RuleKind, name: str, role_id: int) -> None:
-        """Let a role use a model or an option; others need a role then."""
+    def allow(self, guild_id: int, kind: RuleKind, name: str, role_id: int) -> bool:
+        """Let a role use a model or an option; others need a role then.
+
+        Return False if it may already.
+        """
         values = {"guild_id": guild_id, "kind": kind, "name": name, "role_id": role_id}
         statement = insert(self._connection, access_rules).values(values)
-        self._connection.execute(statement.on_conflict_do_nothing())
+        return self._connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
 
     def remove(self, guild_id: int, kind: RuleKind, name: str, role_id: int | None = None) -> bool:
         """Remove a role from a rule, or the rule; return False if missing.

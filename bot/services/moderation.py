@@ -177,15 +177,15 @@ class ModerationService:
         kind: RuleKind,
         name: str,
         role_id: int | None,
-        change: Callable[..., object],
+        change: Callable[..., bool],
     ) -> tuple[AccessRule, ...]:
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[AccessRule, ...]:
             rules = AccessRuleRepository(connection)
-            change(rules, guild_id, kind, name, role_id)
-            detail = {"kind": kind.value, "name": name}
-            self._log(connection, guild_id, actor_id, action, now, role_id, detail, "")
+            if change(rules, guild_id, kind, name, role_id):
+                detail = {"kind": kind.value, "name": name}
+                self._log(connection, guild_id, actor_id, action, now, role_id, detail, "")
             return rules.list(guild_id)
 
         return await self._database.write(write)

@@ -201,3 +201,10 @@ def test_term_is_read_or_refused(typed: str, length: timedelta | None) -> None:
         return
     with pytest.raises(OptionRangeError):
         parse_term(typed)
+
+
+async def test_rule_that_is_not_there_is_removed_without_an_entry_in_the_log(moderation: ModerationService) -> None:
+    assert await moderation.remove_rule(GUILD, RuleKind.MODEL, "reve-2.0", None, actor_id=MODERATOR) == ()
+    await moderation.allow_role(GUILD, RuleKind.MODEL, "reve-2.0", PATRONS, actor_id=MODERATOR)
+    await moderation.remove_rule(GUILD, RuleKind.MODEL, "reve-2.0", PAINTERS, actor_id=MODERATOR)
+    assert [each.action for each in await moderation.list_log(GUILD, limit=9)] == ["access.allow"]
