@@ -111,9 +111,10 @@ def moderator_with_commands(bot: BotHarness) -> MemberActor:
 
 
 @pytest.mark.parametrize(
-    ("command", "options"), [("pause", {}), ("resume", {}), ("budget", {"amount": "5"}), ("budget", {})]
+    ("command", "options"),
+    [("pause", {}), ("resume", {}), ("budget", {"amount": "5"}), ("budget", {}), ("setup", {}), ("show", {})],
 )
-async def test_moderator_with_opened_commands_cannot_stop_or_limit_the_studio(
+async def test_moderator_with_opened_commands_does_nothing_of_an_admin(
     bot: BotHarness, command: str, options: dict[str, str]
 ) -> None:
     """A server opens `/studio` to its moderators so that they can ban."""

@@ -13,7 +13,7 @@ from bot.services.guild_setup import GuildSetupService, GuildState
 from bot.ui.buttons import SetupSection, guild_target
 from bot.ui.handlers.component_registry import submitted_values
 from bot.ui.handlers.form_errors import FormErrors
-from bot.ui.handlers.interactions import guild_of, is_admin
+from bot.ui.handlers.interactions import guild_of, is_admin, require_admin
 from bot.ui.handlers.setup_forms import SetupForm, read_allowance, read_settings
 from bot.ui.render.channel_rights import ChannelUse, check_channel, check_everywhere
 from bot.ui.render.setup_card import SetupChecks, setup_card, studio_panel
@@ -30,12 +30,18 @@ class SetupHandlers:
         self._form_errors = form_errors
 
     async def show_setup(self, interaction: discord.Interaction[Any]) -> None:
-        """Answer with the setup card."""
+        """Answer with the setup card.
+
+        Raises:
+            NotAllowedError: the person is no admin.
+        """
+        require_admin(interaction)
         state, checks = await self._examine(interaction)
         await interaction.response.send_message(view=setup_card(state, checks), ephemeral=True)
 
     async def show_settings(self, interaction: discord.Interaction[Any]) -> None:
-        """Answer with the settings and their sources."""
+        """Answer with the settings and their sources; raises as `show_setup`."""
+        require_admin(interaction)
         state, checks = await self._examine(interaction)
         await interaction.response.send_message(view=studio_panel(state, checks), ephemeral=True)
 
