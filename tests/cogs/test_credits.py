@@ -366,7 +366,7 @@ async def test_allowance_of_a_deleted_member_is_removed(bot: BotHarness) -> None
     entry = AllowanceEntry(amount=7, member_id=-(2**63))
     await bot.database.write(lambda connection: AllowanceRepository(connection).set(bot.guild.id, entry))
     listed = await admin.slash(bot.channel, "credits allowance")
-    assert lines(listed)[2] == "1. a deleted member · 7 credits a day"
+    assert lines(listed)[2] == "**1** · a deleted member · 7 credits a day"
     asked = await choose(admin, listed, "allowunset", f"0:{-(2**63)}")
     assert texts_of(asked)[:2] == ["## Remove this allowance?", "a deleted member · 7 credits a day"]
     await press(admin, asked, "Remove")
