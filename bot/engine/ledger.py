@@ -178,6 +178,10 @@ class Ledger:
         account = account or Account(guild_id=guild_id, member_id=member_id)
         return self._opened(connection, account, terms)[0]
 
+    def kept_as(self, connection: Connection, member_id: int) -> int:
+        """Return the id of a member's kept credits; see `MemberIdentity`."""
+        return member_id if self._identity is None else self._identity.kept_as(connection, member_id)
+
     def require(self, connection: Connection, account: Account, terms: CreditTerms, needed: int) -> None:
         """Check that an account can pay under its terms.
 

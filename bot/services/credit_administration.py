@@ -1,9 +1,9 @@
 """Admins' grants of credits, take-backs and resets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -18,8 +18,6 @@ from db.audit_log import AuditLogRepository
 from db.database import Database
 
 LONGEST_REASON: Final = 200
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +82,7 @@ class CreditAdministration:
         """
         check_amount(amount)
 
-        def write(connection: Connection, now: datetime) -> CreditChange:
+        def write(connection: Connection, now: datetime, recipient: Recipient) -> CreditChange:
             account = self._ledger.grant(
                 connection,
                 guild_id=guild_id,
@@ -113,7 +111,7 @@ class CreditAdministration:
         """
         check_amount(amount)
 
-        def write(connection: Connection, now: datetime) -> CreditChange:
+        def write(connection: Connection, now: datetime, recipient: Recipient) -> CreditChange:
             account, taken = self._ledger.take(
                 connection,
                 guild_id=guild_id,
@@ -138,7 +136,7 @@ class CreditAdministration:
             NothingUsedError: nothing of it is used.
         """
 
-        def write(connection: Connection, now: datetime) -> CreditChange:
+        def write(connection: Connection, now: datetime, recipient: Recipient) -> CreditChange:
             account, used = self._ledger.reset(
                 connection,
                 guild_id=guild_id,
@@ -155,9 +153,11 @@ class CreditAdministration:
         return await self._change(guild_id, recipient, write)
 
     async def _change(
-        self, guild_id: int, recipient: Recipient, write: Callable[[Connection, datetime], _Result]
-    ) -> _Result:
+        self, guild_id: int, recipient: Recipient, write: Callable[[Connection, datetime, Recipient], CreditChange]
+    ) -> CreditChange:
         """Run a change as one transaction, with its entry in the audit log.
+
+        Credits of a member who deleted their data stay under the pseudonym.
 
         Raises:
             NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
@@ -166,14 +166,15 @@ class CreditAdministration:
         """
         now = self._clock.now()
 
-        def check_and_write(connection: Connection) -> _Result:
+        def check_and_write(connection: Connection) -> CreditChange:
             self._access.check(connection, guild_id)
             if recipient.is_bot:
                 raise CreditTargetError(TargetProblem.BOT)
-            known = AccountRepository(connection).find(guild_id, recipient.member_id) is not None
+            kept = replace(recipient, member_id=self._ledger.kept_as(connection, recipient.member_id))
+            known = AccountRepository(connection).find(guild_id, kept.member_id) is not None
             if not recipient.is_present and not known:
                 raise CreditTargetError(TargetProblem.STRANGER)
-            return write(connection, now)
+            return replace(write(connection, now, kept), member_id=recipient.member_id)
 
         return await self._database.write(check_and_write)
 

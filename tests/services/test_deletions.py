@@ -20,15 +20,18 @@ from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
+from bot.services.access import AccessService
+from bot.services.credit_administration import CreditAdministration, Recipient
 from bot.services.deletion_register import DeletionRegister
 from bot.services.deletions import DeletionService, Holdings
 from bot.services.moderation import ModerationService, Target
+from db.accounts import AccountRepository
 from db.audit import audit
 from db.bans import BanRepository
 from db.database import Database
 from db.deletions import DeletionRepository
 from db.pictures import ResultImageRepository
-from db.tables import audit_log, deletions, jobs, pictures
+from db.tables import accounts, audit_log, deletions, jobs, movements, pictures
 from sandbox.providers.pictures import draw_picture
 from tests.support.catalogue import BOTH
 from tests.support.clock import START, ManualClock
@@ -272,3 +275,31 @@ async def test_moderator_unbans_a_member_who_deleted_their_data(database: Databa
     assert not await database.write(returns_banned)
     logged = await database.read(lambda connection: connection.execute(select(audit_log.c.target_id)).scalars().all())
     assert logged == [AWAY, AWAY]
+
+
+async def test_credits_of_a_member_who_deleted_their_data_change_under_the_pseudonym(database: Database) -> None:
+    """An admin's grant is no return."""
+    clock = ManualClock()
+    identity = MemberIdentity(pseudonym_of=lambda member: pseudonym_of(member, KEY), now=clock.now)
+    administration = CreditAdministration(
+        database=database,
+        ledger=make_ledger(identity=identity),
+        access=AccessService(database=database, admitted="*", now=clock.now),
+        clock=clock,
+        new_id=make_id,
+    )
+    await database.write(lambda connection: DeletionRepository(connection).add_finished(AWAY, START, START))
+    recipient = Recipient(member_id=MEMBER, roles=())
+    granted = await administration.grant(GUILD, recipient, 30, actor_id=1)
+    assert (granted.member_id, granted.granted, granted.available) == (MEMBER, 30, 130)
+    taken = await administration.take(GUILD, Recipient(member_id=MEMBER, is_present=False), 10, actor_id=1)
+    assert (taken.member_id, taken.amount, taken.granted) == (MEMBER, 10, 20)
+
+    def ids(connection: Connection) -> set[int]:
+        columns = accounts.c.member_id, movements.c.member_id, audit_log.c.target_id
+        return {value for column in columns for value in connection.execute(select(column)).scalars()}
+
+    assert await database.read(ids) == {AWAY}
+    await database.write(lambda connection: identity.welcome(connection, MEMBER))
+    assert (await database.read(lambda each: AccountRepository(each).sum_granted(MEMBER))) == 20
+    assert await database.read(audit) == []
