@@ -1,7 +1,7 @@
 """Allowances of a server, its roles and members, as its admins set them."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -103,7 +103,7 @@ class AllowanceService:
 
         def read(connection: Connection) -> AllowancePreview:
             self._access.check(connection, guild_id)
-            before = _entry_before(connection, guild_id, change)
+            before = _entry_before(connection, guild_id, self._as_kept(connection, change))
             terms = self._ledger.terms(connection, guild_id, 0, now, ())
             return AllowancePreview(
                 change=change,
@@ -120,8 +120,9 @@ class AllowanceService:
 
         def write(connection: Connection) -> None:
             self._access.check(connection, guild_id)
-            before = _entry_before(connection, guild_id, change)
-            self._write(connection, guild_id, change, before, actor_id=actor_id, reason=reason, now=now)
+            kept = self._as_kept(connection, change)
+            before = _entry_before(connection, guild_id, kept)
+            self._write(connection, guild_id, kept, before, actor_id=actor_id, reason=reason, now=now)
 
         await self._database.write(write)
 
@@ -154,6 +155,12 @@ class AllowanceService:
             )
 
         return await self._database.read(read)
+
+    def _as_kept(self, connection: Connection, change: AllowanceChange) -> AllowanceChange:
+        """Return a change with the pseudonym of a deleted member."""
+        entry = change.entry
+        member_id = self._ledger.kept_as(connection, entry.member_id) if entry.member_id else 0
+        return replace(change, entry=replace(entry, member_id=member_id))
 
     def _write(
         self,

@@ -1,6 +1,7 @@
 """Deletions carried out in steps, with Discord away, and after a restore."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
+from bot.domain.allowances import AllowanceChange, AllowanceEntry
 from bot.domain.bans import BanScope
 from bot.domain.errors import DeletionRunningError
 from bot.domain.images import ResultImage
@@ -21,6 +23,7 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.services.access import AccessService
+from bot.services.allowances import AllowanceService
 from bot.services.credit_administration import CreditAdministration, Recipient
 from bot.services.deletion_register import DeletionRegister
 from bot.services.deletions import DeletionService, Holdings
@@ -303,3 +306,24 @@ async def test_credits_of_a_member_who_deleted_their_data_change_under_the_pseud
     await database.write(lambda connection: identity.welcome(connection, MEMBER))
     assert (await database.read(lambda each: AccountRepository(each).sum_granted(MEMBER))) == 20
     assert await database.read(audit) == []
+
+
+async def test_allowance_of_a_member_who_deleted_their_data_changes_under_the_pseudonym(database: Database) -> None:
+    """Else the old one would be removed in vain: it would come back with its member."""
+    clock = ManualClock()
+    identity = MemberIdentity(pseudonym_of=lambda member: pseudonym_of(member, KEY), now=clock.now)
+    service = AllowanceService(
+        database=database,
+        ledger=make_ledger(identity=identity),
+        access=AccessService(database=database, admitted="*", now=clock.now),
+        clock=clock,
+        new_id=make_id,
+    )
+    await database.write(lambda connection: DeletionRepository(connection).add_finished(AWAY, START, START))
+    change = AllowanceChange(entry=AllowanceEntry(amount=500, member_id=MEMBER))
+    await service.apply(GUILD, change, actor_id=1)
+    assert [entry.member_id for entry in (await service.list(GUILD)).entries] == [AWAY]
+    preview = await service.preview(GUILD, replace(change, removes=True))
+    assert preview.change.entry.member_id == MEMBER
+    await service.apply(GUILD, replace(change, removes=True), actor_id=1)
+    assert (await service.list(GUILD)).entries == ()
