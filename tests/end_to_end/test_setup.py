@@ -62,11 +62,19 @@ async def test_setup_in_every_section_takes_effect_at_once(system: SystemHarness
 
     card = await fill_in(owner, card, "locale", {"zone": "berlin", "language": ["en"]})
     assert "**Time zone** · Europe/Berlin · set here\n**Language** · English · set here" in text(card)
+    opened = await owner.click(card, custom_id=section(card, "allowance"))
+    card = await (await owner.submit_modal(opened, {"amount": "300"})).response()
+    assert "**Allowance** · 300 credits a day · set here" in text(card)
     card = await fill_in(owner, card, "allowance", {"amount": "0", "period": ["week"]})
     assert text(card).startswith("## The studio is not ready\nMembers cannot make pictures yet:\n- Nobody has credits")
     card = await fill_in(owner, card, "allowance", {"amount": "", "period": ["operator"]})
+    opened = await owner.click(card, custom_id=section(card, "allowance"))
+    card = await (await owner.submit_modal(opened, {})).response()
+    assert "**Allowance** · 200 credits a day · operator's default" in text(card)
     card = await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
     assert text(card).startswith("## The studio is ready")
+    log = text(await (await owner.slash("studio audit", kind=3)).response()).splitlines()
+    assert f"-# studio channels: - → <#{showcase}> · private results: - → yes" in log
 
 
 async def test_setup_names_missing_rights_until_they_are_given(system: SystemHarness) -> None:
@@ -126,5 +134,5 @@ async def test_moderators_role_replaces_manage_messages(system: SystemHarness) -
 async def test_show_is_for_admins_and_names_sources(system: SystemHarness) -> None:
     shown = await (await system.discord.actor("owner").slash("studio show")).response()
     assert shown.ephemeral
-    assert "**Allowance** · 200 credits a day · operator's setting" in text(shown)
+    assert "**Allowance** · 200 credits a day · operator's default" in text(shown)
     assert len(text(shown).splitlines()) <= 14

@@ -71,7 +71,8 @@ class SetupHandlers:
             _require_admin(interaction, target)
             guild_id, by = guild_of(interaction), interaction.user.id
             if section is SetupSection.ALLOWANCE:
-                await self._settings.set_allowance(guild_id, read_allowance(values), by=by)
+                entry = read_allowance(values, await self._setup.get(guild_id))
+                await self._settings.set_allowance(guild_id, entry, by=by)
             else:
                 changes = read_settings(section, values, _guild(interaction))
                 await self._settings.change(guild_id, changes, by=by)

@@ -97,9 +97,11 @@ class SetupForm(Form):
             PeriodKind.WEEK.value: _("a week"),
             PeriodKind.MONTH.value: _("a month"),
             _UNLIMITED: _("unlimited, whatever the number says"),
-            _OPERATOR: _("the operator's allowance"),
+            _OPERATOR: _("the operator's default, whatever the number says"),
         }
-        usual = _OPERATOR if entry is None else _UNLIMITED if entry.amount is None else entry.period.value
+        # Not the operator's default: a number typed beside that would be lost.
+        period = PeriodKind.DAY if entry is None else entry.period
+        usual = _UNLIMITED if entry is not None and entry.amount is None else period.value
         self._ask(_("Period"), self._menu("period", names, usual))
 
     def _ask_locale(self) -> None:
@@ -165,8 +167,8 @@ def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -
             return {"time_zone": zone, "locale": None if language == _DISCORD else language}
 
 
-def read_allowance(values: Values) -> AllowanceEntry | None:
-    """Return a submission's allowance; None is the operator's.
+def read_allowance(values: Values, state: GuildState) -> AllowanceEntry | None:
+    """Return a submission's allowance; None is the operator's, also if nothing was changed.
 
     Raises:
         NotOfferedError: the period is not one of those offered.
@@ -180,7 +182,9 @@ def read_allowance(values: Values) -> AllowanceEntry | None:
     typed = _typed(values, "amount").strip()
     if not (typed.isascii() and typed.isdecimal() and len(typed) <= _DIGITS and int(typed) <= MAX_CREDITS):
         raise UnreadableAmountError(typed, MAX_CREDITS)
-    return AllowanceEntry(amount=int(typed), period=PeriodKind(period))
+    entry = AllowanceEntry(amount=int(typed), period=PeriodKind(period))
+    is_unchanged = state.for_everyone is None and entry == AllowanceEntry(amount=state.default_allowance)
+    return None if is_unchanged else entry
 
 
 def _typed(values: Values, name: str) -> str:
