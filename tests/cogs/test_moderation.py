@@ -85,6 +85,24 @@ async def test_access_closes_a_model_to_others(bot: BotHarness) -> None:
     assert panel(opened)[1] == "Everyone may use every model and option."
 
 
+async def test_audit_log_names_changes_in_words(bot: BotHarness) -> None:
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    role = bot.guild.create_role("patrons")
+    await admin.slash(bot.channel, "studio ban", member=member, term="7d", reason="spam")
+    await admin.slash(bot.channel, "studio access", model="reve-2.0", role=role)
+    await admin.slash(bot.channel, "studio budget", amount="500")
+    await admin.slash(bot.channel, "studio pause", reason="cleaning up")
+    await admin.slash(bot.channel, "credits grant", member=member, amount=50)
+    shown = panel(await admin.slash(bot.channel, "studio audit"))
+    assert [line for line in shown if line.startswith("-# ")] == [
+        "-# credits: 50 · granted now: 50",
+        "-# \u2068cleaning up\u2069",
+        "-# - → 500",
+        "-# model: \u2068reve\\-2.0\u2069",
+        "-# scope: \u2068studio\u2069 · until: <t:1773230400:f> · \u2068spam\u2069",
+    ]
+
+
 async def test_audit_log_is_paged_by_its_button(bot: BotHarness) -> None:
     admin, member = bot.member("admin", manage_guild=True), bot.member("member")
     for number in range(9):

@@ -1,6 +1,7 @@
 """Panels of moderators: bans, rules for roles, and the audit log."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from bot.domain.bans import Ban, BanScope
 from bot.domain.options import OPTIONS
 from bot.ui.buttons import OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, escaped, number
+from bot.ui.render.formatting import ago, escaped, moment, number
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
 from bot.ui.truncation import cut
 
@@ -67,6 +68,15 @@ _MENTIONS: Final = {
     "showcase_channel_id": "<#{}>",
     "log_channel_id": "<#{}>",
     "moderator_roles": "<@&{}>",
+}
+_NAMES: Final = {
+    "amount": N_("credits"),
+    "asked": N_("asked for"),
+    "granted": N_("granted now"),
+    "log_channel_id": N_("log"),
+    "period": N_("period of"),
+    "review_channel_id": N_("review"),
+    "showcase_channel_id": N_("showcase"),
 }
 _SCOPES: Final = {BanScope.STUDIO: N_("the studio"), BanScope.SHARING: N_("sharing")}
 
@@ -135,7 +145,7 @@ def log_line(entry: AuditEntry) -> str:
     action = entry.action.replace(".", " ").replace("_", " ") if words is None else _(words)
     parts = [ago(entry.at), f"**{_person(entry.actor_id)}** {action}"]
     parts[-1] += f" {_target(entry)}" if entry.target_id is not None or _is_for_all(entry) else ""
-    small = [*_values(entry.detail), *([escaped(cut(entry.reason, _REASON_SHOWN))] if entry.reason else [])]
+    small = [*_values(entry), *([escaped(cut(entry.reason, _REASON_SHOWN))] if entry.reason else [])]
     return "\n".join([" · ".join(parts), *([f"-# {' · '.join(small)}"] if small else [])])
 
 
@@ -157,15 +167,24 @@ def _is_for_all(entry: AuditEntry) -> bool:
     return entry.target_id is None and entry.action.startswith("allowance.")
 
 
-def _values(detail: Mapping[str, Any]) -> Iterator[str]:
+def _values(entry: AuditEntry) -> Iterator[str]:
     """Yield the values of an entry; those before and after a change together."""
+    detail = entry.detail
+    if {"before", "after"} <= detail.keys():
+        yield _change("", detail)
+    # The sentence names the target, and the scope of a pause.
+    said = {"target", "kind", "before", "after"} | ({"scope"} if entry.action.startswith("pause.") else set())
     for name, value in detail.items():
-        if name == "target" or value is None:
+        if name in said or value is None:
             continue
-        if isinstance(value, Mapping) and {"before", "after"} <= value.keys():
-            yield f"{name.replace('_', ' ')}: {_value(name, value['before'])} → {_value(name, value['after'])}"
-        else:
-            yield f"{name.replace('_', ' ')}: {_value(name, value)}"
+        title = str(detail.get("kind", name)) if name == "name" else name
+        title = _(_NAMES[title]) if title in _NAMES else title.replace("_", " ")
+        is_change = isinstance(value, Mapping) and {"before", "after"} <= value.keys()
+        yield f"{title}: {_change(name, value) if is_change else _value(name, value)}"
+
+
+def _change(name: str, values: Mapping[str, Any]) -> str:
+    return f"{_value(name, values['before'])} → {_value(name, values['after'])}"
 
 
 def _value(name: str, value: object) -> str:
@@ -173,6 +192,8 @@ def _value(name: str, value: object) -> str:
         return ", ".join(_value(name, each) for each in value) or _NOTHING
     if value is None:
         return _NOTHING
+    if name == "until":
+        return moment(datetime.fromisoformat(str(value)))
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int):
