@@ -137,7 +137,7 @@ def test_second_migration_changes_nothing() -> None:
 def test_audit_of_sound_ledger_passes() -> None:
     atelier("migrate")
     result = atelier("audit")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "The books balance.\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "The ledger balances.\n", "")
 
 
 def test_audit_prints_parts_of_each_budget(tmp_path: Path) -> None:
@@ -160,7 +160,8 @@ def test_audit_of_tampered_ledger_names_account(tmp_path: Path) -> None:
     result = atelier("audit")
     assert result.exit_code == 1
     assert result.stderr == (
-        "account of member 42 in guild 700: granted is 500, the ledger says 0\nThe books do not balance: 1 mistake.\n"
+        "account of member 42 in guild 700: granted is 500, the ledger says 0\n"
+        "The ledger does not balance: 1 mistake.\n"
     )
 
 

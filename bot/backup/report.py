@@ -21,9 +21,9 @@ def created_lines(created: Created) -> Iterator[str]:
     if created.missing_pictures:
         yield f"{_count(created.missing_pictures, 'picture')} were missing or damaged, and left out."
     if manifest.ledger_faults:
-        yield f"The books do not balance: {_count(manifest.ledger_faults, 'mistake')}. `atelier audit` lists them."
+        yield f"The ledger does not balance: {_count(manifest.ledger_faults, 'mistake')}. `atelier audit` lists them."
     else:
-        yield "The copy is sound, and its books balance."
+        yield "The copy is sound, and its ledger balances."
 
 
 def restored_lines(restored: Restored) -> Iterator[str]:

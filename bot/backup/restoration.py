@@ -116,7 +116,7 @@ async def _prove(settings: Settings, database: Database, manifest: Manifest, now
     ended = await end_restored_jobs(settings, database, now)
     problems = await database.read(audit, long_running=True)
     if len(problems) > manifest.ledger_faults:
-        raise BackupError(f"{_DAMAGED}: its books do not balance, and did when it was made. {problems[0]}.")
+        raise BackupError(f"{_DAMAGED}: its ledger does not balance, and did when it was made. {problems[0]}.")
     return Restored(manifest=manifest, migrations=migrations, ended=ended)
 
 

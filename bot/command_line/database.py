@@ -50,8 +50,8 @@ def audit() -> None:
     for problem in problems:
         ERR.print(escape(problem))
     if problems:
-        fail(f"The books do not balance: {counted(len(problems), 'mistake')}.")
-    OUT.print("The books balance.")
+        fail(f"The ledger does not balance: {counted(len(problems), 'mistake')}.")
+    OUT.print("The ledger balances.")
 
 
 def backup(

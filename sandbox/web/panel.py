@@ -140,7 +140,7 @@ class Panel:
     async def ledger(self, actor: Actor, body: Json) -> Json:
         """Return the member's credits in a server (0: direct messages)."""
         if self._ledger is None:
-            raise ClientRefusal("The books cannot be read from here.")
+            raise ClientRefusal("The ledger cannot be read from here.")
         guild = body.get("guild")
         guild_id = int(guild) if isinstance(guild, str) and guild.isdecimal() else 0
         return await self._ledger(guild_id, int(actor.user.id))

@@ -45,7 +45,7 @@ async def test_restored_jobs_are_not_made_or_shown_again(system: SystemHarness) 
     waiting = await member.slash("imagine", prompt="a heron")
     await waiting.wait_until(lambda message: "Queued" in text(message))
     code, said = await command(system, "backup", copy)
-    assert (code, "its books balance" in said) == (0, True), said
+    assert (code, "its ledger balances" in said) == (0, True), said
 
     system.skillboss.finish(made)
     first = await running.wait_until(has_images)
