@@ -94,7 +94,7 @@ async def end_pause(database: Database, settings: Settings, target: tuple[PauseS
         raise ControlError(_unknown(error)) from error
     what = _what(Pause(scope=target[0], name=target[1], reason="", actor_id=0, at=datetime.now(UTC)))
     left = [f"Still paused: {line}" for line in await list_pauses(database, settings, if_none="")]
-    return [f"{what} goes on." if ended else f"{what} was not paused.", *(each for each in left if each)]
+    return [f"{what}: the pause is over." if ended else f"{what} was not paused.", *(each for each in left if each)]
 
 
 async def list_pauses(database: Database, settings: Settings, *, if_none: str = "Nothing is paused.") -> list[str]:

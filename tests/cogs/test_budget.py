@@ -63,7 +63,7 @@ async def test_paused_server_refuses_commands_forms_and_menus_with_the_reason(bo
     assert "paused in this server" in private(await member.context_menu(bot.channel, "Edit this image", words))
 
     goes_on = await boss.slash(bot.channel, "studio resume")
-    assert private(goes_on) == "The studio goes on in this server."
+    assert private(goes_on) == "The studio is open again in this server."
     again = await boss.slash(bot.channel, "studio resume")
     assert private(again) == "The studio is not paused by this server's admins."
     await bot.imagine(member, prompt="a cat")

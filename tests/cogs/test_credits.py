@@ -120,7 +120,7 @@ async def test_grant_is_spent_last_logged_and_told_in_the_history(bot: BotHarnes
     admin, member = admin_of(bot), bot.member("member")
     result = await admin.slash(bot.channel, "credits grant", member=member, amount=50, reason="won *the* contest")
     assert lines(result) == [
-        f"<@{member.id}> has 50 credits more.",
+        f"<@{member.id}> got 50 credits.",
         "Granted credits do not expire.",
         "-# 250 credits to spend now, 50 of them granted",
         "-# Reason: \u2068won \\*the\\* contest\u2069",
@@ -147,7 +147,7 @@ async def test_take_of_more_than_granted_takes_all_and_says_so(bot: BotHarness) 
     )
     assert lines(await admin.slash(bot.channel, "credits take", member=admin, amount=20)) == [
         f"10 credits taken back from <@{admin.id}>.",
-        "That was all that was granted and not held or spent: fewer than the 20 you asked for.",
+        "They had no more granted credits to take; you asked for 20.",
         "-# 200 credits to spend now, 0 of them granted",
     ]
     refused = await admin.slash(bot.channel, "credits take", member=admin, amount=20)
@@ -163,11 +163,11 @@ async def test_reset_gives_the_used_allowance_back(bot: BotHarness) -> None:
     bot.expected = [NothingUsedError]
     admin, member = admin_of(bot), bot.member("member")
     refused = await admin.slash(bot.channel, "credits reset", member=member)
-    assert private(refused) == "Nothing of their allowance is used now, so there is nothing to give back."
+    assert private(refused) == "None of their allowance is used, so there is nothing to give back."
     card = await bot.imagine(member, prompt="a fox", images=4)
     await bot.finish(card)
     assert lines(await admin.slash(bot.channel, "credits reset", member=member, reason="a bad day")) == [
-        f"The allowance of <@{member.id}> is whole again: 48 credits were used.",
+        f"<@{member.id}> has the whole allowance again: 48 credits given back.",
         "-# 200 credits to spend now, 0 of them granted",
         "-# Reason: \u2068a bad day\u2069",
     ]

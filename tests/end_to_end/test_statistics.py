@@ -107,7 +107,7 @@ async def test_statistics_are_drawn_described_and_filed(system: SystemHarness) -
 
     answer = await stats(owner, "Statistics of the last 7 days", period=7)
     assert "**4 jobs** · 48 credits · 100\u00a0% successful · half done within 30\u00a0s" in text(answer)
-    assert "in the time of \u2068Europe\\/Berlin\u2069" in text(answer)
+    assert "time zone \u2068Europe\\/Berlin\u2069" in text(answer)
     said = descriptions(answer)
     assert [each.partition(",")[0] for each in said] == [
         "Jobs a day by model",

@@ -345,7 +345,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         UnknownTimeZoneError("nowhere", ()),
-        "“\u2068nowhere\u2069” is no time zone.\nType a city such as Berlin, or hours such as UTC+1.",
+        "“\u2068nowhere\u2069” isn't a valid time zone.\nType a city such as Berlin, or hours such as UTC+1.",
     ),
     (
         UnknownTimeZoneError("berlen", ("Europe/Berlin",)),
@@ -353,7 +353,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         UnreadableAmountError("many", 9000),
-        "“\u2068many\u2069” is no number of credits.\nType digits only, from 0 to 9,000.",
+        "“\u2068many\u2069” isn't a number of credits.\nType digits only, from 0 to 9,000.",
     ),
     (WrongChannelError((1,)), "The studio does not work in this channel.\nUse it in <#1>."),
     (
@@ -581,7 +581,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         NothingGrantedError(held=12),
         "All of their granted credits (12) are held for pictures in progress.\nTry again when these are finished.",
     ),
-    (NothingUsedError(), "Nothing of their allowance is used now, so there is nothing to give back."),
+    (NothingUsedError(), "None of their allowance is used, so there is nothing to give back."),
     (SearchGoneError(), "This search is no longer stored.\nRun `/history search:` again."),
     (
         ConfirmationGoneError(expired=True),

@@ -274,7 +274,7 @@ def test_panel_shows_totals_pictures_with_words_and_the_file() -> None:
     assert said == (
         "## Statistics of the last 7 days\n"
         f"**15 jobs** · 160 credits · 85.7{NO_BREAK}% successful · half done within 28{NO_BREAK}s\n"
-        "-# 24 Nov to 30 Nov, in the time of \u2068Europe\\/Berlin\u2069"
+        "-# 24 Nov to 30 Nov, time zone \u2068Europe\\/Berlin\u2069"
     )
     assert gallery(view) == [("attachment://chart-1.png", "first"), ("attachment://chart-2.png", "second")]
     assert [part["file"]["url"] for part in parts(view) if "file" in part] == ["attachment://statistics.csv"]

@@ -49,7 +49,7 @@ def allowance_list(
         f"**{number(place)}** · {_entry_words(entry, roles, counts)}"
         for place, entry in enumerate(shown, start=first + 1)
     ]
-    note = _("A member's own allowance beats all, else the most generous of their roles, else everyone's.")
+    note = _("A member's own allowance counts first, then the most generous of their roles, then everyone's.")
     lines.append(f"-# {note}")
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE)
     container.add_item(ui.ActionRow(_member_menu()))
@@ -79,7 +79,7 @@ def _members(count: int) -> str:
 
 def _member_menu() -> ui.UserSelect[ui.LayoutView]:
     return ui.UserSelect(
-        custom_id=custom_id(ALLOWANCE_OF, NO_TARGET), placeholder=_("Which allowance has a member, and why?")
+        custom_id=custom_id(ALLOWANCE_OF, NO_TARGET), placeholder=_("See a member's allowance, and why")
     )
 
 
@@ -200,7 +200,7 @@ def explanation_panel(found: Explanation, roles: Collection[int]) -> ui.LayoutVi
 def _reason(found: Explanation) -> str:
     match found.allowance.source:
         case AllowanceSource.MEMBER:
-            return _("A member's own allowance beats all others.")
+            return _("A member's own allowance counts first.")
         case AllowanceSource.ROLE:
             of_roles = sum(bool(entry.role_id) for entry in found.candidates)
             said = ngettext(

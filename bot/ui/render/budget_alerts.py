@@ -58,7 +58,7 @@ def closed_log_channel(guild_id: int, guild_name: str | None) -> str:
 
 def budget_parts(budget: Budget) -> str:
     """Return the parts of a month's budget."""
-    said = _("Budget this month: {left} of {limit} left · {captured} used · {held} held · {risk} at risk")
+    said = _("Budget this month: {left} of {limit} left · {captured} spent · {held} held · {risk} at risk")
     return said.format(
         left=number(budget.left),
         limit=number(budget.limit),

@@ -116,7 +116,7 @@ def _impossible_change(error: CreditChangeError) -> str | None:
             said = _("All of their granted credits ({held}) are held for pictures in progress.")
             said, next_step = said.format(held=number(error.held)), _("Try again when these are finished.")
         case NothingUsedError():
-            said, next_step = _("Nothing of their allowance is used now, so there is nothing to give back."), ""
+            said, next_step = _("None of their allowance is used, so there is nothing to give back."), ""
         case _:
             return None
     return f"{said}\n{next_step}" if next_step else said

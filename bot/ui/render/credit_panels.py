@@ -63,7 +63,7 @@ def job_words(job: Job) -> str:
 
 def granted_panel(change: CreditChange, reason: str) -> ui.LayoutView:
     """Return the note on a grant."""
-    said = _("{member} has {credits} more.").format(member=f"<@{change.member_id}>", credits=in_credits(change.amount))
+    said = _("{member} got {credits}.").format(member=f"<@{change.member_id}>", credits=in_credits(change.amount))
     return _changed(change, said, _("Granted credits do not expire."), reason)
 
 
@@ -73,13 +73,13 @@ def taken_panel(change: CreditChange, reason: str) -> ui.LayoutView:
     said = _("{credits} taken back from {member}.").format(credits=credits_, member=member)
     if change.amount == change.asked:
         return _changed(change, said, "", reason)
-    note = _("That was all that was granted and not held or spent: fewer than the {asked} you asked for.")
+    note = _("They had no more granted credits to take; you asked for {asked}.")
     return _changed(change, said, note.format(asked=number(change.asked)), reason)
 
 
 def reset_panel(change: CreditChange, reason: str) -> ui.LayoutView:
     """Return the note on a reset."""
-    said = _("The allowance of {member} is whole again: {credits} were used.")
+    said = _("{member} has the whole allowance again: {credits} given back.")
     said = said.format(member=f"<@{change.member_id}>", credits=in_credits(change.amount))
     return _changed(change, said, "", reason)
 

@@ -16,7 +16,7 @@ def guild_paused() -> str:
     return "\n".join(
         [
             _("The studio is paused in this server. New pictures are refused with your reason; running ones finish."),
-            _("Queued ones wait, and can be cancelled. `/studio resume` goes on."),
+            _("Queued ones wait, and can be cancelled. `/studio resume` ends the pause."),
         ]
     )
 
@@ -26,7 +26,11 @@ def guild_resumed(remaining: Pause | None, *, ended: bool) -> str:
 
     `remaining` is the operator's pause of the server, `ended` whether the admins' own was there.
     """
-    said = _("The studio goes on in this server.") if ended else _("The studio is not paused by this server's admins.")
+    said = (
+        _("The studio is open again in this server.")
+        if ended
+        else _("The studio is not paused by this server's admins.")
+    )
     if remaining is None:
         return said
     only = _("Only the operator can end that pause.")
@@ -47,7 +51,9 @@ def all_paused_panel(pause: Pause) -> ui.LayoutView:
 
 def all_resumed_panel(*, changed: bool) -> ui.LayoutView:
     """Return the state of a running studio."""
-    return _panel(_("The studio goes on.") if changed else _("Nothing was changed: the studio goes on."), GREEN)
+    return _panel(
+        _("The studio is open again.") if changed else _("Nothing was changed: the studio was not paused."), GREEN
+    )
 
 
 def pause_all_row() -> ui.ActionRow[ui.LayoutView]:

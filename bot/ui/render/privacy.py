@@ -14,7 +14,9 @@ from bot.ui.render.job_card import AMBER, GREEN, GREY, payload_view
 
 def export_begun() -> ui.LayoutView:
     """Return the answer to a request for an export."""
-    said = _("Everything stored about you comes by direct message, in a while: ZIP files with JSON and your pictures.")
+    said = _(
+        "Everything stored about you comes by direct message within minutes: ZIP files with JSON and your pictures."
+    )
     note = _("Direct messages of this server's members must be allowed. You can ask once a day.")
     return payload_view(ui.Container(ui.TextDisplay(f"{said}\n-# {note}"), accent_colour=GREEN))
 

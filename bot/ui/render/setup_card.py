@@ -70,7 +70,7 @@ def setup_card(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
 def studio_panel(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
     """Return every setting and its source, on one screen of a phone."""
     problems = [*_silent(state, checks), *_missing(checks)]
-    lines = [f"## {_('The studio here')}"]
+    lines = [f"## {_('Settings of the studio')}"]
     lines += problems[:_MOST_PROBLEMS] or [_("Members can make pictures.")]
     for texts in _sections(state, checks).values():
         lines += texts
@@ -164,7 +164,7 @@ def _allowance(state: GuildState) -> str:
     name = _("Allowance")
     if entry is None:
         shown = _(_ALLOWANCES[PeriodKind.DAY]).format(credits=in_credits(state.default_allowance))
-        return _line(name, shown, source=_("operator's setting"))
+        return _line(name, shown, source=_("operator's default"))
     others = [_("others for some roles or members")] if len(state.entries) > 1 else []
     return _line(name, allowance_text(entry), is_set=True, notes=others)
 

@@ -16,7 +16,7 @@ def setup_message(error: SetupError) -> str | None:
     match error:
         case UnknownTimeZoneError(suggestions=()):
             return in_lines(
-                _("“{typed}” is no time zone.").format(typed=escaped(cut(error.typed, _QUOTED))),
+                _("“{typed}” isn't a valid time zone.").format(typed=escaped(cut(error.typed, _QUOTED))),
                 _("Type a city such as Berlin, or hours such as UTC+1."),
             )
         case UnknownTimeZoneError():
@@ -26,7 +26,7 @@ def setup_message(error: SetupError) -> str | None:
             )
         case UnreadableAmountError():
             return in_lines(
-                _("“{typed}” is no number of credits.").format(typed=escaped(cut(error.typed, _QUOTED))),
+                _("“{typed}” isn't a number of credits.").format(typed=escaped(cut(error.typed, _QUOTED))),
                 _("Type digits only, from 0 to {most}.").format(most=number(error.most)),
             )
         case _:

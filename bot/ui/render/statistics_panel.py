@@ -67,5 +67,5 @@ def _head(statistics: Statistics) -> Iterator[str]:
     if statistics.waiting is not None:
         parts.append(_("half done within {duration}").format(duration=duration(statistics.waiting.median)))
     yield " · ".join(parts)
-    said = _("{first} to {last}, in the time of {zone}")
+    said = _("{first} to {last}, time zone {zone}")
     yield "-# " + said.format(first=short_day(period.first), last=short_day(period.last), zone=escaped(period.zone))
