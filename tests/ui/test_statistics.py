@@ -200,6 +200,11 @@ def test_costs_say_what_the_file_has() -> None:
     assert [pair.values for pair in chart.chart.pairs] == [(1200, 2.4), (40, 0.0)]
 
 
+def test_unknown_cost_is_not_called_zero() -> None:
+    chart = drawn(StatisticsChart.COST, statistics(money=(offer("skillboss", "reve-2.0", 12, "0", unpriced=1),)))
+    assert chart.description.endswith("Skillboss · reve-2.0: unknown cost for 12 credits. 1 call has no known cost.")
+
+
 @pytest.mark.parametrize("which", list(StatisticsChart))
 def test_every_number_in_words_is_in_the_file(which: StatisticsChart) -> None:
     """Apart from the days, the 90 % and counts of others."""

@@ -168,7 +168,9 @@ def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -
 
 
 def read_allowance(values: Values, state: GuildState) -> AllowanceEntry | None:
-    """Return a submission's allowance; None is the operator's, also if nothing was changed.
+    """Return a submission's allowance; None is the operator's.
+
+    An unchanged submission leaves the operator's.
 
     Raises:
         NotOfferedError: the period is not one of those offered.

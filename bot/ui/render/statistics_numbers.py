@@ -82,8 +82,10 @@ def duration(length: int) -> str:
 
 
 def costs(money: ModelMoney) -> str:
-    """Return the known costs, such as "$3.20" or "40 of its credits"."""
+    """Return the known costs, such as "$3.20", or "unknown cost"."""
     dollars, own = money.spent(Currency.USD), money.spent(Currency.CREDITS)
+    if money.unpriced and not dollars and not own:
+        return _("unknown cost")
     said = [usd(dollars)] if dollars or not own else []
     if own:
         said.append(_("{count} of its credits").format(count=number(round(own))))
