@@ -309,7 +309,7 @@ async def test_credits_of_a_member_who_deleted_their_data_change_under_the_pseud
 
 
 async def test_allowance_of_a_member_who_deleted_their_data_changes_under_the_pseudonym(database: Database) -> None:
-    """Else the old one would be removed in vain: it would come back with its member."""
+    """Else a removed one would come back with its member."""
     clock = ManualClock()
     identity = MemberIdentity(pseudonym_of=lambda member: pseudonym_of(member, KEY), now=clock.now)
     service = AllowanceService(
