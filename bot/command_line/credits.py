@@ -25,7 +25,7 @@ from bot.domain.errors import (
 from bot.domain.ledger_entries import LedgerEntry
 from bot.domain.pseudonyms import pseudonym_of
 from bot.engine.clock import Clock, SystemClock
-from bot.engine.ledger import SYSTEM_ACTOR, Ledger
+from bot.engine.ledger import CHANGED_REASON, SYSTEM_ACTOR, Ledger
 from bot.engine.member_identity import MemberIdentity
 from bot.factories import build_secret_key
 from bot.secret_key import SecretKeyError
@@ -222,7 +222,8 @@ _ORIGINS: Final = {
 
 def _entry(line: LedgerLine) -> str:
     entry = line.entry
-    parts = [_time(entry.at), f"{_change(entry):+d}", entry.kind]
+    kind = CHANGED_REASON if entry.reason == CHANGED_REASON else entry.kind
+    parts = [_time(entry.at), f"{_change(entry):+d}", kind]
     if entry.job_id is not None:
         parts.append(f"job {entry.job_id}")
     if entry.kind in (MovementKind.GRANT, MovementKind.TAKE, MovementKind.RESET):

@@ -60,6 +60,8 @@ SYSTEM_ACTOR = 0
 
 UNLIMITED_REASON: Final = "unlimited allowance"
 """The reason of a movement that issues an unlimited allowance for one hold."""
+CHANGED_REASON: Final = "changed allowance"
+"""The reason of the movements of an allowance that changed within its period."""
 
 _REPEATS_WITHIN: Final = timedelta(days=1)
 
@@ -416,9 +418,10 @@ class Ledger:
     ) -> Account:
         """Return the locked account under its terms; the movements are recorded."""
         account = self._lock(connection, guild_id, member_id)
+        before = account.period
         account, movements = self._opened(connection, account, terms)
+        reason = CHANGED_REASON if account.period == before else f"{terms.allowance.source} allowance"
         for movement in movements:
-            reason = f"{terms.allowance.source} allowance"
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason)
         return account
 

@@ -21,12 +21,13 @@ class ModelAvailability:
         """Return the models without a provider at present."""
         return self._provider_status.resting_models()
 
-    def default_models(self) -> tuple[str, ...]:
+    def default_models(self, reserved: Collection[str] = frozenset()) -> tuple[str, ...]:
         """Return the models for requests without one, best first.
 
-        It is the studio's default alone while a provider serves it, else those that live.
+        It is the studio's default alone while a provider serves it, else those that live. `reserved` models are for
+        others.
         """
-        catalogue, closed = self._catalogue, self.closed_models()
+        catalogue, closed = self._catalogue, self.closed_models().union(reserved)
         offered = {model.id for model in catalogue.models}
         living = tuple(each for each in catalogue.default_order if each in offered and each not in closed)
         return living if living and catalogue.default_model in closed else (catalogue.default_model,)

@@ -5,13 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bot.domain.access_rules import AccessRule, RuleKind, broken_rule
 from bot.domain.bans import BanScope
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     BannedError,
     ModelClosedError,
-    RoleNeededError,
     StudioPausedError,
     WrongChannelError,
 )
@@ -19,7 +17,7 @@ from bot.domain.jobs import InteractionContext
 from bot.domain.requests import GenerationRequest, offers_for, require_offer, require_prompt
 from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
-from db.access_rules import AccessRuleRepository
+from bot.services.access_rules import AccessRules
 from db.bans import BanRepository
 from db.database import Database
 from db.guilds import GuildRepository
@@ -30,7 +28,7 @@ class RequestGate:
     """Decides whether a request may become a job.
 
     Jobs and confirmations pass here, in the transaction that stores them. `is_blocked` tells the requests that no
-    provider takes at present. The roles of a model are the operator's; a guild may have rules besides.
+    provider takes at present.
     """
 
     def __init__(
@@ -49,11 +47,7 @@ class RequestGate:
         self._catalogue = catalogue
         self._now = now
         self._is_blocked = is_blocked
-        self._model_rules = tuple(
-            AccessRule(kind=RuleKind.MODEL, name=model.id, roles=frozenset(model.roles))
-            for model in catalogue.models
-            if model.roles
-        )
+        self._rules = AccessRules(catalogue)
 
     def check(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> None:
         """Check that the request is possible here and now.
@@ -83,7 +77,7 @@ class RequestGate:
         if pause is not None:
             raise StudioPausedError(pause, model=request.model)
         check_ban(connection, place.guild_id, place.member_id, self._now())
-        self._check_roles(connection, place, request)
+        self._rules.check(connection, place.guild_id, place.roles, request)
         require_offer(request, self._catalogue)
         if self._is_blocked(request):
             raise ModelClosedError(request.model)
@@ -104,14 +98,6 @@ class RequestGate:
     async def require_open(self, guild_id: int) -> None:
         """Raise as `check_open` does, in a separate transaction."""
         await self._database.read(lambda connection: self.check_open(connection, guild_id))
-
-    def _check_roles(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> None:
-        of_guild = AccessRuleRepository(connection).list(place.guild_id) if place.guild_id else ()
-        for rules in (self._model_rules, of_guild):
-            rule = broken_rule(request, rules, place.roles)
-            if rule is not None:
-                option = None if rule.kind is RuleKind.MODEL else rule.name
-                raise RoleNeededError(model=request.model, option=option, roles=rule.roles)
 
 
 def check_ban(connection: Connection, guild_id: int, member_id: int, now: datetime, *scopes: BanScope) -> None:

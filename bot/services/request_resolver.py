@@ -3,7 +3,7 @@
 Unchosen options come from the preset, then from the member's defaults.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
@@ -19,6 +19,7 @@ from bot.domain.preferences import Preferences
 from bot.domain.presets import Preset
 from bot.domain.quotes import Quote, quotes
 from bot.domain.requests import GenerationRequest
+from bot.services.access_rules import AccessRules
 from db.database import Database
 from db.guilds import GuildRepository
 from db.preferences import PreferenceRepository
@@ -52,13 +53,14 @@ class TypedRequest(TypedDict):
     private: bool | None
     inputs: tuple[InputImage, ...]
     input_ratio: str | None
+    roles: tuple[int, ...]
 
 
 class ResolverService:
     """Builder of request resolvers.
 
     `effects` are those that the operator named. `default_models` returns the models for members who choose none, best
-    first; without it, that is the catalogue's default.
+    first, without reserved ones; without it, that is the catalogue's default.
     """
 
     def __init__(
@@ -67,12 +69,13 @@ class ResolverService:
         database: Database,
         catalogue: Catalogue,
         effects: tuple[str, ...] = (),
-        default_models: Callable[[], Sequence[str]] | None = None,
+        default_models: Callable[[Collection[str]], Sequence[str]] | None = None,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self.effects = effects
-        self._default_models = default_models or (lambda: (catalogue.default_model,))
+        self._default_models = default_models or (lambda _: (catalogue.default_model,))
+        self._rules = AccessRules(catalogue)
 
     def resolver_for(
         self,
@@ -85,12 +88,13 @@ class ResolverService:
         private: bool | None = None,
         inputs: tuple[InputImage, ...] = (),
         input_ratio: str | None = None,
+        roles: Collection[int] | None = None,
     ) -> RequestResolver:
         """Return the resolver of a command's request.
 
         None in `options` or for `private` means not chosen; see `_is_private`. `input_ratio` is that of an input image:
         it takes precedence over the member's preferred one. Without a chosen model it is the first default model that
-        can do the request. The resolver itself raises:
+        can do the request and that the member may use with their `roles`, if known. The resolver itself raises:
 
         Raises:
             PresetNotFoundError: no preset has this name.
@@ -103,7 +107,8 @@ class ResolverService:
             if preset is not None and stored is None:
                 raise PresetNotFoundError(preset)
             refused: RequestError | None = None
-            for catalogue in self._catalogues():
+            reserved = frozenset() if roles is None else self._rules.reserved_models(connection, guild_id, roles)
+            for catalogue in self._catalogues(reserved):
                 try:
                     request = chosen_request(
                         prompt=prompt,
@@ -195,12 +200,12 @@ class ResolverService:
         """
         name = preset if isinstance(preset, str) else None
         preferences, stored = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
-        catalogue = next(self._catalogues())
+        catalogue = next(self._catalogues(frozenset()))
         return quotes(chosen, catalogue, preset=stored, preferences=preferences, inputs=inputs)
 
-    def _catalogues(self) -> Iterator[Catalogue]:
+    def _catalogues(self, reserved: Collection[str]) -> Iterator[Catalogue]:
         """Yield the catalogue with each of the present default models."""
-        for model in self._default_models():
+        for model in self._default_models(reserved):
             is_usual = model == self._catalogue.default_model
             yield self._catalogue if is_usual else replace(self._catalogue, default_model=model)
 

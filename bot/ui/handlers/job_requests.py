@@ -34,7 +34,7 @@ from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import shown_price
-from bot.ui.handlers.interactions import context_of, guild_of
+from bot.ui.handlers.interactions import context_of, guild_of, roles_of
 from bot.ui.handlers.model_offers import ModelOffers
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import use_locale
@@ -99,6 +99,7 @@ class JobRequests:
             private=private,
             inputs=inputs,
             input_ratio=input_ratio,
+            roles=roles_of(interaction.user),
         )
         try:
             await self.create_resolved(interaction, self._resolver.resolver_for(**asked), shown=shown)

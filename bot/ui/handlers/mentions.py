@@ -266,7 +266,13 @@ class MentionHandlers:
     async def _of_words(self, message: discord.Message, guild_id: int, asked: Instruction) -> _Edit:
         """Return a request for a new picture, with the member's defaults."""
         resolved = await self._resolver.resolve(
-            self._resolver.resolver_for(guild_id=guild_id, member_id=message.author.id, prompt=asked.whole, options={})
+            self._resolver.resolver_for(
+                guild_id=guild_id,
+                member_id=message.author.id,
+                prompt=asked.whole,
+                options={},
+                roles=roles_of(message.author),
+            )
         )
         return _Edit(request=resolved.request, private=resolved.private, edited=EditedPicture())
 
@@ -320,6 +326,7 @@ class MentionHandlers:
                 options={},
                 inputs=self._jobs.check_attachments(pictures),
                 input_ratio=pictures[0].aspect_ratio,
+                roles=roles_of(message.author),
             )
         )
         return _Edit(request=resolved.request, private=resolved.private, edited=EditedPicture(link=shown.jump_url))

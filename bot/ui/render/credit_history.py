@@ -7,6 +7,7 @@ from discord import ui
 
 from bot.domain.credits import MovementKind
 from bot.domain.ledger_entries import LedgerEntry, LedgerFilter
+from bot.engine.ledger import CHANGED_REASON
 from bot.services.credit_history import LedgerLine, LedgerPage
 from bot.ui.buttons import LEDGER_FILTER, LEDGER_NEWER, LEDGER_OLDER, NO_TARGET
 from bot.ui.i18n import N_, _
@@ -100,7 +101,8 @@ def _line_words(line: LedgerLine) -> list[str]:
             if entry.reason:
                 small.append(escaped(cut(entry.reason, _REASON_SHOWN)))
         case _:
-            amount, cause = entry.change, _(_KINDS[entry.kind])
+            changed = entry.reason == CHANGED_REASON
+            amount, cause = entry.change, _("allowance changed") if changed else _(_KINDS[entry.kind])
     return [f"**{signed(amount)}** {cause}", f"-# {' · '.join(small)}"]
 
 
