@@ -212,15 +212,18 @@ class _Template:
         """Write the accounts with their allowance, and the used budgets."""
         i = numbers.subquery().c.i
         whose_ = self._whose(i)
-        left = ALLOWANCE - expressions.each * int(self._job["price"])
-        self._insert(accounts, self._account, whose_ | {"allowance": left})
+        spent = expressions.each * int(self._job["price"])
+        self._insert(accounts, self._account, whose_ | {"allowance": ALLOWANCE - spent, "spent": spent})
         self._move(
             MovementKind.ALLOWANCE, expressions.digits(i), whose_ | {"at": expressions.moment(expressions.second(0))}
         )
         self._connection.execute(delete(budgets))
         captured = func.sum(holds.c.allowance + holds.c.granted)
-        spent = select(holds.c.month, literal_column("0"), captured).group_by(holds.c.month)
-        self._connection.execute(insert(budgets).from_select(["month", "held", "captured"], spent))
+        of_guilds = select(holds.c.guild_id, holds.c.month, literal_column("0"), captured)
+        of_all = select(literal_column("0"), holds.c.month, literal_column("0"), captured)
+        for used in (of_guilds.group_by(holds.c.guild_id, holds.c.month), of_all.group_by(holds.c.month)):
+            columns = ["guild_id", "month", "held", "captured"]
+            self._connection.execute(insert(budgets).from_select(columns, used))
 
     def _move(self, kind: MovementKind, movement_id: ColumnElement[Any], changes: Change) -> None:
         self._insert(movements, self._movements[kind], {**changes, "id": movement_id})

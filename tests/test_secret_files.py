@@ -13,6 +13,7 @@ SECRET = "s3cret-value-0123456789-0123456789"
 SECRETS = secret_names(Settings.model_fields)
 VALUES = {
     "database_url": f"postgresql+asyncpg://atelier:{SECRET}@localhost/atelier",
+    "alert_webhook_url": f"https://alerts.example.org/{SECRET}",
     "https_proxy": f"http://user:{SECRET}@proxy.example.org:3128",
 }
 

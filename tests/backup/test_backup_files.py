@@ -208,7 +208,7 @@ async def test_trigger_is_refused(backup: Path, tmp_path: Path) -> None:
 
 async def test_books_that_no_longer_balance_are_refused(backup: Path, tmp_path: Path) -> None:
     file = with_database(backup, tmp_path, lambda each: each.execute("UPDATE accounts SET granted = 1000000"))
-    assert (await refusal(file, tmp_path)).startswith("The backup is damaged: its books do not balance")
+    assert (await refusal(file, tmp_path)).startswith("The backup is damaged: its ledger does not balance")
 
 
 async def test_backup_of_newer_version_is_named(backup: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from bot.settings import ExplicitSettings
 from bot.ui.component_tree import walk
 from db.audit import audit
 from db.database import Database
+from db.guild_presence import GuildPresenceRepository
 from db.tables import jobs
 from sandbox.providers.job_store import MANUAL
 from sandbox.providers.reve2img import Reve2ImgServer
@@ -96,6 +97,9 @@ class BotHarness:
         await self.env.start()
         self.env.backend.subscribers.append(self._hear)
         self.guild = self.env.create_guild()
+        # A greeting after a restart would be a further message in the channel.
+        known, now = self.guild.id, self.clock.now()
+        await self.database.write(lambda connection: GuildPresenceRepository(connection).arrive(known, now))
         self.channel = self.guild.create_text_channel("studio")
         await self._serve()
 

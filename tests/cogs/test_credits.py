@@ -390,3 +390,22 @@ async def test_allowance_of_a_member_with_very_many_roles_is_explained(bot: BotH
     assert shown[1] == f"**120 credits a month**, from <@&{roles[-1].id}>"
     assert shown[3] == f"-# <@&{roles[-1].id}> · 120 credits a month"
     assert shown[-2:] == ["-# and 100 more", "░░░░░░░░░░ 0 of 120 used this month"]
+
+
+async def test_history_names_a_changed_allowance_so(bot: BotHarness) -> None:
+    member = bot.member("member")
+    await bot.imagine(member, prompt="a fox")
+
+    async def allow(amount: int) -> None:
+        entry = AllowanceEntry(amount=amount, period=PeriodKind.DAY)
+        await bot.database.write(lambda each: AllowanceRepository(each).set(bot.guild.id, entry))
+        await bot.imagine(member, prompt="a fox")
+
+    await allow(100)
+    await allow(150)
+    shown = lines(await member.slash(bot.channel, "credits history"))
+    assert [line for line in shown if "allowance" in line] == [
+        "**+50** allowance changed",
+        "**\N{MINUS SIGN}100** allowance changed",
+        "**+200** allowance",
+    ]

@@ -323,7 +323,7 @@ async def test_direct_message_offers_serverless_commands_only(bot: BotHarness) -
     """
     user = bot.env.create_user("loner")
     offered = {command.split(" ")[0] for command in user.available_commands()}
-    assert offered == {"help", "history", "preset", "settings", "status"}
+    assert offered == {"help", "history", "jobs", "preset", "privacy", "settings", "status"}
     result = await user.slash("help")
     assert result.response is not None
     assert result.response.ephemeral

@@ -193,3 +193,17 @@ async def test_audit_log_has_changed_settings_under_their_filters(bot: BotHarnes
         f"<t:1772625600:R> · **<@{admin.id}>** set the allowance of everyone",
         "-# allowance: - → \u206850 a day\u2069",
     ]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_reserved_default_model_gives_way_to_the_next(bot: BotHarness) -> None:
+    bot.expected = [RoleNeededError]
+    role = bot.guild.create_role("patrons")
+    patron = bot.guild.add_member(bot.env.create_user("patron"), roles=[role])
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    await admin.slash(bot.channel, "studio access", model="reve-2.0", role=role)
+    for who, model in ((patron, "reve-2.0"), (member, "nano-banana")):
+        card = bot.card(await bot.imagine(who, prompt="a fox"))
+        assert f"-# {model} " in card[0]
+    refused = await bot.imagine(member, prompt="a fox", model="reve-2.0")
+    assert private(refused).startswith(f"In this server, reve-2.0 is for <@&{role.id}>.")

@@ -18,6 +18,7 @@ KEPT: Final = {
     "accounts": {"period"},
     "attempts": {"cost_currency", "cost_source", "fault", "handle", "job_id", "outcome", "provider", "record_id"},
     "budgets": {"month"},
+    "budget_alerts": {"month", "target"},
     "facts": {"name", "value"},
     "fingerprint_keys": {"job_id"},
     "holds": {"job_id", "month", "period"},

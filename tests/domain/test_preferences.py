@@ -7,8 +7,8 @@ from bot.domain.preferences import NO_PREFERENCES, check_preferences
 from tests.support.catalogue import BOTH, NO_PROVIDERS, SKILLBOSS
 
 
-def test_default_preferences_confirm_above_fifty_credits_publicly() -> None:
-    assert (NO_PREFERENCES.confirm_over, NO_PREFERENCES.private) == (50, False)
+def test_default_preferences_confirm_above_fifty_and_leave_privacy_open() -> None:
+    assert (NO_PREFERENCES.confirm_over, NO_PREFERENCES.private) == (50, None)
 
 
 @pytest.mark.parametrize(

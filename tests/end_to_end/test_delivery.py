@@ -13,10 +13,12 @@ import pytest_asyncio
 from sqlalchemy import Connection, select
 
 from db.database import Database
+from db.guild_presence import GuildPresenceRepository
 from db.tables import jobs
 from sandbox.discord import Actor, Channel, Guild, Invocation, Message, media, selects, text
 from sandbox.providers import expected_mark, read_mark
 from tests.end_to_end.system_harness import PATIENCE, SystemHarness
+from tests.support.clock import START
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -95,10 +97,13 @@ async def new_scene(system: SystemHarness) -> Scene:
     channel = world.add_channel(guild, f"room-{number}")
     user = world.add_user(f"person-{number}")
     world.add_member(guild, user)
+    database = await Database.open(system.database_url)
+    # A greeting would be a further message in the channel.
+    await database.write(lambda connection: GuildPresenceRepository(connection).arrive(int(guild.id), START))
     system.discord.join(guild)
     return Scene(
         system=system,
-        database=await Database.open(system.database_url),
+        database=database,
         guild=guild,
         channel=channel,
         member=system.discord.actor(user.name),

@@ -45,7 +45,7 @@ async def test_pause_from_the_shell_holds_back_the_queue_and_lets_running_jobs_f
         await queued.wait_until(lambda message: "This waits, and continues by itself later." in text(message))
         assert len(system.skillboss.jobs) == 1
 
-        assert "Everything goes on." in await atelier(system, "resume", "--all")
+        assert "Everything: the pause is over." in await atelier(system, "resume", "--all")
         system.skillboss.finish(await wait_for_provider_job(system.skillboss, "a cat"))
         await queued.wait_until(has_images)
         await system.stop_bot()
