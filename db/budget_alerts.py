@@ -95,7 +95,7 @@ class BudgetAlertRepository:
         self._connection.execute(update(budget_alerts).where(_of(alert), same).values(due_at=at))
 
     def report_closed(self, alert: DueAlert, now: datetime) -> None:
-        """Tell the owner once a month that a log channel cannot be reached."""
+        """Schedule the month's message about an unreachable log channel."""
         values = {
             "guild_id": alert.guild_id,
             "month": alert.month,

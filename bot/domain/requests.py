@@ -31,7 +31,7 @@ KEEP_AS_IT_IS: Final = "Keep this picture exactly as it is and change nothing in
 """The instruction of a generation that only serves its post-processing: the providers document post-processing only as
 a part of a generation."""
 ERASED_PROMPT: Final = ""
-"""The prompt of a job whose words are no longer kept."""
+"""The placeholder prompt of a job after the erasure of its words."""
 BLEND_PROMPT: Final = "Blend these pictures into one picture."
 """The prompt of a blend without one."""
 
