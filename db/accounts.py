@@ -61,7 +61,6 @@ class AccountRepository:
                 "held": account.held,
                 "spent": account.spent,
                 "issued": account.issued,
-                "resets": account.resets,
             },
         )
 
@@ -76,7 +75,6 @@ def _from_row(row: Row[Any]) -> Account:
         held=row.held,
         spent=row.spent,
         issued=row.issued,
-        resets=row.resets,
     )
 
 

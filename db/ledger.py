@@ -4,7 +4,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.credits import Account, Hold, Movement
@@ -25,7 +25,7 @@ _SPENT: Final = (
     .where(
         holds.c.guild_id == bindparam("the_guild"),
         holds.c.member_id == bindparam("the_member"),
-        holds.c.resets == bindparam("the_resets"),
+        ~holds.c.forgiven,
         jobs.c.created_at >= bindparam("since"),
         jobs.c.created_at < bindparam("until"),
     )
@@ -98,7 +98,6 @@ class LedgerRepository:
                 "period": hold.period,
                 "month": hold.month,
                 "role_id": hold.role_id,
-                "resets": hold.resets,
             },
         )
 
@@ -110,16 +109,31 @@ class LedgerRepository:
     def spent_allowance(self, account: Account, since: datetime, until: datetime) -> int:
         """Return the allowance used by a member's jobs of a time.
 
-        Holds are included; those from before the account's last reset are not.
+        Holds are included, forgiven ones are not.
         """
         keys = {
             "the_guild": account.guild_id,
             "the_member": account.member_id,
-            "the_resets": account.resets,
             "since": since,
             "until": until,
         }
         return int(self._connection.execute(_SPENT, keys).scalar_one())
+
+    def forgive(self, account: Account, since: datetime) -> None:
+        """Forgive the holds that count in the account's period.
+
+        These are the ones made in it, and those of jobs since its begin.
+        """
+        later = select(jobs.c.id).where(
+            jobs.c.guild_id == account.guild_id, jobs.c.member_id == account.member_id, jobs.c.created_at >= since
+        )
+        counting = update(holds).where(
+            holds.c.guild_id == account.guild_id,
+            holds.c.member_id == account.member_id,
+            ~holds.c.forgiven,
+            or_(holds.c.period == account.period, holds.c.job_id.in_(later)),
+        )
+        self._connection.execute(counting.values(forgiven=True))
 
     def get_hold(self, job_id: str) -> Hold:
         """Return the hold of a job."""

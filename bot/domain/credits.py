@@ -82,8 +82,7 @@ class Account:
     """A member's credits in a guild.
 
     `allowance` is the rest of that of `period`. `issued` is the whole allowance in force, None if unlimited; `spent` is
-    what was used of it in the period, holds included. `resets` counts the resets by admins: holds from before the last
-    one no longer count.
+    what was used of it in the period, holds included, since an admin's last reset.
     """
 
     guild_id: int
@@ -94,7 +93,6 @@ class Account:
     held: int = 0
     spent: int = 0
     issued: int | None = 0
-    resets: int = 0
 
     @property
     def is_unlimited(self) -> bool:
@@ -116,7 +114,8 @@ class Hold:
     """Credits set aside for a job, split by their source.
 
     `month` is the operator's budget month of the hold. `role_id` is the role that the allowance came from: 0 if from
-    the server or the operator, None if it was the member's own. `resets` is the account's at the hold.
+    the server or the operator, None if it was the member's own. A `forgiven` one no longer counts as spent: a reset
+    gave its allowance back.
     """
 
     job_id: str
@@ -125,7 +124,7 @@ class Hold:
     period: str
     month: str
     role_id: int | None = 0
-    resets: int = 0
+    forgiven: bool = False
 
     @property
     def amount(self) -> int:
@@ -276,11 +275,11 @@ def decide_take(account: Account, amount: int) -> tuple[Account, Movement]:
 def decide_reset(account: Account) -> tuple[Account, tuple[Movement, ...]]:
     """Return the account with its whole allowance again, and the movement.
 
-    Holds from before it no longer count in the period: their release gives nothing back a second time. An unlimited
+    The holds that counted until then are forgiven: their release gives nothing back a second time. An unlimited
     allowance needs no movement.
     """
     missing = 0 if account.issued is None else account.issued - account.allowance
-    changed = replace(account, allowance=account.allowance + missing, spent=0, resets=account.resets + 1)
+    changed = replace(account, allowance=account.allowance + missing, spent=0)
     if not missing:
         return changed, ()
     postings = (
@@ -312,7 +311,6 @@ def decide_hold(
         period=account.period,
         month=month_of(now),
         role_id=role_id,
-        resets=account.resets,
     )
     changed = replace(
         account,
@@ -337,7 +335,7 @@ def decide_settlement(
     The charge (0 to all) draws on the allowance first. Returned allowance credits are spendable as far as the allowance
     in force has room for them. The others go to `expired`: their period has ended, the allowance was lowered, or a
     reset gave them back already. `counts`: the hold counts in the account's period; by default if it has the same and
-    no reset came between.
+    is not forgiven.
 
     Raises:
         LedgerError: the charge is below 0 or above the hold.
@@ -348,7 +346,7 @@ def decide_settlement(
     back_allowance = hold.allowance - charged_allowance
     back_granted = hold.granted - (charge - charged_allowance)
     if counts is None:
-        counts = hold.period == account.period and hold.resets == account.resets
+        counts = hold.period == account.period and not hold.forgiven
     spent = max(0, account.spent - back_allowance) if counts else account.spent
     room = 0 if account.issued is None else max(0, account.issued - spent)
     spendable = min(back_allowance, max(0, room - account.allowance))

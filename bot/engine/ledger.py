@@ -272,9 +272,9 @@ class Ledger:
         The member gets the rest back; of the budgets, `possible_cost` stays used. Account and budgets are locked in the
         order of `hold`.
         """
-        hold = LedgerRepository(connection).get_hold(job.id)
         account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
-        counts = hold.resets == account.resets and (
+        hold = LedgerRepository(connection).get_hold(job.id)  # behind the lock, as a reset changes it
+        counts = not hold.forgiven and (
             hold.period == account.period or self._is_within(connection, account, job.created_at)
         )
         account, movement = decide_settlement(account, hold, charge, counts=counts)
@@ -391,7 +391,8 @@ class Ledger:
     ) -> tuple[Account, int]:
         """Give back the allowance used in this period.
 
-        Return the account and what was used. Without `roles`, the allowance is the one last in force.
+        What counted in it is forgiven under later allowances, too. What earlier periods used is not. Return the
+        account and what was used. Without `roles`, the allowance is the one last in force.
 
         Raises:
             NothingUsedError: nothing of it is used.
@@ -407,6 +408,7 @@ class Ledger:
             raise NothingUsedError
         account, given = decide_reset(account)
         AccountRepository(connection).save(account)
+        LedgerRepository(connection).forgive(account, self._begin_of(connection, account))
         for movement in movements:
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="allowance")
         for movement in given:
@@ -461,8 +463,11 @@ class Ledger:
 
     def _is_within(self, connection: Connection, account: Account, at: datetime) -> bool:
         """Return whether a time is in the account's period or after it."""
+        return at >= self._begin_of(connection, account)
+
+    def _begin_of(self, connection: Connection, account: Account) -> datetime:
         rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
-        return at >= begin_of(account.period, zone_of(rules.time_zone))
+        return begin_of(account.period, zone_of(rules.time_zone))
 
     def _record(
         self,

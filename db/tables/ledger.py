@@ -1,6 +1,18 @@
 """Accounts, budgets, holds, movements and possible costs."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
 
@@ -16,8 +28,6 @@ accounts = Table(
     # The allowance used in the period, holds included, and the whole one in force: None is unlimited.
     Column("spent", Integer, nullable=False, server_default="0"),
     Column("issued", Integer, server_default="0"),
-    # How often an admin gave the used allowance back. Holds have that of their time: older ones no longer count.
-    Column("resets", Integer, nullable=False, server_default="0"),
     CheckConstraint("allowance >= 0", name="allowance_not_negative"),
     CheckConstraint("granted >= 0", name="granted_not_negative"),
     CheckConstraint("held >= 0", name="held_not_negative"),
@@ -65,7 +75,8 @@ holds = Table(
     Column("month", String(7), nullable=False),
     # The role of the allowance: 0 if from the guild or the operator, None if it was the member's own.
     snowflake("role_id", server_default="0"),
-    Column("resets", Integer, nullable=False, server_default="0"),
+    # An admin's reset gave the allowance back: the hold no longer counts as spent.
+    Column("forgiven", Boolean, nullable=False, server_default=false()),
     CheckConstraint("allowance >= 0 AND granted >= 0 AND allowance + granted > 0", name="amount_positive"),
 )
 Index("ix_holds_community_id_member_id", holds.c.guild_id, holds.c.member_id, holds.c.job_id)

@@ -18,7 +18,7 @@ from db.columns import UtcDateTime, metadata
 from db.database import Database
 from db.key_value import KeyValueRepository
 from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
-from db.tables import budgets, jobs, risks
+from db.tables import budgets, holds, jobs, risks
 from tests.support.clock import START
 
 ALL = sorted(each.name[:4] for each in (MIGRATIONS / "versions").glob("[0-9]*.py"))
@@ -270,6 +270,40 @@ async def test_possible_costs_of_earlier_jobs_are_carried_over(empty_database: D
     assert account is not None
     assert (account.allowance, account.spent, account.issued) == (76, 12, 88)
     assert await empty_database.read(audit) == []
+
+
+FORGIVEN = """
+INSERT INTO accounts (community_id, member_id, period, allowance, granted, held, resets)
+VALUES (700, 42, '2026-03-14', 0, 0, 24, 1);
+INSERT INTO jobs
+(id, interaction_id, application_id, community_id, channel_id, member_id, upload_limit, model, prompt, options, price,
+state, fence, tries, cancel_refused, created_at, due_at)
+VALUES
+('00000000000000000000000000000000', 1, 1, 700, 1, 42, 1, 'reve-2.0', '', '{}', 12,
+'held', 0, 0, false, '2026-03-14 12:00:00', '2026-03-14 12:00:00'),
+('00000000000000000000000000000001', 2, 1, 700, 1, 42, 1, 'reve-2.0', '', '{}', 12,
+'held', 0, 0, false, '2026-03-14 12:00:00', '2026-03-14 12:00:00');
+INSERT INTO holds (job_id, community_id, member_id, allowance, granted, period, month, resets)
+VALUES
+('00000000000000000000000000000000', 700, 42, 12, 0, '2026-03-14', '2026-03', 0),
+('00000000000000000000000000000001', 700, 42, 12, 0, '2026-03-14', '2026-03', 1)
+"""
+
+
+async def test_holds_of_before_a_reset_stay_forgiven(empty_database: Database, tmp_path: Path) -> None:
+    before = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "0029*", "00[3-9]*"))
+    await migrate(empty_database, before)
+
+    def write(connection: Connection) -> None:
+        for statement in FORGIVEN.split(";"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+
+    await empty_database.write(write)
+    await migrate(empty_database)
+    forgiven = select(holds.c.forgiven).order_by(holds.c.job_id)
+    assert await empty_database.read(lambda each: each.execute(forgiven).scalars().all()) == [True, False]
 
 
 async def test_earlier_costs_are_found_without_a_scan_per_job(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ from tests.support.factories import make_context, make_id, make_job, make_reques
 from tests.support.ledger import end, hold
 
 T = TypeVar("T")
-Key = tuple[int, int, str, int]
-"""A guild, a member, a period and the number of resets before."""
+Key = tuple[int, int, str]
+"""A guild, a member and a period."""
 
 DEFAULT = 36
 GLOBAL_BUDGET = 600
@@ -60,7 +60,7 @@ class AllowanceMachine(RuleBasedStateMachine):
         self.entries: dict[tuple[int, int, int], AllowanceEntry] = {}
         self.budgets: dict[int, int | None] = {}
         self.open_jobs: list[Job] = []
-        # The largest allowance in force at a hold, by period; infinite if it was unlimited.
+        # The largest allowance in force at a hold since the last reset, by period; infinite if it was unlimited.
         self.largest: dict[Key, float] = {}
 
     def teardown(self) -> None:
@@ -152,13 +152,14 @@ class AllowanceMachine(RuleBasedStateMachine):
         """Give the used allowance back, with or without known roles."""
         roles = self.roles_of(guild, member) if known else None
         try:
-            self.write(
+            account, _ = self.write(
                 lambda each: self.ledger.reset(
                     each, guild_id=guild, member_id=member, roles=roles, actor=9, reason="", now=self.now
                 )
             )
         except NothingUsedError:
             return
+        self.largest[guild, member, account.period] = 0
 
     @rule(guild=GUILDS, member=MEMBERS, images=st.integers(1, 4))
     def hold(self, guild: int, member: int, images: int) -> None:
@@ -185,7 +186,7 @@ class AllowanceMachine(RuleBasedStateMachine):
         for budget, limit in ((guild, self.budgets.get(guild)), (0, GLOBAL_BUDGET)):
             assert limit is None or self.used(budget) <= limit
         self.open_jobs.append(job)
-        key = (guild, member, account.period, account.resets)
+        key = (guild, member, account.period)
         amount = self.in_force(guild, member)
         self.largest[key] = max(self.largest.get(key, 0), float("inf") if amount is None else amount)
 
@@ -211,11 +212,11 @@ class AllowanceMachine(RuleBasedStateMachine):
     def no_period_exceeds_its_largest_allowance(self) -> None:
         """Sum the used allowance in each period."""
         used = case((jobs.c.charged < holds.c.allowance, jobs.c.charged), else_=holds.c.allowance)
-        key = (holds.c.guild_id, holds.c.member_id, holds.c.period, holds.c.resets)
-        statement = select(*key, func.sum(used)).join(jobs, jobs.c.id == holds.c.job_id).group_by(*key)
-        for *found, spent in self.run(self.database.read(lambda each: each.execute(statement).all())):
-            guild, member, period, resets = found
-            assert spent <= self.largest[guild, member, period, resets]
+        key = (holds.c.guild_id, holds.c.member_id, holds.c.period)
+        statement = select(*key, func.sum(used)).join(jobs, jobs.c.id == holds.c.job_id)
+        statement = statement.where(~holds.c.forgiven).group_by(*key)
+        for guild, member, period, spent in self.run(self.database.read(lambda each: each.execute(statement).all())):
+            assert spent <= self.largest[guild, member, period]
 
     def roles_of(self, guild: int, member: int) -> list[int]:
         """Return the present roles of a member."""
