@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
@@ -11,14 +12,49 @@ from db.budgets import ALL_GUILDS
 from db.tables import accounts, budgets, holds, jobs, movements, postings, risks
 
 
+_INTO: Final = 1
+_OUT_OF: Final = -1
+# The accounts that a movement of each kind changes, and the sign.
+_ACCOUNTS_OF: Final[dict[str, dict[str, int]]] = {
+    MovementKind.ALLOWANCE: {LedgerAccount.ALLOWANCE: _INTO, LedgerAccount.ISSUED: _OUT_OF},
+    MovementKind.EXPIRE: {LedgerAccount.ALLOWANCE: _OUT_OF, LedgerAccount.EXPIRED: _INTO},
+    MovementKind.GRANT: {LedgerAccount.GRANTED: _INTO, LedgerAccount.ISSUED: _OUT_OF},
+    MovementKind.TAKE: {LedgerAccount.GRANTED: _OUT_OF, LedgerAccount.ISSUED: _INTO},
+    MovementKind.RESET: {LedgerAccount.ALLOWANCE: _INTO, LedgerAccount.ISSUED: _OUT_OF},
+    MovementKind.HOLD: {
+        LedgerAccount.ALLOWANCE: _OUT_OF,
+        LedgerAccount.GRANTED: _OUT_OF,
+        LedgerAccount.HELD: _INTO,
+    },
+    MovementKind.CAPTURE: {
+        LedgerAccount.HELD: _OUT_OF,
+        LedgerAccount.EARNED: _INTO,
+        LedgerAccount.ALLOWANCE: _INTO,
+        LedgerAccount.EXPIRED: _INTO,
+        LedgerAccount.GRANTED: _INTO,
+    },
+    MovementKind.RELEASE: {
+        LedgerAccount.HELD: _OUT_OF,
+        LedgerAccount.ALLOWANCE: _INTO,
+        LedgerAccount.EXPIRED: _INTO,
+        LedgerAccount.GRANTED: _INTO,
+    },
+    MovementKind.UNKNOWN_COST: {LedgerAccount.UNKNOWN: _INTO, LedgerAccount.ISSUED: _OUT_OF},
+    MovementKind.RISK_OWED: {LedgerAccount.UNKNOWN: _OUT_OF, LedgerAccount.OWED: _INTO},
+    MovementKind.RISK_DROPPED: {LedgerAccount.UNKNOWN: _OUT_OF, LedgerAccount.ISSUED: _INTO},
+}
+
+
 def audit(connection: Connection) -> list[str]:
     """Return one line per discrepancy; empty if the ledger balances."""
     return [
         *_unbalanced_movements(connection),
+        *_misplaced_postings(connection),
         *_wrong_accounts(connection),
         *_missing_accounts(connection),
         *_rewound_accounts(connection),
         *_overfull_accounts(connection),
+        *_forgetful_accounts(connection),
         *_wrong_holds(connection),
         *_wrong_members(connection),
         *_wrong_splits(connection),
@@ -42,6 +78,20 @@ def _unbalanced_movements(connection: Connection) -> Iterator[str]:
     empty = select(movements.c.id).outerjoin(postings).where(postings.c.movement_id.is_(None))
     for row in connection.execute(empty):
         yield f"movement {row.id} has no postings"
+
+
+def _misplaced_postings(connection: Connection) -> Iterator[str]:
+    """Find movements with a posting that their kind does not have."""
+    sign = case((postings.c.amount > 0, _INTO), else_=_OUT_OF)
+    found = select(movements.c.kind, postings.c.book, sign.label("sign"), func.min(movements.c.id).label("example"))
+    found = found.add_columns(func.count().label("number")).join(postings)
+    for row in connection.execute(found.group_by(movements.c.kind, postings.c.book, sign)):
+        if _ACCOUNTS_OF.get(row.kind, {}).get(row.book) != row.sign:
+            direction = "into" if row.sign == _INTO else "out of"
+            yield (
+                f"{row.number} movements of kind {row.kind} post {direction} {row.book}, "
+                f"which that kind does not; one is {row.example}"
+            )
 
 
 def _wrong_accounts(connection: Connection) -> Iterator[str]:
@@ -117,29 +167,34 @@ def _missing_accounts(connection: Connection) -> Iterator[str]:
 
 
 def _rewound_accounts(connection: Connection) -> Iterator[str]:
-    """Find accounts with a period older than their last allowance.
+    """Find accounts with a period older than their last one in the ledger.
 
-    Such an account would be issued that allowance a second time. Keys of one kind of period have one length; after
-    another kind, a period may go back, because its jobs are counted again.
+    Such an account would be issued an allowance a second time. Each hold and each movement of an allowance names its
+    period. Keys of one kind of period have one length; after another kind, a period may go back, because its jobs are
+    counted again.
     """
-    of_account = func.row_number().over(
+    latest_first = func.row_number().over(
         partition_by=(movements.c.guild_id, movements.c.member_id),
         order_by=(movements.c.at.desc(), movements.c.id.desc()),
     )
-    allowed = (
-        select(movements.c.guild_id, movements.c.member_id, postings.c.period, of_account.label("place"))
-        .join(postings, postings.c.movement_id == movements.c.id)
-        .where(postings.c.book == LedgerAccount.ALLOWANCE)
+    of_allowance = and_(postings.c.movement_id == movements.c.id, postings.c.book == LedgerAccount.ALLOWANCE)
+    of_hold = and_(holds.c.job_id == movements.c.job_id, movements.c.kind == MovementKind.HOLD)
+    period = func.coalesce(postings.c.period, holds.c.period)
+    named = (
+        select(movements.c.guild_id, movements.c.member_id, period.label("period"), latest_first.label("place"))
+        .outerjoin(postings, of_allowance)
+        .outerjoin(holds, of_hold)
+        .where(period.is_not(None))
         .subquery()
     )
-    belongs = and_(allowed.c.guild_id == accounts.c.guild_id, allowed.c.member_id == accounts.c.member_id)
+    belongs = and_(named.c.guild_id == accounts.c.guild_id, named.c.member_id == accounts.c.member_id)
     rows = connection.execute(
-        select(accounts.c.guild_id, accounts.c.member_id, accounts.c.period, allowed.c.period.label("latest"))
-        .join(allowed, belongs)
+        select(accounts.c.guild_id, accounts.c.member_id, accounts.c.period, named.c.period.label("latest"))
+        .join(named, belongs)
         .where(
-            allowed.c.place == 1,
-            func.length(allowed.c.period) == func.length(accounts.c.period),
-            allowed.c.period > accounts.c.period,
+            named.c.place == 1,
+            func.length(named.c.period) == func.length(accounts.c.period),
+            named.c.period > accounts.c.period,
         )
     )
     for row in rows:
@@ -161,6 +216,36 @@ def _overfull_accounts(connection: Connection) -> Iterator[str]:
         yield (
             f"account of member {row.member_id} in guild {row.guild_id}: {row.allowance} of the allowance is left, "
             f"but {row.spent} of {of_allowance} is spent"
+        )
+
+
+def _forgetful_accounts(connection: Connection) -> Iterator[str]:
+    """Find accounts with less spent than the jobs of their period used.
+
+    Such an account would be issued the difference again. More may be spent: after a change of the period, jobs that
+    were made in it count as well.
+    """
+    # Of a settled hold, the allowance is charged first.
+    is_whole = or_(jobs.c.charged.is_(None), jobs.c.charged >= holds.c.allowance)
+    used = func.sum(case((is_whole, holds.c.allowance), else_=jobs.c.charged))
+    belongs = and_(
+        holds.c.guild_id == accounts.c.guild_id,
+        holds.c.member_id == accounts.c.member_id,
+        holds.c.period == accounts.c.period,
+        ~holds.c.forgiven,
+    )
+    key = (accounts.c.guild_id, accounts.c.member_id, accounts.c.period, accounts.c.spent)
+    rows = connection.execute(
+        select(*key, used.label("used"))
+        .join(holds, belongs)
+        .join(jobs, jobs.c.id == holds.c.job_id)
+        .group_by(*key)
+        .having(used > accounts.c.spent)
+    )
+    for row in rows:
+        yield (
+            f"account of member {row.member_id} in guild {row.guild_id}: {row.spent} is spent in {row.period}, "
+            f"its jobs used {row.used}"
         )
 
 

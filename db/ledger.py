@@ -4,9 +4,10 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 from sqlalchemy import insert as plain_insert
 
+from bot.domain.allowances import Period
 from bot.domain.credits import Account, Hold, Movement
 from db.tables import holds, jobs, movements, postings
 
@@ -26,8 +27,11 @@ _SPENT: Final = (
         holds.c.guild_id == bindparam("the_guild"),
         holds.c.member_id == bindparam("the_member"),
         ~holds.c.forgiven,
-        jobs.c.created_at >= bindparam("since"),
-        jobs.c.created_at < bindparam("until"),
+        # A period named before the time zone moved may have had other hours.
+        or_(
+            holds.c.period == bindparam("the_period"),
+            and_(jobs.c.created_at >= bindparam("since"), jobs.c.created_at < bindparam("until")),
+        ),
     )
 )
 _HELD_GRANTS: Final = (
@@ -106,16 +110,17 @@ class LedgerRepository:
         keys = {"the_guild": guild_id, "the_member": member_id}
         return int(self._connection.execute(_HELD_GRANTS, keys).scalar_one())
 
-    def spent_allowance(self, account: Account, since: datetime, until: datetime) -> int:
-        """Return the allowance used by a member's jobs of a time.
+    def spent_allowance(self, account: Account, period: Period) -> int:
+        """Return the allowance used by a member's jobs of a period.
 
-        Holds are included, forgiven ones are not.
+        They were made within it, or hold credits of it. Holds are included, forgiven ones are not.
         """
         keys = {
             "the_guild": account.guild_id,
             "the_member": account.member_id,
-            "since": since,
-            "until": until,
+            "the_period": period.key,
+            "since": period.begin,
+            "until": period.end,
         }
         return int(self._connection.execute(_SPENT, keys).scalar_one())
 

@@ -71,6 +71,11 @@ def begin_of(key: str, zone: tzinfo = UTC) -> datetime:
     return _midnight(first, zone)
 
 
+def period_named(key: str, zone: tzinfo = UTC) -> Period:
+    """Return the period of a key in a time zone."""
+    return period_at(begin_of(key, zone), kind_of(key), zone)
+
+
 def kind_of(key: str) -> PeriodKind:
     """Return the kind of a period from its key."""
     if "W" in key:

@@ -328,14 +328,14 @@ def decide_hold(
 
 
 def decide_settlement(
-    account: Account, hold: Hold, charge: int, *, counts: bool | None = None
+    account: Account, hold: Hold, charge: int, *, used: int | None = None
 ) -> tuple[Account, Movement]:
     """End a hold: charge a part of it and return the rest to its source.
 
     The charge (0 to all) draws on the allowance first. Returned allowance credits are spendable as far as the allowance
     in force has room for them. The others go to `expired`: their period has ended, the allowance was lowered, or a
-    reset gave them back already. `counts`: the hold counts in the account's period; by default if it has the same and
-    is not forgiven.
+    reset gave them back already. `used` is needed after a change of period: the part of the allowance that the jobs of
+    the account's period have used, this one included. `spent` does not fall below it.
 
     Raises:
         LedgerError: the charge is below 0 or above the hold.
@@ -345,9 +345,10 @@ def decide_settlement(
     charged_allowance = min(charge, hold.allowance)
     back_allowance = hold.allowance - charged_allowance
     back_granted = hold.granted - (charge - charged_allowance)
-    if counts is None:
-        counts = hold.period == account.period and not hold.forgiven
-    spent = max(0, account.spent - back_allowance) if counts else account.spent
+    spent = account.spent
+    if not hold.forgiven:
+        least = 0 if hold.period == account.period else spent if used is None else used
+        spent = min(spent, max(spent - back_allowance, least))
     room = 0 if account.issued is None else max(0, account.issued - spent)
     spendable = min(back_allowance, max(0, room - account.allowance))
     changed = replace(

@@ -13,9 +13,9 @@ from bot.domain.allowances import (
     AllowanceSource,
     Period,
     applicable,
-    begin_of,
     kind_of,
     period_at,
+    period_named,
 )
 from bot.domain.credits import (
     Account,
@@ -267,17 +267,18 @@ class Ledger:
         now: datetime,
         possible_cost: PossibleCost | None = None,
     ) -> None:
-        """End the job's hold and charge `charge` of it.
+        """End the hold of an ended job and charge `charge` of it.
 
         The member gets the rest back; of the budgets, `possible_cost` stays used. Account and budgets are locked in the
         order of `hold`.
         """
         account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
         hold = LedgerRepository(connection).get_hold(job.id)  # behind the lock, as a reset changes it
-        counts = not hold.forgiven and (
-            hold.period == account.period or self._is_within(connection, account, job.created_at)
-        )
-        account, movement = decide_settlement(account, hold, charge, counts=counts)
+        used = None
+        if hold.period != account.period:
+            period = self._period_of(connection, account)
+            used = LedgerRepository(connection).spent_allowance(account, period)
+        account, movement = decide_settlement(account, hold, charge, used=used)
         AccountRepository(connection).save(account)
         self._record(
             connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id, settles=job.id
@@ -408,7 +409,7 @@ class Ledger:
             raise NothingUsedError
         account, given = decide_reset(account)
         AccountRepository(connection).save(account)
-        LedgerRepository(connection).forgive(account, self._begin_of(connection, account))
+        LedgerRepository(connection).forgive(account, self._period_of(connection, account).begin)
         for movement in movements:
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="allowance")
         for movement in given:
@@ -442,7 +443,7 @@ class Ledger:
     ) -> tuple[Account, tuple[Movement, ...]]:
         spent = 0
         if account.period and account.period != period.key:
-            spent = LedgerRepository(connection).spent_allowance(account, period.begin, period.end)
+            spent = LedgerRepository(connection).spent_allowance(account, period)
         return open_period(account, period.key, allowance, spent=spent)
 
     def _lock(self, connection: Connection, guild_id: int, member_id: int) -> Account:
@@ -461,13 +462,9 @@ class Ledger:
         zone = zone_of(AllowanceRepository(connection).rules(account.guild_id, account.member_id, ()).time_zone)
         return self._moved(connection, account, period_at(now, kind_of(account.period), zone), account.issued)
 
-    def _is_within(self, connection: Connection, account: Account, at: datetime) -> bool:
-        """Return whether a time is in the account's period or after it."""
-        return at >= self._begin_of(connection, account)
-
-    def _begin_of(self, connection: Connection, account: Account) -> datetime:
+    def _period_of(self, connection: Connection, account: Account) -> Period:
         rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
-        return begin_of(account.period, zone_of(rules.time_zone))
+        return period_named(account.period, zone_of(rules.time_zone))
 
     def _record(
         self,

@@ -69,6 +69,7 @@ async def test_audit_of_sound_ledger_finds_nothing(database: Database) -> None:
         ("UPDATE accounts SET member_id = 77 WHERE member_id = 42", ["of member 42", "is missing"]),
         ("DELETE FROM accounts WHERE member_id = 42", ["of member 42", "is missing"]),
         ("UPDATE accounts SET period = '2026-03-13' WHERE member_id = 42", ["period is '2026-03-13'"]),
+        ("UPDATE accounts SET spent = 0 WHERE member_id = 42", ["0 is spent in 2026-03-14, its jobs used 88"]),
         ("UPDATE budgets SET held = held + 1", ["budget of 2026-03"]),
         ("UPDATE budgets SET captured = captured - 1", ["budget of 2026-03"]),
         ("UPDATE budgets SET at_risk = at_risk - 1", ["budget of 2026-03"]),
@@ -86,6 +87,9 @@ async def test_audit_of_sound_ledger_finds_nothing(database: Database) -> None:
         ("DELETE FROM postings", ["has no postings"]),
         ("UPDATE movements SET member_id = 77", ["of member 77", "is missing"]),
         ("UPDATE movements SET kind = 'grant' WHERE kind = 'hold'", ["the ledger took None and None"]),
+        ("UPDATE movements SET kind = 'release' WHERE kind = 'capture'", ["of kind release post into earned"]),
+        ("UPDATE movements SET kind = 'take' WHERE kind = 'grant'", ["of kind take post into granted"]),
+        ("UPDATE postings SET book = 'earned' WHERE book = 'issued'", ["of kind allowance post out of earned"]),
     ],
 )
 async def test_audit_reports_changed_accounts_budgets_and_postings(

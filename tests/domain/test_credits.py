@@ -239,8 +239,9 @@ def test_allowance_lowered_during_a_hold_takes_back_no_more_than_its_room() -> N
 def test_hold_of_another_kind_of_period_counts_where_it_was_made() -> None:
     held, hold, _ = decide_hold(make_account(allowance=100), "job", 60, NOW)
     month, _ = open_period(held, "2026-03", 1000, spent=60)
-    assert decide_settlement(month, hold, 0, counts=True)[0].allowance == 1000
-    assert decide_settlement(month, hold, 0, counts=False)[0].allowance == 940
+    assert decide_settlement(month, hold, 0, used=0)[0].allowance == 1000
+    assert decide_settlement(month, hold, 0, used=60)[0].allowance == 940
+    assert decide_settlement(month, hold, 0)[0].allowance == 940
 
 
 def test_grant_beyond_the_largest_account_raises() -> None:

@@ -261,3 +261,56 @@ async def test_return_from_a_zone_ahead_by_another_kind_of_period_is_sound(datab
         await hold_one(database, ledger, job_with(now=now), now)
     assert await left(database, ledger, now=now) == 24
     assert await database.read(audit) == []
+
+
+async def test_zone_moved_during_a_hold_gives_no_second_allowance(database: Database) -> None:
+    """In the new zone, the job of the day before was made today."""
+    ledger = make_ledger(allowance=24)
+    evening, morning = datetime(2026, 3, 14, 13, tzinfo=UTC), datetime(2026, 3, 15, 0, 30, tzinfo=UTC)
+    yesterdays, todays = job_with(images=2, now=evening), job_with(images=2, now=morning)
+    await hold_one(database, ledger, yesterdays, evening)
+    await hold_one(database, ledger, todays, morning)
+    await move_to(database, "Pacific/Auckland")
+    await end_one(database, ledger, yesterdays, 0, morning)
+    assert await left(database, ledger, now=morning) == 0
+    await end_one(database, ledger, todays, 12, morning)
+    assert await left(database, ledger, now=morning) == 12
+    assert await database.read(audit) == []
+
+
+async def test_zones_and_kinds_of_period_in_turn_renew_one_day_once(database: Database) -> None:
+    """Each hour the server moves to the zone of the last midnight.
+
+    The week between them lets the day go back.
+    """
+    ledger = make_ledger(allowance=24)
+    now = datetime(2026, 3, 14, 12, 30, tzinfo=UTC)
+    await database.write(
+        lambda each: ledger.grant(each, guild_id=GUILD, member_id=MEMBER, amount=120, actor=1, reason="", now=now)
+    )
+    for offset in (12, 11, 10):
+        await move_to(database, f"Etc/GMT-{offset}")
+        await allow(database, AllowanceEntry(amount=0, period=PeriodKind.WEEK))
+        await hold_one(database, ledger, job_with(now=now), now)
+        await allow(database, AllowanceEntry(amount=24))
+        account = await hold_one(database, ledger, job_with(images=2, now=now), now)
+        now += timedelta(hours=1)
+    # Three jobs in weeks and two in the day are paid from the grant.
+    assert account.granted == 120 - 3 * 12 - 2 * 24
+    assert await database.read(audit) == []
+
+
+async def test_day_that_went_back_without_an_allowance_is_sound(database: Database) -> None:
+    """Granted credits pay, so no allowance is issued in the earlier day."""
+    ledger, now = make_ledger(allowance=24), datetime(2026, 3, 14, 13, tzinfo=UTC)
+    await move_to(database, "Pacific/Auckland")
+    await hold_one(database, ledger, job_with(images=2, now=now), now)
+    await database.write(
+        lambda each: ledger.grant(each, guild_id=GUILD, member_id=MEMBER, amount=24, actor=1, reason="", now=now)
+    )
+    await move_to(database, "UTC")
+    for entry in (AllowanceEntry(amount=12, period=PeriodKind.WEEK), AllowanceEntry(amount=24)):
+        await allow(database, entry)
+        now += timedelta(minutes=1)
+        await hold_one(database, ledger, job_with(now=now), now)
+    assert await database.read(audit) == []
