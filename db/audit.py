@@ -11,7 +11,6 @@ from bot.domain.jobs import LIVE
 from db.budgets import ALL_GUILDS
 from db.tables import accounts, budgets, holds, jobs, movements, postings, risks
 
-
 _INTO: Final = 1
 _OUT_OF: Final = -1
 # The accounts that a movement of each kind changes, and the sign.
