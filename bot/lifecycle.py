@@ -50,6 +50,7 @@ class Lifecycle:
     ) -> None:
         self._client = client
         self._background_sync = background_sync
+        self._deletions = deletions
         self._beside = (budget_alerts, model_alerts, balance_alerts, daily_reports, exports, deletions)
         self._engine = engine
         self._card_updater = card_updater
@@ -108,6 +109,7 @@ class Lifecycle:
     async def _connect(self, token: SecretStr) -> None:
         async with self._client:
             await self._client.login(token.get_secret_value())
+            await self._deletions.prepare()
             # REST works from here on, also while the gateway is away.
             await self._start_work()
             # Beside the gateway: the commands that Discord has work meanwhile, and messages need REST alone.

@@ -39,6 +39,11 @@ class SecretKey:
         """Key of 32 bytes for the encryption of stored secrets."""
         return self._derive("encryption")
 
+    @property
+    def name(self) -> str:
+        """Short text by which keys are told apart; it reveals nothing of them."""
+        return self._derive("name")[:4].hex()
+
     def _derive(self, label: str) -> bytes:
         # One block of HKDF-Expand (RFC 5869); the labels are permanent.
         return hmac.digest(self.value, f"atelier:{label}".encode() + b"\x01", "sha256")
@@ -65,6 +70,17 @@ def load_secret_key(configured: str | None, folder: Path) -> SecretKey:
     if len(key) < MIN_SECRET_KEY or not key.isascii():
         raise SecretKeyError(f"{path} is damaged: it has no key of {MIN_SECRET_KEY} characters. {_REMEDY}")
     return SecretKey(key)
+
+
+def find_secret_key(configured: str | None, folder: Path) -> SecretKey | None:
+    """Return the key like `load_secret_key`, but None for a missing one.
+
+    Raises:
+        SecretKeyError: the file cannot be read, or is damaged.
+    """
+    if configured is None and not (folder / KEY_FILE).exists():
+        return None
+    return load_secret_key(configured, folder)
 
 
 def _create(path: Path) -> None:

@@ -3,7 +3,7 @@
 The ledger stays, under the member's pseudonym: deleting is no refill.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -120,9 +120,14 @@ class DeletionRepository:
         wanted = select(deletions.c.member_id, deletions.c.requested_at).where(deletions.c.finished_at.is_not(None))
         return {row.member_id: row.requested_at for row in self._connection.execute(wanted)}
 
+    def list_forgotten(self, requests: Mapping[int, datetime]) -> set[int]:
+        """Return the pseudonyms with later requests than the stored ones."""
+        known = self.list_finished()
+        return {name for name, at in requests.items() if name not in known or known[name] < at}
+
     def list_members(self) -> set[int]:
-        """Return every member with anything stored."""
-        columns = [table.c.member_id for table in (*_PRIVATE, presets, *(table for table, _ in _KEPT))]
+        """Return every member with anything stored, and ids of other things."""
+        columns = MEMBER_COLUMNS - {deletions.c.member_id}
         wanted = union(*(select(column.label("member")).where(column > 0) for column in columns))
         return set(self._connection.execute(wanted).scalars())
 

@@ -5,9 +5,10 @@ The database is a SQLite file, whichever kind it came from. Nothing is ever writ
 
 import errno
 import hashlib
+import lzma
 import os
 import shutil
-import tempfile
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,18 @@ _MAX_MANIFEST: Final = 65_536
 _CHUNK: Final = 1 << 20
 _MEGABYTE: Final = 1 << 20
 _SPARE: Final = 50 * _MEGABYTE
-_DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class BackupError(Exception):
@@ -150,31 +162,52 @@ def open_backup(file: Path) -> Iterator[BackupReader]:
 
 
 def write_backup(
-    file: Path, manifest: Manifest, database: Path, pictures: Iterable[tuple[StoredImageName, Path]]
+    file: Path, manifest: Manifest, database: Path, pictures: Iterable[tuple[StoredImageName, Path]], workspace: Path
 ) -> Manifest:
     """Write a whole backup under a new name, and return its manifest.
 
     It is on the disk when this returns, and readable to its user only. Pictures that are gone or damaged are left
-    out.
+    out. The workspace is on the same disk.
+
+    Raises:
+        BackupError: there is a file of that name now.
+        OSError: it cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # with mode 0600
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as output:
-            with zipfile.ZipFile(output, "w", strict_timestamps=False) as archive:
-                archive.write(database, _DATABASE, zipfile.ZIP_DEFLATED)
-                if manifest.pictures is not None:
-                    count, size = _add_pictures(archive, pictures)
-                    manifest = manifest.model_copy(update={"pictures": count, "picture_bytes": size})
-                archive.writestr(_MANIFEST, manifest.model_dump_json(indent=2), zipfile.ZIP_DEFLATED)
-            output.flush()
-            os.fsync(output.fileno())
-        temporary.rename(file)
-        sync_folder(file.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    temporary = workspace / "backup.zip"
+    with _create(temporary) as output:
+        with zipfile.ZipFile(output, "w", strict_timestamps=False) as archive:
+            archive.write(database, _DATABASE, zipfile.ZIP_DEFLATED)
+            if manifest.pictures is not None:
+                count, size = _add_pictures(archive, pictures)
+                manifest = manifest.model_copy(update={"pictures": count, "picture_bytes": size})
+            archive.writestr(_MANIFEST, manifest.model_dump_json(indent=2), zipfile.ZIP_DEFLATED)
+        output.flush()
+        os.fsync(output.fileno())
+    _publish(temporary, file)
+    sync_folder(file.parent)
     return manifest
+
+
+def require_new(file: Path) -> None:
+    """Check that a name is free; a symbolic link to nothing takes it too.
+
+    Raises:
+        BackupError: it is taken.
+    """
+    if os.path.lexists(file):
+        raise BackupError(f"{file} exists already. Choose another name; a backup replaces no file.")
+
+
+def _publish(temporary: Path, file: Path) -> None:
+    """Give a file its name, unless another one got it meanwhile."""
+    try:
+        os.link(temporary, file)  # unlike a rename, never replaces a file
+    except FileExistsError:
+        require_new(file)
+        raise
+    except OSError:  # a disk without links
+        require_new(file)
+        temporary.rename(file)
 
 
 def _add_pictures(archive: zipfile.ZipFile, pictures: Iterable[tuple[StoredImageName, Path]]) -> tuple[int, int]:

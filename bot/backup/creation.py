@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +16,11 @@ from bot.backup.archive import (
     Manifest,
     describe_file,
     reason,
+    require_new,
     write_backup,
 )
 from bot.backup.database_copy import copy_to_file, integrity_faults, is_damage, is_disk_fault, kept_pictures, sqlite_url
+from bot.backup.workspace import open_workspace
 from bot.images.store import ImageStore, StoredImageName
 from bot.settings import Settings
 from db.audit import audit
@@ -51,12 +52,12 @@ async def create_backup(settings: Settings, file: Path | None, now: datetime, *,
     target = await asyncio.to_thread(_choose_file, settings, file, now)
     try:
         # Beside the backup: a copy of the database may be too large for the system's folder.
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-            copy = Path(folder) / "atelier.db"
+        with open_workspace(target.parent) as folder:
+            copy = folder / "atelier.db"
             manifest, wanted = await _copy_database(settings, copy, now, pictures=pictures)
             stored = ImageStore(settings.data_dir / "pictures")
             paths = [(name, stored.path(name.sha256, name.media_type)) for name in wanted]
-            written = await asyncio.to_thread(write_backup, target, manifest, copy, paths)
+            written = await asyncio.to_thread(write_backup, target, manifest, copy, paths, folder)
     except OSError as error:
         raise BackupError(f"The backup cannot be written to {target.parent}: {reason(error)}.") from error
     except (SQLAlchemyError, sqlite3.Error) as error:
@@ -78,8 +79,7 @@ def _choose_file(settings: Settings, file: Path | None, now: datetime) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     chosen = file or folder
     target = chosen / f"atelier-{now:%Y%m%dT%H%M%SZ}.zip" if chosen.is_dir() else chosen
-    if target.exists():
-        raise BackupError(f"{target} exists already. Choose another name; a backup replaces no file.")
+    require_new(target)
     if not target.parent.is_dir():
         raise BackupError(f"{target.parent} is no folder.")
     return target

@@ -52,6 +52,12 @@ def _details(restored: Restored) -> Iterator[str]:
     if ended.at_provider:
         risk = "nobody pays for them, and what they may have cost counts against the budget"
         yield f"{_count(ended.at_provider, 'job')} at providers: given up; {risk}."
+    if restored.deletions:
+        deletions = _count(restored.deletions, "deletion")
+        yield f"{deletions} by members since then: the next start carries out again what is in the backup."
+    if restored.lost_deletions:
+        deletions = _count(restored.lost_deletions, "deletion")
+        yield f"{deletions} by members since then, of another key: start with the secret.key or SECRET_KEY of before."
     if restored.migrations:
         yield f"Upgraded: {', '.join(restored.migrations)}."
     if restored.pictures:

@@ -1,6 +1,7 @@
 """Restoring a backup in place of the database of the settings."""
 
 import asyncio
+import os
 import secrets
 import sqlite3
 import tempfile
@@ -15,12 +16,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.backup.archive import BackupError, BackupReader, Manifest, open_backup, reason, require_space
 from bot.backup.database_copy import has_foreign_objects, integrity_faults, is_disk_fault, sqlite_url
 from bot.backup.targets import target_of
+from bot.backup.workspace import open_workspace
 from bot.container import end_restored_jobs
 from bot.engine.restored_jobs import EndedJobs
 from bot.images.store import ImageStore
+from bot.secret_key import SecretKeyError, find_secret_key
+from bot.services.deletion_register import FILE_NAME as DELETIONS_FILE
+from bot.services.deletion_register import DeletionRegister
 from bot.settings import Settings
 from db.audit import audit
 from db.database import Database
+from db.deletions import DeletionRepository
 from db.migrate import NewerDatabaseError, migrate
 
 _DAMAGED: Final = "The backup is damaged"
@@ -30,7 +36,8 @@ _DAMAGED: Final = "The backup is damaged"
 class Restored:
     """The result of a restore, or of a check.
 
-    `aside` is the place of the earlier database. `damaged_pictures` were left out.
+    `aside` is the place of the earlier database. `damaged_pictures` were left out. `deletions` by members are newer
+    than the backup, and so are `lost_deletions`, of another key than the present one.
     """
 
     manifest: Manifest
@@ -39,6 +46,8 @@ class Restored:
     pictures: int = 0
     damaged_pictures: int = 0
     aside: str | None = None
+    deletions: int = 0
+    lost_deletions: int = 0
 
 
 async def restore_backup(settings: Settings, file: Path, now: datetime, *, force: bool) -> Restored:
@@ -51,9 +60,9 @@ async def restore_backup(settings: Settings, file: Path, now: datetime, *, force
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = target_of(settings.database_address, now)
-        with open_backup(file) as backup, tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as temporary:
+        with open_backup(file) as backup, open_workspace(folder) as temporary:
             async with target.reserve(force=force):
-                staged = Path(temporary) / "atelier.db"
+                staged = temporary / "atelier.db"
                 restored = await _stage(settings, backup, staged, now)
                 stored, damaged = await asyncio.to_thread(_store_pictures, settings, backup)
                 aside = await target.replace(staged)
@@ -68,11 +77,12 @@ async def check_backup(settings: Settings, file: Path, now: datetime) -> Restore
     Raises:
         BackupError: it could not be restored.
     """
-    folder = file.parent
+    # Backups may be on a disk that is mounted for reading alone.
+    folder = file.parent if os.access(file.parent, os.W_OK) else Path(tempfile.gettempdir())
     try:
-        with open_backup(file) as backup, tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as temporary:
-            restored = await _stage(settings, backup, Path(temporary) / "atelier.db", now)
-            checked = await asyncio.to_thread(_check_pictures, backup, Path(temporary))
+        with open_backup(file) as backup, open_workspace(folder) as temporary:
+            restored = await _stage(settings, backup, temporary / "atelier.db", now)
+            checked = await asyncio.to_thread(_check_pictures, backup, temporary)
     except OSError as error:
         raise BackupError(f"The backup cannot be checked in {folder}: {reason(error)}.") from error
     return replace(restored, pictures=checked, damaged_pictures=len(backup.pictures) - checked)
@@ -117,7 +127,25 @@ async def _prove(settings: Settings, database: Database, manifest: Manifest, now
     problems = await database.read(audit, long_running=True)
     if len(problems) > manifest.ledger_faults:
         raise BackupError(f"{_DAMAGED}: its ledger does not balance, and did when it was made. {problems[0]}.")
-    return Restored(manifest=manifest, migrations=migrations, ended=ended)
+    newer, lost = await asyncio.to_thread(_registered_deletions, settings)
+    return Restored(
+        manifest=manifest,
+        migrations=migrations,
+        ended=ended,
+        deletions=len(await database.read(lambda connection: DeletionRepository(connection).list_forgotten(newer))),
+        lost_deletions=len(await database.read(lambda connection: DeletionRepository(connection).list_forgotten(lost))),
+    )
+
+
+def _registered_deletions(settings: Settings) -> tuple[dict[int, datetime], dict[int, datetime]]:
+    """Return the deletions beside the database, of the present key and of others."""
+    configured = settings.secret_key
+    try:
+        key = find_secret_key(None if configured is None else configured.get_secret_value(), settings.data_dir)
+    except SecretKeyError as error:
+        raise BackupError(str(error)) from None
+    register = DeletionRegister(settings.data_dir / DELETIONS_FILE, "" if key is None else key.name)
+    return register.read(), register.read_of_other_keys()
 
 
 def _store_pictures(settings: Settings, backup: BackupReader) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from db.database import Database
 from db.migrate import NewerDatabaseError, pending_migrations
 
 T = TypeVar("T")
+_TERMINATED: Final = 128 + signal.SIGTERM
 
 OUT: Final = Console(soft_wrap=True, highlight=False)
 ERR: Final = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -78,13 +79,22 @@ def run_with_database(work: Coroutine[Any, Any, T]) -> T:
 def run_with_backup(work: Coroutine[Any, Any, T]) -> T:
     """Run work on a backup, or end with a line about the fault."""
     try:
-        return asyncio.run(work)
+        return asyncio.run(_cancel_on_termination(work))
+    except asyncio.CancelledError:
+        fail("Stopped before the end.", code=_TERMINATED)
     except BackupError as error:
         fail(str(error))
     except NewerDatabaseError as error:
         fail(newer_database(error))
     except DATABASE_FAULTS as error:
         fail(f"The database cannot be used ({first_cause(error)}). `atelier doctor` says more.")
+
+
+async def _cancel_on_termination(work: Coroutine[Any, Any, T]) -> T:
+    """Await work, and let it delete its temporary files on SIGTERM."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def newer_database(error: NewerDatabaseError) -> str:

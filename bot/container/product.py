@@ -398,7 +398,7 @@ class Container(ServiceContainer):
             job_store=self.job_store,
             engine=self.engine,
             eraser=JobMessageEraser(messages=self.messages),
-            register=DeletionRegister(self.settings.data_dir / DELETIONS_FILE),
+            register=DeletionRegister(self.settings.data_dir / DELETIONS_FILE, self.secret_key.name),
             pseudonym_of=self.pseudonym_of,
             clock=self.clock,
         )

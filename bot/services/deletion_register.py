@@ -1,40 +1,46 @@
 """List of deletions beside the database, for restored backups."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from bot.domain.pseudonyms import is_pseudonym
+
 FILE_NAME: Final = "deletions.txt"
+_SMALLEST: Final = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionRegister:
-    """A file with a pseudonym and the time of the request on each line.
+    """A file with a pseudonym, the time of the request and the key's name on each line.
 
-    A database restored from a backup has forgotten the deletions after it; the file has not. Methods block.
+    A database restored from a backup has forgotten the deletions after it; the file has not. `key_name` is that of the
+    key of all new pseudonyms: with another key, nobody can tell whose an old one is. Methods block.
     """
 
     path: Path
+    key_name: str
 
     def read(self) -> dict[int, datetime]:
-        """Return the latest request of each pseudonym.
+        """Return the latest request of each pseudonym of this key.
 
-        A line that a crash cut off is skipped: its deletion was not carried out yet.
+        A line that a crash cut off is skipped: its deletion was not carried out yet. Lines without a key count.
+
+        Raises:
+            OSError: the file cannot be read.
         """
-        found: dict[int, datetime] = {}
-        try:
-            lines = self.path.read_text("ascii").splitlines()
-        except FileNotFoundError:
-            return found
-        for line in lines:
-            name, _, at = line.partition(" ")
-            try:
-                found[int(name)] = datetime.fromisoformat(at)
-            except ValueError:
-                continue
-        return found
+        return _latest((name, at) for name, at, key in self._lines() if key in ("", self.key_name))
+
+    def read_of_other_keys(self) -> dict[int, datetime]:
+        """Return the latest request of each pseudonym of other keys.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return _latest((name, at) for name, at, key in self._lines() if key not in ("", self.key_name))
 
     def add(self, pseudonym: int, at: datetime) -> None:
         """Append a request, unless it is there; it is on the disk afterwards.
@@ -47,6 +53,28 @@ class DeletionRegister:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.path.open("a", encoding="ascii") as file:
             # The newline before it ends a line that a crash cut off.
-            file.write(f"\n{pseudonym} {at.isoformat()}\n")
+            file.write(f"\n{pseudonym} {at.isoformat()} {self.key_name}\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def _lines(self) -> Iterator[tuple[int, datetime, str]]:
+        try:
+            # Not every reader or editor of this file keeps it plain, and one bad line must not hide the others.
+            text = self.path.read_text("ascii", errors="replace")
+        except FileNotFoundError:
+            return
+        for line in text.splitlines():
+            name, at, key, *_ = (*line.split(), "", "", "")
+            try:
+                pseudonym, time = int(name.lstrip("\ufffd")), datetime.fromisoformat(at)
+            except ValueError:
+                continue
+            if is_pseudonym(pseudonym) and pseudonym >= _SMALLEST and time.tzinfo is not None:
+                yield pseudonym, time, key
+
+
+def _latest(requests: Iterator[tuple[int, datetime]]) -> dict[int, datetime]:
+    found: dict[int, datetime] = {}
+    for name, at in requests:
+        found[name] = max(at, found.get(name, at))
+    return found

@@ -92,6 +92,7 @@ class DeletionService:
         self._register = register
         self._pseudonym_of = pseudonym_of
         self._clock = clock
+        self._replayed = False
         self._requested = asyncio.Event()
         self._finished: dict[int, Finished] = {}
 
@@ -129,14 +130,12 @@ class DeletionService:
 
     async def run(self) -> None:
         """Carry out deletions, until cancelled."""
-        replayed = False
         while True:
             self._requested.clear()
             wait = _CHECK_SECONDS
             try:
-                if not replayed:
+                if not self._replayed:
                     await self.replay()
-                    replayed = True
                 if not await self.carry_out():
                     wait = _WAIT_SECONDS
             except Exception as error:  # noqa: BLE001 - tried again: database and Discord may be back later
@@ -144,21 +143,28 @@ class DeletionService:
                 _log.warning("deletion.put_off", error=type(error).__name__)
             await self._clock.wait(self._requested, wait)
 
+    async def prepare(self) -> None:
+        """Replay before anything of a member is used; `run` repeats a failure."""
+        try:
+            await self.replay()
+        except Exception as error:  # noqa: BLE001 - a start must not fail by it
+            _log.warning("deletion.not_replayed", error=type(error).__name__)
+
     async def replay(self) -> None:
         """Request deletions again after a restored backup."""
         listed = await asyncio.to_thread(self._register.read)
+        of_other_keys = await asyncio.to_thread(self._register.read_of_other_keys)
         now = self._clock.now()
 
-        def read(connection: Connection) -> tuple[dict[int, int], set[int]]:
+        def read(connection: Connection) -> tuple[dict[int, int], set[int], int]:
             deletions = DeletionRepository(connection)
-            known = deletions.list_finished()
-            forgotten = {name for name, at in listed.items() if name not in known or known[name] < at}
+            forgotten, lost = deletions.list_forgotten(listed), len(deletions.list_forgotten(of_other_keys))
             if not forgotten:
-                return {}, set()
+                return {}, set(), lost
             members = {self._pseudonym_of(member): member for member in deletions.list_members()}
-            return {name: members[name] for name in forgotten & members.keys()}, forgotten - members.keys()
+            return {name: members[name] for name in forgotten & members.keys()}, forgotten - members.keys(), lost
 
-        found, unknown = await self._database.read(read, long_running=True)
+        found, unknown, lost = await self._database.read(read, long_running=True)
 
         def write(connection: Connection) -> None:
             deletions = DeletionRepository(connection)
@@ -171,6 +177,9 @@ class DeletionService:
             await self._database.write(write)
         if found:
             _log.warning("deletion.replayed", members=len(found))
+        if lost:
+            _log.error("deletion.other_key", members=lost, remedy="start with the SECRET_KEY of before")
+        self._replayed = True
 
     async def carry_out(self) -> bool:
         """Carry out every pending deletion; return False if one must wait."""

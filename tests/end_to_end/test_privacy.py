@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -256,3 +257,33 @@ async def test_deletion_is_finished_by_the_next_process_after_a_kill(system: Sys
     await none_left(system, deletions)
     assert card.id not in {message.id for message in member.sees()}
     assert await tables_with(system, (member.user.id, "zanzibar")) == []
+
+
+async def run_command(system: SystemHarness, *arguments: str) -> str:
+    """Return the output of a command that succeeds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bot", *arguments),
+        env=system.environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def test_member_deleted_since_the_backup_is_deleted_again_after_its_restore(system: SystemHarness) -> None:
+    member, copy = system.discord.actor("member"), str(system.folder / "copy.zip")
+    await make_picture(system, member)
+    secrets = (member.user.id, "zanzibar")
+    await run_command(system, "backup", copy, "--pictures")
+    await erase(member)
+    await none_left(system, deletions)
+    await system.stop_bot()
+    said = await run_command(system, "restore", copy, "--force")
+    assert "1 deletion by members since then: the next start carries out again what is in the backup." in said
+    assert "jobs" in await tables_with(system, secrets)
+    await system.start_bot()
+    await none_left(system, deletions)
+    assert await tables_with(system, secrets) == []

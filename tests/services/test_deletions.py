@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
+from structlog.testing import capture_logs
 
 from bot.domain.allowances import AllowanceChange, AllowanceEntry
 from bot.domain.bans import BanScope
@@ -22,6 +24,7 @@ from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
+from bot.secret_key import SecretKey
 from bot.services.access import AccessService
 from bot.services.allowances import AllowanceService
 from bot.services.credit_administration import CreditAdministration, Recipient
@@ -41,7 +44,8 @@ from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job
 from tests.support.ledger import adding, grant, make_ledger
 
-KEY = b"k" * 32
+SECRET_KEY = SecretKey(b"k" * 32)
+KEY = SECRET_KEY.for_member_hashes
 AWAY = pseudonym_of(MEMBER, KEY)
 DAY = 86_400
 
@@ -93,7 +97,12 @@ async def image_service(tmp_path: Path) -> AsyncIterator[ImageService]:
 
 
 def service_of(
-    database: Database, images: ImageService, discord: Discord, clock: ManualClock, folder: Path
+    database: Database,
+    images: ImageService,
+    discord: Discord,
+    clock: ManualClock,
+    folder: Path,
+    key: SecretKey = SECRET_KEY,
 ) -> DeletionService:
     """Return the service of a process. No job of these tests is running."""
     return DeletionService(
@@ -102,8 +111,8 @@ def service_of(
         job_store=cast("JobStore", None),
         engine=cast("Engine", None),
         eraser=discord,
-        register=DeletionRegister(folder / "deletions.txt"),
-        pseudonym_of=lambda member: pseudonym_of(member, KEY),
+        register=DeletionRegister(folder / "deletions.txt", key.name),
+        pseudonym_of=lambda member: pseudonym_of(member, key.for_member_hashes),
         clock=clock,
     )
 
@@ -198,7 +207,7 @@ async def test_two_services_carry_out_one_deletion(
 async def test_restored_backup_is_deleted_again(
     database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
-    register = DeletionRegister(tmp_path / "deletions.txt")
+    register = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name)
     register.add(AWAY, START)
     register.add(pseudonym_of(MEMBER + 5, KEY), START)  # not in the backup
     await add_job(database, image_service)
@@ -207,6 +216,42 @@ async def test_restored_backup_is_deleted_again(
     await service.replay()
     assert await service.carry_out()
     assert await members(database) == [AWAY, MEMBER + 1]
+
+
+async def test_member_without_jobs_is_deleted_again_in_a_restored_backup(
+    database: Database, image_service: ImageService, tmp_path: Path
+) -> None:
+    """A moderator's decisions are all that is stored about them."""
+    DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name).add(AWAY, START)
+    entry = {"id": make_id(), "guild_id": GUILD, "actor_id": MEMBER, "action": "ban", "detail": {}, "reason": ""}
+    await database.write(lambda connection: connection.execute(insert(audit_log), {**entry, "at": START}))
+    service = service_of(database, image_service, Discord(), ManualClock(), tmp_path)
+    await service.replay()
+    assert await service.carry_out()
+    actors = select(audit_log.c.actor_id)
+    assert await database.read(lambda connection: connection.execute(actors).scalars().all()) == [AWAY]
+
+
+async def test_restored_backup_is_deleted_again_once_the_key_is_back(
+    database: Database, image_service: ImageService, tmp_path: Path
+) -> None:
+    DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name).add(AWAY, START)
+    await add_job(database, image_service)
+    wrong, right = (
+        service_of(database, image_service, Discord(), ManualClock(), tmp_path, key)
+        for key in (SecretKey(b"z" * 32), SECRET_KEY)
+    )
+    with capture_logs() as logs:
+        await wrong.replay()
+    assert await wrong.carry_out()
+    assert await members(database) == [MEMBER]
+    assert [(line["event"], line["members"]) for line in logs] == [("deletion.other_key", 1)]
+    await right.replay()
+    assert await right.carry_out()
+    assert await members(database) == [AWAY]
+    with capture_logs() as logs:
+        await wrong.replay()
+    assert logs == []
 
 
 async def test_returned_member_is_not_deleted_again_at_a_start(
@@ -243,7 +288,7 @@ async def test_credits_granted_during_the_end_of_a_deletion_stay(database: Datab
 
 
 def test_register_skips_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
-    register = DeletionRegister(tmp_path / "deletions.txt")
+    register = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name)
     register.add(-7, START)
     with register.path.open("a") as file:
         file.write("\n-8 2026-03-1")
@@ -251,6 +296,31 @@ def test_register_skips_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
     register.add(-9, START)
     assert register.read() == {-7: START, -9: START}
     assert register.path.read_text().count("-9 ") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff\xfe\x00garbage",
+        b"-5 2026-03-01T12:00:00",
+        b"7 2026-03-01T12:00:00+00:00",
+        b"-9223372036854775809 2026-03-01T12:00:00+00:00",
+        b"- -",
+        b"\x00" * 100,
+    ],
+)
+def test_register_with_an_odd_line_keeps_the_others(tmp_path: Path, line: bytes) -> None:
+    register = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name)
+    register.path.write_bytes(b"\xef\xbb\xbf-7 2026-03-01T12:00:00+00:00\r\n" + line + b"\n")
+    register.add(-9, START)
+    assert register.read() == {-7: datetime(2026, 3, 1, 12, tzinfo=UTC), -9: START}
+
+
+def test_register_of_two_files_has_the_latest_requests(tmp_path: Path) -> None:
+    register = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name)
+    for at in (START + timedelta(days=1), START):
+        register.add(-7, at)
+    assert register.read() == {-7: START + timedelta(days=1)}
 
 
 async def test_moderator_unbans_a_member_who_deleted_their_data(database: Database) -> None:
