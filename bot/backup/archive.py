@@ -249,6 +249,15 @@ def reason(error: OSError) -> str:
     return "the disk is full" if error.errno == errno.ENOSPC else error.strerror or type(error).__name__
 
 
+@contextmanager
+def naming_the_database() -> Iterator[None]:
+    """Let an error of a connection name the database, and no file."""
+    try:
+        yield
+    except OSError as error:
+        raise BackupError(f"The database cannot be reached: {reason(error)}. `atelier doctor` says more.") from error
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries, so that a power cut undoes no rename."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

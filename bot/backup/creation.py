@@ -15,6 +15,7 @@ from bot.backup.archive import (
     BackupError,
     Manifest,
     describe_file,
+    naming_the_database,
     reason,
     require_new,
     write_backup,
@@ -49,20 +50,22 @@ async def create_backup(settings: Settings, file: Path | None, now: datetime, *,
     Raises:
         BackupError: it cannot be made; nothing is left behind.
     """
-    target = await asyncio.to_thread(_choose_file, settings, file, now)
+    folder = settings.data_dir / _FOLDER if file is None else file.parent
     try:
+        target = await asyncio.to_thread(_choose_file, settings, file, now)
+        folder = target.parent
         # Beside the backup: a copy of the database may be too large for the system's folder.
-        with open_workspace(target.parent) as folder:
-            copy = folder / "atelier.db"
+        with open_workspace(folder) as workspace:
+            copy = workspace / "atelier.db"
             manifest, wanted = await _copy_database(settings, copy, now, pictures=pictures)
             stored = ImageStore(settings.data_dir / "pictures")
             paths = [(name, stored.path(name.sha256, name.media_type)) for name in wanted]
-            written = await asyncio.to_thread(write_backup, target, manifest, copy, paths, folder)
+            written = await asyncio.to_thread(write_backup, target, manifest, copy, paths, workspace)
     except OSError as error:
-        raise BackupError(f"The backup cannot be written to {target.parent}: {reason(error)}.") from error
+        raise BackupError(f"The backup cannot be written to {folder}: {reason(error)}.") from error
     except (SQLAlchemyError, sqlite3.Error) as error:
         if is_disk_fault(error):
-            raise BackupError(f"The disk of {target.parent} is full, or fails.") from error
+            raise BackupError(f"The disk of {folder} is full, or fails.") from error
         if is_damage(error):
             raise BackupError(_DAMAGED) from error
         raise
@@ -89,19 +92,8 @@ async def _copy_database(
     settings: Settings, file: Path, now: datetime, *, pictures: bool
 ) -> tuple[Manifest, list[StoredImageName]]:
     """Copy the database to a file and check the copy."""
-    source = await Database.open(settings.database_address)
-    try:
-        if await pending_migrations(source):
-            raise BackupError(
-                "This database is from an older version of Atelier. Make the backup with that version, or run"
-                " `atelier migrate` first."
-            )
-        if await source.read(integrity_faults, long_running=True):
-            raise BackupError(_DAMAGED)
-        rows = await copy_to_file(source, file)
-        made_from = source.dialect
-    finally:
-        await source.close()
+    with naming_the_database():
+        rows, made_from = await _copy_source(settings, file)
     copy = await Database.open(sqlite_url(file))
     try:
         if faults := await copy.read(integrity_faults):
@@ -126,3 +118,19 @@ async def _copy_database(
         }
     )
     return manifest, wanted
+
+
+async def _copy_source(settings: Settings, file: Path) -> tuple[dict[str, int], str]:
+    """Copy the database; return the numbers of rows by table, and its kind."""
+    source = await Database.open(settings.database_address)
+    try:
+        if await pending_migrations(source):
+            raise BackupError(
+                "This database is from an older version of Atelier. Make the backup with that version, or run"
+                " `atelier migrate` first."
+            )
+        if await source.read(integrity_faults, long_running=True):
+            raise BackupError(_DAMAGED)
+        return await copy_to_file(source, file), source.dialect
+    finally:
+        await source.close()

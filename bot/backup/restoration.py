@@ -138,7 +138,7 @@ async def _prove(settings: Settings, database: Database, manifest: Manifest, now
 
 
 def _registered_deletions(settings: Settings) -> tuple[dict[int, datetime], dict[int, datetime]]:
-    """Return the deletions beside the database, of the present key and of others."""
+    """Return the registered deletions of the present key, and of others."""
     configured = settings.secret_key
     try:
         key = find_secret_key(None if configured is None else configured.get_secret_value(), settings.data_dir)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection, create_engine, delete, make_url
 from sqlalchemy.exc import DBAPIError
 
-from bot.backup.archive import BackupError, sync_folder
+from bot.backup.archive import BackupError, naming_the_database, sync_folder
 from bot.backup.database_copy import copy_from_file
 from db.backup_columns import copied_tables
 from db.database import Database
@@ -125,11 +125,12 @@ class PostgresqlTarget:
     async def reserve(self, *, force: bool) -> AsyncIterator[None]:
         """Check the leases of workers, which `replace` does again."""
         self._force = force
-        database = await Database.open(self._url)
-        try:
-            await database.read(self._check)
-        finally:
-            await database.close()
+        with naming_the_database():
+            database = await Database.open(self._url)
+            try:
+                await database.read(self._check)
+            finally:
+                await database.close()
         yield
 
     async def replace(self, staged: Path) -> str | None:
@@ -137,7 +138,6 @@ class PostgresqlTarget:
 
         A bot that starts meanwhile waits for the lock of migrations.
         """
-        database = await Database.open(self._url)
 
         def write(connection: Connection) -> bool:
             disable_timeout(connection)
@@ -151,10 +151,12 @@ class PostgresqlTarget:
             copy_from_file(staged, connection)
             return used
 
-        try:
-            used = await database.write(write)
-        finally:
-            await database.close()
+        with naming_the_database():
+            database = await Database.open(self._url)
+            try:
+                used = await database.write(write)
+            finally:
+                await database.close()
         return f"schema {self._aside}" if used else None
 
     def _check(self, connection: Connection) -> None:

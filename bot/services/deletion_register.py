@@ -15,10 +15,11 @@ _SMALLEST: Final = -(1 << 63)
 
 @dataclass(frozen=True, slots=True)
 class DeletionRegister:
-    """A file with a pseudonym, the time of the request and the key's name on each line.
+    """A file with a pseudonym, a time and a key's name on each line.
 
-    A database restored from a backup has forgotten the deletions after it; the file has not. `key_name` is that of the
-    key of all new pseudonyms: with another key, nobody can tell whose an old one is. Methods block.
+    The time is that of the request. A database restored from a backup has forgotten the deletions after it; the file has
+    not. `key_name` is that of the key of all new pseudonyms: with another key, nobody can tell whose an old one is.
+    Methods block.
     """
 
     path: Path

@@ -1,10 +1,13 @@
 """Truncated, damaged and hostile files, and those of other versions."""
 
+import asyncio
+import fcntl
 import json
+import os
 import sqlite3
 import zipfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from bot.backup import BackupError, check_backup, create_backup
-from bot.backup.archive import describe_file
+from bot.backup import BackupError, check_backup, create_backup, restored_lines
+from bot.backup.archive import describe_file, open_backup, write_backup
+from bot.secret_key import SecretKey
+from bot.services.deletion_register import DeletionRegister
 from db.database import Database
 from db.migrate import MIGRATIONS
-from tests.backup.studio import NOW, PICTURE, all_rows, open_studio, restore, sqlite_settings
+from tests.backup.studio import NOW, PICTURE, all_rows, open_studio, restore, settings_of, sqlite_settings
 from tests.support.databases import SqliteDatabases
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,6 +80,17 @@ def with_database(source: Path, folder: Path, change: Callable[[sqlite3.Connecti
 def set_manifest(contents: dict[str, bytes], **values: Any) -> None:
     """Change the manifest among the contents of a backup."""
     contents["manifest.json"] = json.dumps(json.loads(contents["manifest.json"]) | values).encode()
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Use a folder like a running backup."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 async def refusal(file: Path, folder: Path) -> str:
@@ -267,3 +283,73 @@ async def test_missing_database_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="There is no database yet"):
         await create_backup(settings, None, NOW, pictures=False)
     assert not settings.data_dir.exists()
+
+
+async def test_copy_left_by_a_killed_backup_is_deleted_by_the_next(tmp_path: Path) -> None:
+    url = await SqliteDatabases(tmp_path).create(migrated=True)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    made = folder / ".atelier-backup.young", folder / ".atelier-backup.old", folder / ".atelier-backup.used"
+    for path in made:
+        path.mkdir()
+        (path / "atelier.db").write_text("prompts")
+    for path in made[1:]:
+        os.utime(path, (0, 0))
+    with lock(made[2]):
+        created = await create_backup(settings_of(url, tmp_path), folder, NOW, pictures=False)
+    assert {path.name for path in folder.iterdir()} == {created.file.name, made[0].name, made[2].name}
+
+
+async def test_cancelled_backup_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = await SqliteDatabases(tmp_path).create(migrated=True)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+
+    async def stop(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("bot.backup.creation.copy_to_file", stop)
+    with pytest.raises(asyncio.CancelledError):
+        await create_backup(settings_of(url, tmp_path), folder, NOW, pictures=False)
+    assert list(folder.iterdir()) == []
+
+
+async def test_name_that_is_taken_meanwhile_is_not_replaced(backup: Path, tmp_path: Path) -> None:
+    taken, link = tmp_path / "taken.zip", tmp_path / "link.zip"
+    taken.write_bytes(b"another backup")
+    link.symlink_to(tmp_path / "nowhere")
+    with open_backup(backup) as opened:
+        manifest = opened.manifest.model_copy(update={"pictures": None})
+    for number, file in enumerate((taken, link)):
+        workspace = tmp_path / f"work-{number}"
+        workspace.mkdir()
+        with pytest.raises(BackupError, match="exists already"):
+            write_backup(file, manifest, backup, [], workspace)
+    assert (taken.read_bytes(), link.is_symlink(), link.exists()) == (b"another backup", True, False)
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".zip", "a" * 300 + "/x.zip"])
+async def test_name_that_no_disk_takes_is_no_fault_of_the_database(tmp_path: Path, name: str) -> None:
+    url = await SqliteDatabases(tmp_path).create(migrated=True)
+    with pytest.raises(BackupError, match=r"cannot be written to .*: File name too long"):
+        await create_backup(settings_of(url, tmp_path), tmp_path / name, NOW, pictures=False)
+
+
+async def test_unreachable_database_is_named(backup: Path, tmp_path: Path) -> None:
+    settings = settings_of("postgresql+asyncpg://atelier@localhost:1/atelier", tmp_path)
+    with pytest.raises(BackupError, match=r"^The database cannot be reached: .*`atelier doctor`"):
+        await create_backup(settings, tmp_path, NOW, pictures=False)
+    with pytest.raises(BackupError, match=r"^The database cannot be reached: .*`atelier doctor`"):
+        await restore(backup, settings)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_restore_names_deletions_since_the_backup(backup: Path, tmp_path: Path, kept: bool) -> None:
+    settings = sqlite_settings(tmp_path / "to", secret_key="k" * 32 if kept else None)
+    DeletionRegister(settings.data_dir / "deletions.txt", SecretKey(b"k" * 32).name).add(-7, NOW)
+    restored = await restore(backup, settings)
+    assert (restored.deletions, restored.lost_deletions) == ((1, 0) if kept else (0, 1))
+    said = "\n".join(restored_lines(restored))
+    assert "1 deletion by members since then" in said
+    assert ("start with the secret.key or SECRET_KEY of before" in said) is not kept
+    assert not (settings.data_dir / "secret.key").exists()
