@@ -17,8 +17,8 @@ _SMALLEST: Final = -(1 << 63)
 class DeletionRegister:
     """A file with a pseudonym, a time and a key's name on each line.
 
-    The time is that of the request. A database restored from a backup has forgotten the deletions after it; the file has
-    not. `key_name` is that of the key of all new pseudonyms: with another key, nobody can tell whose an old one is.
+    The time is that of the request. A database restored from a backup has forgotten the deletions after it; the file
+    has not. `key_name` is that of the key of all new pseudonyms: with another key, nobody can tell whose an old one is.
     Methods block.
     """
 
