@@ -49,6 +49,11 @@ class AccountRepository:
         total = select(func.coalesce(func.sum(accounts.c.granted), 0)).where(accounts.c.member_id == member_id)
         return int(self._connection.execute(total).scalar_one())
 
+    def has_granted(self, guild_id: int, least: int) -> bool:
+        """Return whether any account of a guild has as many granted credits."""
+        statement = select(accounts.c.member_id).where(accounts.c.guild_id == guild_id, accounts.c.granted >= least)
+        return self._connection.execute(statement.limit(1)).first() is not None
+
     def save(self, account: Account) -> None:
         """Write back a locked account."""
         self._connection.execute(

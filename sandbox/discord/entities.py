@@ -14,6 +14,8 @@ DIRECT_MESSAGE_CHANNEL = 1
 GROUP_CHANNEL = 3
 PUBLIC_THREAD = 11
 FORUM_CHANNEL = 15
+VOCAL_CHANNELS = (2, 13)
+"""The types of voice and stage channels, with messages too."""
 
 REPLY = 19
 """The type of a message that refers to another one."""

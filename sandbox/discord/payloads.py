@@ -4,6 +4,7 @@ from sandbox.discord.encoding import Json, stamp
 from sandbox.discord.entities import (
     DIRECT_MESSAGE_CHANNEL,
     GROUP_CHANNEL,
+    VOCAL_CHANNELS,
     Application,
     Channel,
     Guild,
@@ -137,7 +138,9 @@ def channel_payload(channel: Channel, world: World) -> Json:
         return {"id": channel.id, "type": channel.kind, "flags": 0, "last_message_id": last, "recipients": recipients}
     if channel.parent_id is not None:
         return _thread_payload(channel, world, last)
+    vocal = {"bitrate": 64000, "user_limit": 0, "rtc_region": None} if channel.kind in VOCAL_CHANNELS else {}
     return {
+        **vocal,
         "id": channel.id,
         "type": channel.kind,
         "guild_id": channel.guild_id,

@@ -99,6 +99,57 @@ async def test_setup_names_missing_rights_until_they_are_given(system: SystemHar
     await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
 
 
+async def test_setup_names_what_keeps_the_studio_silent_in_every_channel(system: SystemHarness) -> None:
+    discord = system.discord
+    guild = discord.world.guild("Community")
+    owner, bot, everyone = discord.actor("owner"), discord.world.role(guild, "Atelier"), guild.roles[guild.id]
+    before = {each.id: each.overwrites for each in discord.world.guild_channels(guild)}
+
+    async def said() -> list[str]:
+        return text(await (await owner.slash("studio setup")).response()).splitlines()
+
+    unwritable = ", ".join(f"<#{discord.world.channel(each).id}>" for each in ("announcements", "secret"))
+    assert (await said())[1] == f"Members can make pictures in every channel except {unwritable} with `/imagine`."
+    for channel in discord.world.guild_channels(guild):
+        discord.set_overwrite(channel, bot, deny=Permission.ATTACH_FILES)
+    lacking = f"- <#{discord.world.channel('general').id}>: I lack Attach Files."
+    assert (await said())[:2] == ["## The studio is not ready", "Members cannot make pictures yet:"]
+    assert (await said())[2].startswith(lacking)
+    for channel in discord.world.guild_channels(guild):
+        discord.set_overwrite(channel, bot)
+    rights = everyone.permissions
+    discord.edit_role(everyone, permissions=rights & ~Permission.USE_APPLICATION_COMMANDS)
+    assert (await said())[2].startswith("- Members may use commands in no channel where I can work")
+    discord.edit_role(everyone, permissions=rights)
+    for channel in discord.world.guild_channels(guild):
+        for each in before[channel.id]:
+            target = discord.world.role(guild, each.id)
+            discord.set_overwrite(channel, target, allow=each.allow, deny=each.deny)
+
+
+async def test_chosen_channel_needs_commands_of_members_and_connect_for_voice(system: SystemHarness) -> None:
+    discord = system.discord
+    guild = discord.world.guild("Community")
+    owner, bot, everyone = discord.actor("owner"), discord.world.role(guild, "Atelier"), guild.roles[guild.id]
+    voice = discord.create_channel("voice", kind=2)
+    card = await (await owner.slash("studio setup")).response()
+    card = await fill_in(owner, card, "channels", {"channels": ["voice"], "results": ["public"]})
+    assert text(card).startswith("## The studio is ready")
+    discord.set_overwrite(voice, bot, deny=Permission.CONNECT)
+    card = await (await owner.slash("studio setup")).response()
+    assert f"- <#{voice.id}>: I lack Connect." in text(card)
+    discord.set_overwrite(voice, bot)
+    discord.set_overwrite(voice, everyone, deny=Permission.USE_APPLICATION_COMMANDS)
+    card = await (await owner.click(card, label="Check again")).response()
+    assert f"yet:\n- <#{voice.id}>: members may not use commands." in text(card)
+    patrons = discord.world.role(guild, "Patrons")
+    discord.set_overwrite(voice, patrons, allow=Permission.USE_APPLICATION_COMMANDS)
+    card = await (await owner.click(card, label="Check again")).response()
+    assert text(card).startswith("## The studio is ready")
+    assert "· set here · not everyone may use commands there" in text(card)
+    await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
+
+
 async def test_unclear_time_zone_is_given_back_with_suggestions(system: SystemHarness) -> None:
     """Also after a restart: the form is stored."""
     owner = system.discord.actor("owner")

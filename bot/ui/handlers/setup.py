@@ -15,7 +15,7 @@ from bot.ui.handlers.component_registry import submitted_values
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of, is_admin, require_admin
 from bot.ui.handlers.setup_forms import SetupForm, read_allowance, read_settings
-from bot.ui.render.channel_rights import ChannelUse, check_channel, check_everywhere
+from bot.ui.render.channel_rights import ChannelUse, ServerCheck, check_channel, check_everywhere
 from bot.ui.render.setup_card import SetupChecks, setup_card, studio_panel
 
 _TYPED = ("amount", "zone")
@@ -105,8 +105,10 @@ class SetupHandlers:
             await interaction.response.send_message(view=setup_card(state, checks), ephemeral=True)
 
     async def _examine(self, interaction: discord.Interaction[Any]) -> tuple[GuildState, SetupChecks]:
-        state = await self._setup.get(guild_of(interaction))
-        return state, check_rights(state, interaction.guild)
+        guild = interaction.guild
+        roles = None if guild is None else [each.id for each in guild.roles if not each.is_default()]
+        state = await self._setup.get(guild_of(interaction), roles)
+        return state, check_rights(state, guild)
 
 
 def check_rights(state: GuildState, guild: discord.Guild | None) -> SetupChecks:
@@ -123,7 +125,7 @@ def check_rights(state: GuildState, guild: discord.Guild | None) -> SetupChecks:
     }
     return SetupChecks(
         channels={use: tuple(check_channel(guild, each, use) for each in ids if each) for use, ids in chosen.items()},
-        everywhere=() if settings.studio_channels else check_everywhere(guild),
+        everywhere=ServerCheck() if settings.studio_channels else check_everywhere(guild),
         gone_roles=tuple(each for each in settings.moderator_roles if guild.get_role(each) is None),
     )
 

@@ -13,17 +13,11 @@ from bot.services.guild_setup import GuildState
 from bot.ui.buttons import SETUP_SECTIONS, SetupSection, custom_id, guild_target
 from bot.ui.handlers.modals import Form, chosen_value, select_options
 from bot.ui.i18n import N_, _, language_title, languages
+from bot.ui.render.channel_rights import STUDIO_KINDS
 
 MOST_CHANNELS: Final = 25
 """The most channels or roles of one menu."""
 
-_STUDIO: Final = (
-    discord.ChannelType.text,
-    discord.ChannelType.news,
-    discord.ChannelType.forum,
-    discord.ChannelType.voice,
-    discord.ChannelType.stage_voice,
-)
 _TEXT: Final = (discord.ChannelType.text,)
 _SHARING: Final = {
     "review": (N_("Review"), N_("Moderators see here what members want to share"), _TEXT),
@@ -68,7 +62,7 @@ class SetupForm(Form):
 
     def _ask_channels(self) -> None:
         settings = self._state.settings
-        channels = self._channels("channels", settings.studio_channels, _STUDIO, most=MOST_CHANNELS)
+        channels = self._channels("channels", settings.studio_channels, STUDIO_KINDS, most=MOST_CHANNELS)
         self._ask(_("Where the studio works"), channels, _("Threads belong to their channel. None: every channel"))
         names = {_PUBLIC: _("Everyone in the channel"), _PRIVATE: _("Their member alone")}
         usual = _PRIVATE if settings.private_results else _PUBLIC
@@ -149,7 +143,7 @@ def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -
         case SetupSection.CHANNELS:
             results = chosen_value(values, "results", (_PUBLIC, _PRIVATE))
             return {
-                "studio_channels": _channels(values, "channels", guild, _STUDIO),
+                "studio_channels": _channels(values, "channels", guild, STUDIO_KINDS),
                 # Public is what is usual: nothing is set.
                 "private_results": True if results == _PRIVATE else None,
             }

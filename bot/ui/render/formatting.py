@@ -16,6 +16,7 @@ _NUMBERED_LIST: Final = re.compile(r"^(\d+)\.")
 _MINUTES_FROM: Final = 120
 _HOURS_FROM: Final = 5400
 _MOST_CHANNELS: Final = 5
+_MOST_ROLES: Final = 20
 _NO_BREAK: Final = "\u00a0"
 
 
@@ -146,11 +147,19 @@ def together(names: Sequence[str]) -> str:
 
 def channel_list(channel_ids: Sequence[int]) -> str:
     """Return links to the first channels, and the number of the others."""
-    links = [f"<#{each}>" for each in channel_ids[:_MOST_CHANNELS]]
-    others = len(channel_ids) - len(links)
-    if others:
-        links.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
-    return ", ".join(links)
+    return _first([f"<#{each}>" for each in channel_ids], _MOST_CHANNELS)
+
+
+def role_list(role_ids: Sequence[int]) -> str:
+    """Return mentions of the first roles, and the number of the others."""
+    return _first([f"<@&{each}>" for each in role_ids], _MOST_ROLES)
+
+
+def _first(words: Sequence[str], most: int) -> str:
+    shown, others = [*words[:most]], len(words) - most
+    if others > 0:
+        shown.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
+    return ", ".join(shown)
 
 
 def command_link(name: str, command_ids: Mapping[str, int]) -> str:

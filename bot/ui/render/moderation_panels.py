@@ -13,7 +13,7 @@ from bot.domain.bans import Ban, BanScope
 from bot.domain.options import OPTIONS
 from bot.ui.buttons import OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, escaped, moment, number
+from bot.ui.render.formatting import ago, escaped, moment, number, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
 from bot.ui.truncation import cut
 
@@ -211,7 +211,7 @@ def _details(ban: Ban) -> Iterator[str]:
 def _rule(rule: AccessRule) -> str:
     spec = OPTIONS.get(rule.name)
     name = rule.name if rule.kind is RuleKind.MODEL or spec is None or spec.label is None else _(spec.label)
-    return f"**{escaped(name)}** · {' '.join(f'<@&{role}>' for role in sorted(rule.roles))}"
+    return f"**{escaped(name)}** · {role_list(sorted(rule.roles))}"
 
 
 def _fitting(entries: Sequence[str]) -> list[str]:

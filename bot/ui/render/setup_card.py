@@ -10,9 +10,9 @@ from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.time_zones import zone_title
 from bot.services.guild_setup import GuildState, Silence
 from bot.ui.buttons import SETUP, SETUP_SECTIONS, SetupSection, guild_target
-from bot.ui.i18n import N_, _, language_title
-from bot.ui.render.channel_rights import ChannelCheck, ChannelUse, right_names
-from bot.ui.render.formatting import channel_list, in_credits
+from bot.ui.i18n import N_, _, language_title, ngettext
+from bot.ui.render.channel_rights import ChannelCheck, ChannelUse, ServerCheck, right_names
+from bot.ui.render.formatting import channel_list, in_credits, number, role_list
 from bot.ui.render.job_card import AMBER, GREEN, payload_view
 
 _SILENCES: Final = {
@@ -20,9 +20,16 @@ _SILENCES: Final = {
     Silence.NOT_LISTED: N_("This server is not admitted: the operator adds it to `COMMUNITIES`."),
     Silence.NO_MODELS: N_("No image service is configured: the operator adds a key."),
     Silence.NO_PROVIDER: N_("No image service takes jobs at present: `/status` says more."),
+    Silence.MODELS_PAUSED: N_("The operator has paused every model or image service: `/status` says more."),
+    Silence.MODELS_RESERVED: N_(
+        "Every model is for roles that this server does not have: `/studio access` shows them."
+    ),
     Silence.BUDGET_SPENT: N_("The operator's budget for this month is used up."),
     Silence.SERVER_BUDGET_ZERO: N_("This server's budget is 0: change it with `/studio budget`."),
+    Silence.SERVER_BUDGET_SPENT: N_("This server's budget for this month is used up: raise it with `/studio budget`."),
+    Silence.SERVER_CAP_SPENT: N_("What the operator gives this server for this month is used up."),
     Silence.NO_ALLOWANCE: N_("Nobody has credits, because the allowance is 0: change it below."),
+    Silence.LOW_ALLOWANCE: N_("No allowance is enough for the cheapest picture: change it below."),
     Silence.PAUSED: N_("The studio is paused: `/studio resume` ends a pause of this server's admins."),
 }
 _USES: Final = {
@@ -36,19 +43,19 @@ _ALLOWANCES: Final = {
     PeriodKind.MONTH: N_("{credits} a month"),
 }
 _MOST_PROBLEMS: Final = 8
-_MOST_ROLES: Final = 8
+_USABLE: Final = ServerCheck()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupChecks:
     """The bot's rights where the studio is to work.
 
-    `everywhere` are the rights that it lacks in the whole server, if no channels are chosen. `known` is False while
-    Discord has not said what the bot may do.
+    `everywhere` is the check of the whole server, if no channels are chosen. `known` is False while Discord has not
+    said what the bot may do.
     """
 
     channels: Mapping[ChannelUse, tuple[ChannelCheck, ...]]
-    everywhere: tuple[str, ...] = ()
+    everywhere: ServerCheck = _USABLE
     gone_roles: tuple[int, ...] = ()
     known: bool = True
 
@@ -57,7 +64,7 @@ def setup_card(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
     """Return the setup: missing things first, then every section."""
     silent, missing = list(_silent(state, checks)), list(_missing(checks))
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER if silent or missing else GREEN)
-    container.add_item(ui.TextDisplay("\n".join(_top(state, silent, missing))))
+    container.add_item(ui.TextDisplay("\n".join(_top(state, checks, silent, missing))))
     for section, lines in _sections(state, checks).items():
         button = SETUP_SECTIONS[section].build(guild_target(state.guild_id))
         container.add_item(ui.Section(ui.TextDisplay("\n".join(lines)), accessory=button))
@@ -71,21 +78,34 @@ def studio_panel(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
     """Return every setting and its source, on one screen of a phone."""
     problems = [*_silent(state, checks), *_missing(checks)]
     lines = [f"## {_('Settings of the studio')}"]
-    lines += problems[:_MOST_PROBLEMS] or [_("Members can make pictures.")]
+    lines += _first(problems) or [_("Members can make pictures.")]
     for texts in _sections(state, checks).values():
         lines += texts
     lines.append("-# " + _("Change it with `/studio setup`."))
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=AMBER if problems else GREEN))
 
 
-def _top(state: GuildState, silent: Sequence[str], missing: Sequence[str]) -> list[str]:
-    problems = [f"- {each}" for each in (*silent, *missing)][:_MOST_PROBLEMS]
+def _first(problems: Sequence[str]) -> list[str]:
+    """Return the first problems, and the number of the others."""
+    others = len(problems) - _MOST_PROBLEMS
+    more = [ngettext("and {count} more", "and {count} more", others).format(count=number(others))] if others > 0 else []
+    return [*problems[:_MOST_PROBLEMS], *more]
+
+
+def _top(state: GuildState, checks: SetupChecks, silent: Sequence[str], missing: Sequence[str]) -> list[str]:
+    problems = [f"- {each}" for each in _first([*silent, *missing])]
     if silent:
         return [f"## {_('The studio is not ready')}", _("Members cannot make pictures yet:"), *problems]
     if missing:
         return [f"## {_('The studio is almost ready')}", _("Members can make pictures. Still missing:"), *problems]
     channels = state.settings.studio_channels
-    place = _("in {channels}").format(channels=channel_list(channels)) if channels else _("in every channel")
+    exceptions = [each.channel_id for each in checks.everywhere.exceptions]
+    if channels:
+        place = _("in {channels}").format(channels=channel_list(channels))
+    elif exceptions:
+        place = _("in every channel except {channels}").format(channels=channel_list(exceptions))
+    else:
+        place = _("in every channel")
     said = _("Members can make pictures {place} with `/imagine`.").format(place=place)
     return [f"## {_('The studio is ready')}", said]
 
@@ -95,20 +115,21 @@ def _silent(state: GuildState, checks: SetupChecks) -> Iterator[str]:
     yield from (_(_SILENCES[each]) for each in state.silences)
     if not checks.known:
         yield _("Discord has not said yet what I may do here: check again in a moment.")
-    if checks.everywhere:
-        said = _("I lack {rights} in this server: allow it to my role in the server's settings.")
-        yield said.format(rights=right_names(checks.everywhere))
+    if not checks.everywhere.is_usable:
+        yield from _lacking_everywhere(checks.everywhere)
     studio = checks.channels.get(ChannelUse.STUDIO, ())
     if studio and all(each.gone for each in studio):
         yield _("The studio's channels are deleted: choose others below.")
-    elif studio and all(each.gone or each.missing for each in studio):
+    elif studio and not any(each.is_usable for each in studio):
         yield from _lacking(studio)
 
 
 def _missing(checks: SetupChecks) -> Iterator[str]:
     """Yield the missing things of less weight."""
+    if checks.everywhere.is_usable and checks.everywhere.missing:
+        yield from _lacking_everywhere(checks.everywhere)
     studio = checks.channels.get(ChannelUse.STUDIO, ())
-    if any(not each.gone and not each.missing for each in studio):
+    if any(each.is_usable for each in studio):
         yield from _lacking(studio)
         yield from (_("A channel of the studio is deleted: choose again below.") for each in studio if each.gone)
     for use, name in _USES.items():
@@ -120,11 +141,24 @@ def _missing(checks: SetupChecks) -> Iterator[str]:
         yield _("A moderators' role is deleted: choose again below.")
 
 
+def _lacking_everywhere(check: ServerCheck) -> Iterator[str]:
+    if check.missing:
+        said = _("I lack {rights} in this server: allow it to my role in the server's settings.")
+        yield said.format(rights=right_names(check.missing))
+    elif check.exceptions:
+        yield from _lacking(check.exceptions)
+    else:
+        yield _("Members may use commands in no channel where I can work: allow them Use Application Commands.")
+
+
 def _lacking(checks: Sequence[ChannelCheck]) -> Iterator[str]:
     for check in checks:
         if check.missing:
             said = _("{channel}: I lack {rights}. Allow it to my role in the channel's permissions.")
             yield said.format(channel=f"<#{check.channel_id}>", rights=right_names(check.missing))
+        if check.closed:
+            said = _("{channel}: members may not use commands. Allow them Use Application Commands there.")
+            yield said.format(channel=f"<#{check.channel_id}>")
 
 
 def _sections(state: GuildState, checks: SetupChecks) -> dict[SetupSection, list[str]]:
@@ -133,9 +167,7 @@ def _sections(state: GuildState, checks: SetupChecks) -> dict[SetupSection, list
     private = settings.private_results
     results = _("for their member alone") if private else _("for everyone in the channel")
     notes = [note for check in checks.channels.get(ChannelUse.STUDIO, ()) for note in check.notes]
-    roles = ", ".join(f"<@&{each}>" for each in settings.moderator_roles[:_MOST_ROLES]) or _(
-        "everyone with Manage Messages"
-    )
+    roles = role_list(settings.moderator_roles) or _("everyone with Manage Messages")
     language = language_title(settings.locale) if settings.locale else _("as Discord has it for this server")
     return {
         SetupSection.CHANNELS: [
