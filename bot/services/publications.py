@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from bot.domain.bans import BanScope
-from bot.domain.errors import ImageGoneError, JobDeletedError, JobRunningError, NotAllowedError, NotOfferedError
+from bot.domain.errors import (
+    ChannelUnusedError,
+    ImageGoneError,
+    JobDeletedError,
+    JobRunningError,
+    NotAllowedError,
+    NotOfferedError,
+)
+from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import Job, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.engine.clock import Clock
@@ -13,6 +21,7 @@ from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from db.database import Database
+from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 
@@ -50,20 +59,31 @@ class PublicationService:
         """
         return (await self._database.read(lambda connection: self._publishable(connection, job_id, actor))).job
 
-    async def begin(self, job_id: str, actor: Actor, *, locale: str) -> Publication:
+    async def check_channel(self, job: Job, parent_channel_id: int | None) -> None:
+        """Check that the studio works in a job's channel now.
+
+        `parent_channel_id` is the channel of a thread.
+
+        Raises:
+            ChannelUnusedError: the server's admins chose other channels.
+        """
+        await self._database.read(lambda connection: _settings_of(connection, job, parent_channel_id))
+
+    async def begin(self, job_id: str, actor: Actor, *, parent_channel_id: int | None, locale: str) -> Publication:
         """Record the intent to post a public card.
 
-        `locale` is the language of the card. Raises as `get` does.
+        The server's language counts before `locale`. Raises as `get` and `check_channel` do.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> Publication:
             snapshot = self._publishable(connection, job_id, actor)
+            settings = _settings_of(connection, snapshot.job, parent_channel_id)
             is_first = snapshot.job.public_at is None
             jobs = JobRepository(connection)
             jobs.set_public(job_id, now)
             job = jobs.get(job_id)
-            job = replace(job, place=replace(job.place, private=False, locale=locale))
+            job = replace(job, place=replace(job.place, private=False, locale=settings.locale or locale))
             return Publication(snapshot=replace(snapshot, job=job), is_first=is_first)
 
         return await self._database.write(write)
@@ -98,3 +118,11 @@ class PublicationService:
         if not pictures and job.public_message_id is None:
             raise ImageGoneError
         return Snapshot(job=job, pictures=pictures)
+
+
+def _settings_of(connection: Connection, job: Job, parent_channel_id: int | None) -> GuildSettings:
+    """Return the settings of a job's server after checking its channel."""
+    settings = GuildRepository(connection).settings(job.place.guild_id)
+    if not settings.is_studio_channel({job.place.channel_id, parent_channel_id or 0}):
+        raise ChannelUnusedError(job.place.channel_id)
+    return settings

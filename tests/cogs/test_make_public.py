@@ -1,18 +1,27 @@
 """*Make public* on a private card, on simcord."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import discord
 import pytest
 from sqlalchemy import update
 
-from bot.domain.errors import CannotPostError, ChannelGoneError, NotAdmittedError, NotAllowedError
+from bot.domain.errors import (
+    CannotPostError,
+    ChannelGoneError,
+    ChannelUnusedError,
+    NotAdmittedError,
+    NotAllowedError,
+)
 from bot.services.access import AccessService
+from bot.services.guild_settings import GuildSettingsService
 from bot.services.jobs import Actor
 from bot.services.publications import PublicationService
 from db.tables import jobs
-from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, private, texts
+from tests.cogs.bot_harness import BotHarness, ChannelHandle, InteractionResult, MemberActor, private, texts
 from tests.cogs.test_remix import choose, entries, finished, press, told
+from tests.support.factories import make_id
 
 
 def posted(bot: BotHarness) -> list[discord.Message]:
@@ -130,7 +139,7 @@ async def test_moderator_cannot_make_members_job_public(bot: BotHarness) -> None
     with pytest.raises(NotAllowedError):
         await service.get(job_id, moderator)
     with pytest.raises(NotAllowedError):
-        await service.begin(job_id, moderator, locale="en-US")
+        await service.begin(job_id, moderator, parent_channel_id=None, locale="en-US")
     assert await bot.column("public_at") == [None]
 
 
@@ -209,5 +218,58 @@ async def test_server_that_is_no_longer_admitted_gets_no_public_card(bot: BotHar
     with pytest.raises(NotAdmittedError):
         await service.get(job_id, Actor(member_id=member.id))
     with pytest.raises(NotAdmittedError):
-        await service.begin(job_id, Actor(member_id=member.id), locale="en-US")
+        await service.begin(job_id, Actor(member_id=member.id), parent_channel_id=None, locale="en-US")
     assert await bot.column("public_at") == [None]
+
+
+def open_thread(bot: BotHarness) -> ChannelHandle:
+    """Return a new thread in the channel of the studio."""
+    thread = bot.env.backend.create_thread(bot.channel.id, "thread", bot.guild.me.id)
+    return ChannelHandle(bot.env, bot.guild, thread)
+
+
+async def move_studio(bot: BotHarness, channel: ChannelHandle, **changes: Any) -> None:
+    """Let the studio work in this channel alone."""
+    settings = GuildSettingsService(database=bot.database, now=bot.clock.now, new_id=make_id)
+    await settings.change(bot.guild.id, {"studio_channels": (channel.id,), **changes}, by=1)
+
+
+async def test_thread_of_a_studio_channel_is_one(bot: BotHarness) -> None:
+    member, parent = bot.member("member"), bot.channel
+    bot.channel = open_thread(bot)
+    await move_studio(bot, parent)
+    _, question = await asked(bot, member)
+    await press(member, question, "Make public")
+    assert len(posted(bot)) == 1
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_make_public_where_the_studio_works_no_more_is_refused(bot: BotHarness, *, elsewhere: bool) -> None:
+    """Before the question and at its press, here and in the history."""
+    bot.expected = [ChannelUnusedError]
+    member, other = bot.member("member"), bot.guild.create_text_channel("other")
+    bot.channel = open_thread(bot)
+    words = f"The studio no longer works in <#{bot.channel.id}>, so this cannot be made public there."
+    card = await finished(bot, member, private=True)
+    page = await member.slash(other if elsewhere else bot.channel, "history")
+    question = await choose(member, page if elsewhere else card, "publish")
+    await move_studio(bot, other)
+    (message,) = [*question.followups] or [question.response]
+    pressed = await member.click(message, label="Make public")
+    assert [each.content for each in pressed.followups] == [words]
+    again = await choose(member, page if elsewhere else card, "publish")
+    (refused,) = [*again.followups] or [again.response]
+    assert refused.content == words
+    assert posted(bot) == []
+    assert await bot.column("public_at") == [None]
+
+
+async def test_public_card_is_in_the_language_of_the_server(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = bot.member("member")
+    locales = []
+    monkeypatch.setattr("bot.ui.delivery.result_delivery.use_locale", lambda name: locales.append(name) or nullcontext())
+    _, question = await asked(bot, member)
+    await move_studio(bot, bot.channel, locale="de")
+    locales.clear()
+    await press(member, question, "Make public")
+    assert locales == ["de"]

@@ -23,6 +23,7 @@ from bot.domain.errors import (
     BudgetSpentError,
     CannotPostError,
     ChannelGoneError,
+    ChannelUnusedError,
     ConfirmationGoneError,
     CreditChangeError,
     CreditsError,
@@ -362,6 +363,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (UnknownEffectError("x", ()), "This studio has no effects.\nLeave out `effect`."),
     (UnknownEffectError("x", ("1",)), "This studio has no effect “\u2068x\u2069”.\nChoose 1."),
+    (ChannelUnusedError(7), "The studio no longer works in <#7>, so this cannot be made public there."),
     (CannotPostError(by_member=True), "You may not post pictures in this channel, so this cannot be made public here."),
     (
         CannotPostError(by_member=False),

@@ -33,6 +33,7 @@
     |  |- WrongChannelError    the server's studio works in other channels
     |  |- CannotPostError      no right to post pictures in a channel
     |  |- ChannelGoneError     the job's channel is out of reach
+    |  |- ChannelUnusedError   the studio no longer works in the job's channel
     |  '- NotAllowedError      this person may not do this
     |- JobError
     |  |- QueueFullError       too many jobs waiting for this member
@@ -81,6 +82,7 @@ from bot.domain.errors.access import (
     BanRefusedError,
     CannotPostError,
     ChannelGoneError,
+    ChannelUnusedError,
     ModelClosedError,
     NoBanError,
     NotAdmittedError,
@@ -171,6 +173,7 @@ __all__ = [
     "BudgetSpentError",
     "CannotPostError",
     "ChannelGoneError",
+    "ChannelUnusedError",
     "ConfirmationGoneError",
     "CreditChangeError",
     "CreditTargetError",

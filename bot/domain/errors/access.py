@@ -120,6 +120,16 @@ class ChannelGoneError(AccessError):
     code = "channel_gone"
 
 
+class ChannelUnusedError(AccessError):
+    """The studio no longer works in the job's channel."""
+
+    code = "channel_unused"
+
+    def __init__(self, channel_id: int) -> None:
+        super().__init__()
+        self.channel_id = channel_id
+
+
 class StorageFullError(AtelierError):
     """There is no space for further images.
 

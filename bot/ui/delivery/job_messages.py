@@ -4,6 +4,7 @@ The card is edited by interaction token or by bot token. No policy here.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import discord
@@ -33,6 +34,18 @@ _MESSAGES_READ: Final = 500
 
 Files = Callable[[], list[discord.File]]
 """Factory of files, called for each try: a request closes the files it sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRights:
+    """The rights of a member and of the bot in a channel.
+
+    `parent_id` is the channel of a thread.
+    """
+
+    member: discord.Permissions
+    bot: discord.Permissions
+    parent_id: int | None
 
 
 class CardGoneError(Exception):
@@ -240,10 +253,10 @@ class JobMessages:
         async with bounded(REQUEST_SECONDS):
             await webhook.send(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
 
-    async def find_rights(self, job: Job) -> tuple[discord.Permissions, discord.Permissions, bool] | None:
-        """Return the rights of the job's member and of the bot in its channel.
+    async def find_rights(self, job: Job) -> ChannelRights | None:
+        """Return the rights in the job's channel.
 
-        The last value tells whether it is a thread. None if the channel, its guild or the member there is out of reach.
+        None if the channel, its guild or the member there is out of reach.
         """
         me = self._client.user
         try:
@@ -255,8 +268,11 @@ class JobMessages:
                 member = await guild.fetch_member(job.place.member_id)
                 my_id = 0 if me is None else me.id
                 own = guild.get_member(my_id) or await guild.fetch_member(my_id)
-                is_thread = isinstance(channel, discord.Thread)
-                return channel.permissions_for(member), channel.permissions_for(own), is_thread
+                return ChannelRights(
+                    member=channel.permissions_for(member),
+                    bot=channel.permissions_for(own),
+                    parent_id=channel.parent_id if isinstance(channel, discord.Thread) else None,
+                )
         except (discord.NotFound, discord.Forbidden, discord.InvalidData, discord.ClientException):
             return None
 

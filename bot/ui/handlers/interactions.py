@@ -96,8 +96,13 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool = False) 
         private=private,
         locale=interaction.locale.value if private else shared_locale(interaction),
         roles=roles_of(interaction.user),
-        parent_channel_id=getattr(interaction.channel, "parent_id", None),
+        parent_channel_id=parent_channel_of(interaction),
     )
+
+
+def parent_channel_of(interaction: discord.Interaction[Any]) -> int | None:
+    """Return the channel of an interaction's thread; None outside threads."""
+    return interaction.channel.parent_id if isinstance(interaction.channel, discord.Thread) else None
 
 
 def shared_locale(interaction: discord.Interaction[Any]) -> str:

@@ -9,6 +9,7 @@ from bot.domain.errors import (
     BanRefusedError,
     CannotPostError,
     ChannelGoneError,
+    ChannelUnusedError,
     NoBanError,
     NotAdmittedError,
     NotAllowedError,
@@ -54,6 +55,9 @@ def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one cas
             )
         case ChannelGoneError():
             return _("The channel of this card is gone, or out of reach, so this cannot be made public there.")
+        case ChannelUnusedError():
+            words = _("The studio no longer works in {channel}, so this cannot be made public there.")
+            return words.format(channel=f"<#{error.channel_id}>")
         case CannotPostError():
             return _cannot_post(error)
         case _:
