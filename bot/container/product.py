@@ -359,7 +359,12 @@ class Container(ServiceContainer):
     @cached_property
     def setup_handlers(self) -> SetupHandlers:
         """Answers to `/studio setup` and `/studio show`."""
-        return SetupHandlers(setup=self.guild_setup, settings=self.guild_settings, form_errors=self.form_errors)
+        return SetupHandlers(
+            setup=self.guild_setup,
+            settings=self.guild_settings,
+            allowances=self.allowances,
+            form_errors=self.form_errors,
+        )
 
     @cached_property
     def remix_requests(self) -> RemixRequests:

@@ -17,6 +17,7 @@ from bot.services.access import AccessService
 from db.allowances import AllowanceRepository
 from db.audit_log import AuditLogRepository
 from db.database import Database
+from db.guilds import GuildRepository
 
 _ROLE_GONE: Final = "role deleted"
 
@@ -115,14 +116,35 @@ class AllowanceService:
         return await self._database.read(read)
 
     async def apply(self, guild_id: int, change: AllowanceChange, *, actor_id: int, reason: str = "") -> None:
-        """Store or remove an entry; raises as `preview` does."""
+        """Store or remove an entry; raises as `preview` does.
+
+        The same entry again is no change.
+        """
         now = self._clock.now()
 
         def write(connection: Connection) -> None:
             self._access.check(connection, guild_id)
+            _lock(connection, guild_id)
             kept = self._as_kept(connection, change)
             before = _entry_before(connection, guild_id, kept)
-            self._write(connection, guild_id, kept, before, actor_id=actor_id, reason=reason, now=now)
+            if kept.removes or kept.entry != before:
+                self._write(connection, guild_id, kept, before, actor_id=actor_id, reason=reason, now=now)
+
+        await self._database.write(write)
+
+    async def set_for_everyone(self, guild_id: int, entry: AllowanceEntry | None, *, actor_id: int) -> None:
+        """Store the entry for everyone, or with None return to the operator's.
+
+        A server that is not admitted yet can be set up too. The same entry again is no change.
+        """
+        now = self._clock.now()
+        change = AllowanceChange(entry=entry or AllowanceEntry(amount=0), removes=entry is None)
+
+        def write(connection: Connection) -> None:
+            _lock(connection, guild_id)
+            before = AllowanceRepository(connection).find(guild_id)
+            if entry != before:
+                self._write(connection, guild_id, change, before, actor_id=actor_id, reason="", now=now)
 
         await self._database.write(write)
 
@@ -193,6 +215,13 @@ class AllowanceService:
                 at=now,
             )
         )
+
+
+def _lock(connection: Connection, guild_id: int) -> None:
+    """Lock a guild's row, so that the audit log has each change once."""
+    guilds = GuildRepository(connection)
+    guilds.add(guild_id)
+    guilds.settings(guild_id, lock=True)
 
 
 def _entry_before(connection: Connection, guild_id: int, change: AllowanceChange) -> AllowanceEntry | None:

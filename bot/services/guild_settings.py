@@ -6,10 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.domain.allowances import AllowanceEntry, AllowanceSource
 from bot.domain.audit_log import AuditEntry
 from bot.domain.guild_settings import GuildSettings
-from db.allowances import AllowanceRepository
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
@@ -47,37 +45,19 @@ class GuildSettingsService:
                 detail = {
                     name: _change(_plain(getattr(before, name)), _plain(value)) for name, value in changed.items()
                 }
-                self._record(connection, guild_id, by, "settings.change", detail, now)
+                AuditLogRepository(connection).add(
+                    AuditEntry(
+                        id=self._new_id(),
+                        guild_id=guild_id,
+                        actor_id=by,
+                        action="settings.change",
+                        detail=detail,
+                        at=now,
+                    )
+                )
             return before
 
         return await self._database.write(write)
-
-    async def set_allowance(self, guild_id: int, entry: AllowanceEntry | None, *, by: int) -> None:
-        """Set the allowance for everyone, or with None return to the operator's."""
-        now = self._now()
-
-        def write(connection: Connection) -> None:
-            allowances = AllowanceRepository(connection)
-            GuildRepository(connection).add(guild_id)
-            GuildRepository(connection).settings(guild_id, lock=True)
-            before = next((each for each in allowances.list(guild_id) if not each.role_id and not each.member_id), None)
-            if entry == before:
-                return
-            if entry is None:
-                allowances.remove(guild_id)
-            else:
-                allowances.set(guild_id, entry)
-            detail = {"target": AllowanceSource.SERVER, "allowance": _change(_amount(before), _amount(entry))}
-            action = "allowance.remove" if entry is None else "allowance.set"
-            self._record(connection, guild_id, by, action, detail, now)
-
-        await self._database.write(write)
-
-    def _record(
-        self, connection: Connection, guild_id: int, by: int, action: str, detail: dict[str, Any], at: datetime
-    ) -> None:
-        entry = AuditEntry(id=self._new_id(), guild_id=guild_id, actor_id=by, action=action, detail=detail, at=at)
-        AuditLogRepository(connection).add(entry)
 
 
 def _change(before: Any, after: Any) -> dict[str, Any]:
@@ -87,10 +67,3 @@ def _change(before: Any, after: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _amount(entry: AllowanceEntry | None) -> str | None:
-    """Return an allowance for the audit log, such as `200 a day`."""
-    if entry is None:
-        return None
-    return "unlimited" if entry.amount is None else f"{entry.amount} a {entry.period}"

@@ -221,6 +221,7 @@ class BotHarness:
         self.catalogue = container.catalogue
         self.command_sync = container.command_sync
         self.jobs = container.jobs
+        self.allowances = container.allowances
         self._card_updater = container.card_updater
         self._engine = container.engine
 

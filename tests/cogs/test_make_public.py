@@ -254,11 +254,13 @@ async def test_make_public_where_the_studio_works_no_more_is_refused(bot: BotHar
     page = await member.slash(other if elsewhere else bot.channel, "history")
     question = await choose(member, page if elsewhere else card, "publish")
     await move_studio(bot, other)
-    (message,) = [*question.followups] or [question.response]
+    message = question.followups[0] if elsewhere else question.response
+    assert message is not None
     pressed = await member.click(message, label="Make public")
     assert [each.content for each in pressed.followups] == [words]
     again = await choose(member, page if elsewhere else card, "publish")
-    (refused,) = [*again.followups] or [again.response]
+    refused = again.followups[0] if elsewhere else again.response
+    assert refused is not None
     assert refused.content == words
     assert posted(bot) == []
     assert await bot.column("public_at") == [None]
@@ -266,8 +268,13 @@ async def test_make_public_where_the_studio_works_no_more_is_refused(bot: BotHar
 
 async def test_public_card_is_in_the_language_of_the_server(bot: BotHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     member = bot.member("member")
-    locales = []
-    monkeypatch.setattr("bot.ui.delivery.result_delivery.use_locale", lambda name: locales.append(name) or nullcontext())
+    locales: list[str] = []
+
+    def use_locale(name: str) -> nullcontext[None]:
+        locales.append(name)
+        return nullcontext()
+
+    monkeypatch.setattr("bot.ui.delivery.result_delivery.use_locale", use_locale)
     _, question = await asked(bot, member)
     await move_studio(bot, bot.channel, locale="de")
     locales.clear()

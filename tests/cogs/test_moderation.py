@@ -181,7 +181,7 @@ async def test_audit_log_has_changed_settings_under_their_filters(bot: BotHarnes
     settings = GuildSettingsService(database=bot.database, now=bot.clock.now, new_id=make_id)
     changes = {"studio_channels": (bot.channel.id,), "private_results": True, "moderator_roles": (role.id,)}
     await settings.change(bot.guild.id, changes, by=admin.id)
-    await settings.set_allowance(bot.guild.id, AllowanceEntry(amount=50), by=admin.id)
+    await bot.allowances.set_for_everyone(bot.guild.id, AllowanceEntry(amount=50), actor_id=admin.id)
     assert panel(await admin.slash(bot.channel, "studio audit", kind=3))[1:] == [
         f"<t:1772625600:R> · **<@{admin.id}>** changed the settings",
         (

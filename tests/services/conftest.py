@@ -28,6 +28,7 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.services.access import AccessService
+from bot.services.allowances import AllowanceService
 from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
@@ -64,6 +65,7 @@ class ServiceHarness:
     input_store: InputStore
     health: HealthRegistry
     access: AccessService
+    allowances: AllowanceService
     jobs: JobService
     credits: CreditService
     snapshots: JobSnapshotService
@@ -137,6 +139,7 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
             input_store=container.input_store,
             health=container.health,
             access=container.access,
+            allowances=container.allowances,
             jobs=container.jobs,
             credits=container.credits,
             snapshots=container.snapshots,

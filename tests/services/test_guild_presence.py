@@ -78,7 +78,7 @@ async def test_left_server_is_erased_after_term(
     await services.access.admit(GUILD, by=1)
     await presence.arrive(GUILD)
     await settings.change(GUILD, {"locale": "en", "studio_channels": (5,)}, by=1)
-    await settings.set_allowance(GUILD, AllowanceEntry(amount=5), by=1)
+    await services.allowances.set_for_everyone(GUILD, AllowanceEntry(amount=5), actor_id=1)
     await presence.leave(GUILD)
     clock.advance((TERM + timedelta(hours=1)).total_seconds())
     await erase(database, clock, tmp_path)

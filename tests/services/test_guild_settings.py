@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection
 
-from bot.domain.allowances import AllowanceEntry, PeriodKind
+from bot.domain.allowances import AllowanceChange, AllowanceEntry, PeriodKind
 from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import WrongChannelError
 from bot.domain.guild_settings import GuildSettings
@@ -56,13 +56,15 @@ async def test_change_to_same_values_is_not_recorded(settings: GuildSettingsServ
     assert await audit_log(database) == ()
 
 
-async def test_allowance_for_everyone_is_set_recorded_and_removed(
-    settings: GuildSettingsService, database: Database
-) -> None:
-    await settings.set_allowance(GUILD, AllowanceEntry(amount=50, period=PeriodKind.WEEK), by=ADMIN)
-    await settings.set_allowance(GUILD, AllowanceEntry(amount=50, period=PeriodKind.WEEK), by=ADMIN)
-    await settings.set_allowance(GUILD, AllowanceEntry(amount=None), by=ADMIN)
-    await settings.set_allowance(GUILD, None, by=ADMIN)
+async def test_allowance_for_everyone_is_set_recorded_and_removed(services: ServiceHarness, database: Database) -> None:
+    """By the setup and by `/credits allowance`; the same again is no change."""
+    allowances, entry = services.allowances, AllowanceEntry(amount=50, period=PeriodKind.WEEK)
+    await allowances.set_for_everyone(GUILD, None, actor_id=ADMIN)
+    await allowances.set_for_everyone(GUILD, entry, actor_id=ADMIN)
+    await allowances.set_for_everyone(GUILD, entry, actor_id=ADMIN)
+    await allowances.apply(GUILD, AllowanceChange(entry=entry), actor_id=ADMIN)
+    await allowances.apply(GUILD, AllowanceChange(entry=AllowanceEntry(amount=None)), actor_id=ADMIN)
+    await allowances.set_for_everyone(GUILD, None, actor_id=ADMIN)
 
     assert await database.read(lambda connection: AllowanceRepository(connection).list(GUILD)) == ()
     assert [(entry.action, entry.detail["allowance"]) for entry in await audit_log(database)] == [

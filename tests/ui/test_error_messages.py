@@ -84,7 +84,6 @@ from bot.domain.errors import (
     UnknownModelError,
     UnknownPauseTargetError,
     UnknownTimeZoneError,
-    UnreadableAmountError,
     UnsupportedOptionError,
     WrongChannelError,
 )
@@ -351,10 +350,6 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         UnknownTimeZoneError("berlen", ("Europe/Berlin",)),
         "“\u2068berlen\u2069” may mean several time zones, or none.\nType one of these: Europe/Berlin.",
-    ),
-    (
-        UnreadableAmountError("many", 9000),
-        "“\u2068many\u2069” isn't a number of credits.\nType digits only, from 0 to 9,000.",
     ),
     (WrongChannelError((1,)), "The studio does not work in this channel.\nUse it in <#1>."),
     (

@@ -65,8 +65,7 @@
     |- StudioClosedError       no provider takes the job at present
     |  '- ModelClosedError     no provider serves this model; others are named
     |- SetupError              a field of a server's setup cannot be read
-    |  |- UnknownTimeZoneError  no time zone, or several, have this name
-    |  '- UnreadableAmountError  no number of credits
+    |  '- UnknownTimeZoneError  no time zone, or several, have this name
     |- StudioPausedError       a pause refuses new jobs
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
@@ -156,7 +155,7 @@ from bot.domain.errors.requests import (
     UnknownModelError,
     UnsupportedOptionError,
 )
-from bot.domain.errors.setup import SetupError, UnknownTimeZoneError, UnreadableAmountError
+from bot.domain.errors.setup import SetupError, UnknownTimeZoneError
 
 __all__ = [
     "AccessError",
@@ -236,7 +235,6 @@ __all__ = [
     "UnknownModelError",
     "UnknownPauseTargetError",
     "UnknownTimeZoneError",
-    "UnreadableAmountError",
     "UnsupportedOptionError",
     "WrongChannelError",
 ]

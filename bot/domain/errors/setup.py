@@ -18,14 +18,3 @@ class UnknownTimeZoneError(SetupError):
         super().__init__()
         self.typed = typed
         self.suggestions = suggestions
-
-
-class UnreadableAmountError(SetupError):
-    """This is no number of credits, or it is beyond `most`."""
-
-    code = "unreadable_amount"
-
-    def __init__(self, typed: str, most: int) -> None:
-        super().__init__()
-        self.typed = typed
-        self.most = most

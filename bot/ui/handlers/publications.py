@@ -61,9 +61,7 @@ class PublicationHandlers:
             view=published_note(self._messages.link(job, message_id)), allowed_mentions=_QUIET
         )
 
-    async def _post(
-        self, interaction: discord.Interaction[Any], job_id: str, parent_id: int | None
-    ) -> tuple[int, Job]:
+    async def _post(self, interaction: discord.Interaction[Any], job_id: str, parent_id: int | None) -> tuple[int, Job]:
         locale = (interaction.guild_locale or interaction.locale).value
         publication = await self._publications.begin(
             job_id, actor_of(interaction), parent_channel_id=parent_id, locale=locale

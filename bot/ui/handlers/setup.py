@@ -8,6 +8,7 @@ from bot.domain.errors import AtelierError, NotAllowedError, NotOfferedError
 from bot.domain.lazy_text import LazyText
 from bot.domain.saved_forms import FilledForm
 from bot.domain.saved_forms import SetupForm as StoredForm
+from bot.services.allowances import AllowanceService
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.guild_setup import GuildSetupService, GuildState
 from bot.ui.buttons import SetupSection, guild_target
@@ -24,9 +25,17 @@ _TYPED = ("amount", "zone")
 class SetupHandlers:
     """Setup of a server by its admins."""
 
-    def __init__(self, *, setup: GuildSetupService, settings: GuildSettingsService, form_errors: FormErrors) -> None:
+    def __init__(
+        self,
+        *,
+        setup: GuildSetupService,
+        settings: GuildSettingsService,
+        allowances: AllowanceService,
+        form_errors: FormErrors,
+    ) -> None:
         self._setup = setup
         self._settings = settings
+        self._allowances = allowances
         self._form_errors = form_errors
 
     async def show_setup(self, interaction: discord.Interaction[Any]) -> None:
@@ -72,7 +81,7 @@ class SetupHandlers:
             guild_id, by = guild_of(interaction), interaction.user.id
             if section is SetupSection.ALLOWANCE:
                 entry = read_allowance(values, await self._setup.get(guild_id))
-                await self._settings.set_allowance(guild_id, entry, by=by)
+                await self._allowances.set_for_everyone(guild_id, entry, actor_id=by)
             else:
                 changes = read_settings(section, values, _guild(interaction))
                 await self._settings.change(guild_id, changes, by=by)

@@ -6,8 +6,9 @@ from typing import Any, Final
 import discord
 from discord import ui
 
-from bot.domain.allowances import MAX_CREDITS, AllowanceEntry, PeriodKind
-from bot.domain.errors import NotOfferedError, UnreadableAmountError
+from bot.domain.allowances import AllowanceEntry, PeriodKind
+from bot.domain.amounts import UNSET, parse_amount
+from bot.domain.errors import NotOfferedError
 from bot.domain.time_zones import read_zone, zone_title
 from bot.services.guild_setup import GuildState
 from bot.ui.buttons import SETUP_SECTIONS, SetupSection, custom_id, guild_target
@@ -30,7 +31,6 @@ _SHARING: Final = {
 }
 _PUBLIC, _PRIVATE = "public", "private"
 _UNLIMITED, _OPERATOR, _DISCORD = "unlimited", "operator", "discord"
-_DIGITS: Final = 10
 _LONGEST_TYPED: Final = 60
 
 Values = Mapping[str, Sequence[str]]
@@ -168,17 +168,15 @@ def read_allowance(values: Values, state: GuildState) -> AllowanceEntry | None:
 
     Raises:
         NotOfferedError: the period is not one of those offered.
-        UnreadableAmountError: the amount is no number of credits.
+        AmountError: the amount is neither a number within the limits nor a known word.
     """
     period = chosen_value(values, "period", (*PeriodKind, _UNLIMITED, _OPERATOR))
-    if period in (None, _OPERATOR):
+    typed = _typed(values, "amount")
+    if period in (None, _OPERATOR) or (period != _UNLIMITED and typed.strip().casefold() == UNSET):
         return None
     if period == _UNLIMITED:
         return AllowanceEntry(amount=None)
-    typed = _typed(values, "amount").strip()
-    if not (typed.isascii() and typed.isdecimal() and len(typed) <= _DIGITS and int(typed) <= MAX_CREDITS):
-        raise UnreadableAmountError(typed, MAX_CREDITS)
-    entry = AllowanceEntry(amount=int(typed), period=PeriodKind(period))
+    entry = AllowanceEntry(amount=parse_amount(typed), period=PeriodKind(period))
     is_unchanged = state.for_everyone is None and entry == AllowanceEntry(amount=state.default_allowance)
     return None if is_unchanged else entry
 

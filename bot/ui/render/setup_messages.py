@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from bot.domain.errors import SetupError, UnknownTimeZoneError, UnreadableAmountError
+from bot.domain.errors import SetupError, UnknownTimeZoneError
 from bot.ui.i18n import _
-from bot.ui.render.formatting import escaped, listed, number
+from bot.ui.render.formatting import escaped, listed
 from bot.ui.render.refusal_lines import in_lines
 from bot.ui.truncation import cut
 
@@ -23,11 +23,6 @@ def setup_message(error: SetupError) -> str | None:
             return in_lines(
                 _("“{typed}” may mean several time zones, or none.").format(typed=escaped(cut(error.typed, _QUOTED))),
                 _("Type one of these: {zones}.").format(zones=listed(error.suggestions)),
-            )
-        case UnreadableAmountError():
-            return in_lines(
-                _("“{typed}” isn't a number of credits.").format(typed=escaped(cut(error.typed, _QUOTED))),
-                _("Type digits only, from 0 to {most}.").format(most=number(error.most)),
             )
         case _:
             return None
