@@ -32,18 +32,21 @@ class PauseRepository:
         """Return all pauses."""
         return Pauses(_from_row(row) for row in self._connection.execute(_ALL))
 
-    def begin(self, pause: Pause) -> None:
-        """Store a pause, in place of an earlier one of the same.
+    def begin(self, pause: Pause) -> Pause | None:
+        """Store a pause, in place of an earlier one of the same; return that one.
 
         Once this transaction is committed, no new hold and no claim ignores the pause.
         """
         advisory_lock(self._connection, PAUSING)
         advisory_lock(self._connection, CLAIMING)
+        of_same = (pauses.c.scope == pause.scope) & (pauses.c.name == pause.name)
+        row = self._connection.execute(select(pauses).where(of_same)).first()
         values = {"reason": pause.reason, "actor_id": pause.actor_id, "at": pause.at}
         statement = insert(self._connection, pauses).values({"scope": pause.scope, "name": pause.name} | values)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=[pauses.c.scope, pauses.c.name], set_=values)
         )
+        return None if row is None else _from_row(row)
 
     def end(self, scope: PauseScope, name: str) -> bool:
         """End a pause; return False if there is none."""

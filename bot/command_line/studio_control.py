@@ -72,13 +72,15 @@ async def begin_pause(database: Database, settings: Settings, target: tuple[Paus
     if len(reason) > MAX_REASON:
         raise ControlError(f"--reason takes {MAX_REASON} characters at most; this has {len(reason)}.")
     try:
-        pause = await _service(database, settings).begin(*target, reason=reason)
+        begun = await _service(database, settings).begin(*target, reason=reason)
     except UnknownPauseTargetError as error:
         raise ControlError(_unknown(error)) from error
-    return [
-        f"{_what(pause)} is paused: no new jobs. Those at providers finish; queued ones wait.",
-        f"End it with: atelier resume {_option(pause)}",
-    ]
+    pause, replaced = begun.pause, begun.replaced
+    said = f"{_what(pause)} is paused: no new jobs. Those at providers finish; queued ones wait."
+    if replaced is not None:
+        before = f" “{replaced.reason}”" if replaced.reason else ""
+        said = f"{_what(pause)} was paused since {replaced.at:%Y-%m-%d %H:%M} UTC; this replaces the reason{before}."
+    return [said, f"End it with: atelier resume {_option(pause)}"]
 
 
 async def end_pause(database: Database, settings: Settings, target: tuple[PauseScope, str]) -> list[str]:

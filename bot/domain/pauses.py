@@ -68,6 +68,10 @@ class Pauses:
         scopes = (PauseScope.GUILD, PauseScope.STUDIO)
         return tuple(sorted({int(name) for scope, name in self._entries if scope in scopes}))
 
+    def find(self, scope: PauseScope, name: str) -> Pause | None:
+        """Return the pause of a server, model or provider itself, or None."""
+        return self._entries.get((scope, name))
+
     def names(self, scope: PauseScope) -> frozenset[str]:
         """Return the paused names in a scope."""
         return frozenset(name for each, name in self._entries if each is scope)

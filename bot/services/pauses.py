@@ -1,6 +1,7 @@
 """Pauses of new jobs: begin, end, list."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -14,6 +15,14 @@ from db.pauses import PauseRepository
 
 OPERATOR = 0
 """The actor of the command line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunPause:
+    """A pause and the earlier one of the same that it replaced, if any."""
+
+    pause: Pause
+    replaced: Pause | None
 
 
 class PauseService:
@@ -42,7 +51,9 @@ class PauseService:
         """Return all pauses."""
         return await self._database.read(lambda connection: PauseRepository(connection).list())
 
-    async def begin(self, scope: PauseScope, name: str = "", *, actor_id: int = OPERATOR, reason: str = "") -> Pause:
+    async def begin(
+        self, scope: PauseScope, name: str = "", *, actor_id: int = OPERATOR, reason: str = ""
+    ) -> BegunPause:
         """Begin a pause; a second one replaces reason and time.
 
         Once this returns, no process holds credits or claims jobs against it. Jobs at providers go on.
@@ -54,13 +65,14 @@ class PauseService:
             raise UnknownPauseTargetError(scope, name, self._known[scope])
         pause = Pause(scope=scope, name=name, reason=reason.strip(), actor_id=actor_id, at=self._now())
 
-        def write(connection: Connection) -> None:
-            PauseRepository(connection).begin(pause)
+        def write(connection: Connection) -> Pause | None:
+            replaced = PauseRepository(connection).begin(pause)
             self._record(connection, "pause.begin", pause.scope, pause.name, actor_id, pause.reason)
+            return replaced
 
-        await self._database.write(write)
+        replaced = await self._database.write(write)
         self._on_change()
-        return pause
+        return BegunPause(pause=pause, replaced=replaced)
 
     async def end(self, scope: PauseScope, name: str = "", *, actor_id: int = OPERATOR) -> bool:
         """End a pause; return False if there is none.

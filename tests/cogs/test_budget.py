@@ -46,6 +46,15 @@ async def test_paused_server_refuses_commands_forms_and_menus_with_the_reason(bo
     running = await bot.imagine(member, prompt="a fox")
     paused = await boss.slash(bot.channel, "studio pause", reason="new @everyone rules")
     assert private(paused).startswith("The studio is paused in this server.")
+    again = await boss.slash(bot.channel, "studio pause", reason="new @everyone rules")
+    assert private(again).splitlines()[0].endswith("The reason stays the same.")
+    await boss.slash(bot.channel, "studio pause", reason="other *rules*")
+    replaced = private(await boss.slash(bot.channel, "studio pause", reason="new @everyone rules"))
+    assert replaced.splitlines() == [
+        "The studio was paused here already, <t:1772625600:R>. Members now read your new reason.",
+        "Its reason was: \u2068other \\*rules\\*\u2069",
+        "`/studio resume` ends the pause.",
+    ]
 
     refused = private(await bot.imagine(member, prompt="a cat"))
     assert refused.splitlines()[1].startswith("Nothing was charged.")
@@ -53,7 +62,7 @@ async def test_paused_server_refuses_commands_forms_and_menus_with_the_reason(bo
     assert "@everyone" not in refused
     assert "`/studio resume`" in refused
     status = panel(await member.slash(bot.channel, "status"))
-    assert status[0] == "## The studio is closed"
+    assert status[0] == "## The studio is paused"
     assert "paused in this server by its admins" in status[1]
     await bot.finish(running)
     assert bot.card(running)[-1].startswith("-# 12 credits")

@@ -10,7 +10,9 @@ import pytest
 import pytest_asyncio
 
 import bot
-from sandbox.discord import Message, text
+from db.audit_log import AuditLogRepository
+from db.database import Database
+from sandbox.discord import Actor, Message, text
 from sandbox.providers import BflServer
 from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, wait_for_provider_job
 
@@ -36,6 +38,16 @@ def owner_messages(system: SystemHarness) -> list[Message]:
     """Return the direct messages to the application's owner."""
     owner = system.discord.world.application.owner_id
     return list(system.discord.world.direct_message(owner).messages.values())
+
+
+async def database_actions(system: SystemHarness) -> list[str]:
+    """Return the actions in the audit log of no server, oldest first."""
+    database = await Database.open(system.database_url)
+    try:
+        entries = await database.read(lambda connection: AuditLogRepository(connection).list(0, limit=9))
+    finally:
+        await database.close()
+    return [entry.action for entry in reversed(entries)]
 
 
 async def command_output(system: SystemHarness, command: str) -> str:
@@ -81,6 +93,46 @@ async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) 
     # A check between the two jobs, which a slow machine has time for, tells the half too.
     assert [title.partition("reached ")[2] for title in titles] in (["100 %.**"], ["50 %.**", "100 %.**"])
     assert system.log().count("budget.reached") == len(titles)
+
+
+async def test_owner_pauses_and_resumes_everything_from_an_alert(system: SystemHarness) -> None:
+    await system.start_bot(MONTHLY_BUDGET="0")
+    owner, member = system.discord.actor("owner"), system.discord.actor("member")
+    alert = owner_messages(system)[0]
+
+    async def press(message: Message, label: str, *, by: Actor = owner) -> Message:
+        return await (await by.click(message, label=label, unchecked=by is not owner)).response()
+
+    async def pauses() -> str:
+        return text(await (await member.slash("status")).response()).splitlines()[0]
+
+    question = await press(alert, "Pause everything")
+    assert text(question).startswith("Pause everything, in every server?")
+    kept = await press(question, "Keep running")
+    assert text(kept) == "Nothing was changed: the studio was not paused."
+    question = await press(alert, "Pause everything")
+    for message in (alert, question):
+        refused = await press(message, "Pause everything", by=member)
+        assert text(refused) == "Only the bot's owner can do that."
+    assert await pauses() == "## The studio is open"
+
+    paused = await press(question, "Pause everything")
+    assert text(paused).startswith("Everything is paused since ")
+    assert await pauses() == "## The studio is paused"
+    refused = await (await member.slash("imagine", prompt="an owl")).response()
+    assert "The studio is paused by its operator." in text(refused)
+    again = await press(alert, "Pause everything")
+    assert text(again) == text(paused)
+
+    refused = await press(paused, "Resume", by=member)
+    assert text(refused) == "Only the bot's owner can do that."
+    assert await pauses() == "## The studio is paused"
+    assert text(await press(paused, "Resume")) == "The studio is open again."
+    assert text(await press(again, "Resume")) == "Nothing was changed: the studio was not paused."
+    assert await pauses() == "## The studio is open"
+    log = await database_actions(system)
+    assert log == ["pause.begin", "pause.end"]
+    await system.stop_bot()
 
 
 async def test_low_balance_is_told_once_for_restarts(system: SystemHarness) -> None:

@@ -39,7 +39,7 @@ async def test_pause_from_the_shell_holds_back_the_queue_and_lets_running_jobs_f
         refused = await (await member.slash("imagine", prompt="a dog")).response()
         assert "The studio is paused by its operator:" in text(refused)
         status = await (await member.slash("status")).response()
-        assert "The studio is closed" in text(status)
+        assert "The studio is paused" in text(status)
         system.skillboss.finish(job)
         await running.wait_until(has_images)
         await queued.wait_until(lambda message: "This waits, and continues by itself later." in text(message))

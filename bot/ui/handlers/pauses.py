@@ -23,8 +23,8 @@ class PauseHandlers:
             NotAllowedError: the person is no admin there.
         """
         name = str(require_admin(interaction))
-        await self._pauses.begin(PauseScope.STUDIO, name, actor_id=interaction.user.id, reason=reason)
-        await _answer(interaction, guild_paused())
+        begun = await self._pauses.begin(PauseScope.STUDIO, name, actor_id=interaction.user.id, reason=reason)
+        await _answer(interaction, guild_paused(begun))
 
     async def resume_guild(self, interaction: discord.Interaction[Any]) -> None:
         """End the admins' pause; raises as `pause_guild` does."""
@@ -49,7 +49,7 @@ class PauseHandlers:
         await require_owner(interaction)
         pause = (await self._pauses.list()).of_all
         if pause is None:
-            pause = await self._pauses.begin(PauseScope.ALL, actor_id=interaction.user.id)
+            pause = (await self._pauses.begin(PauseScope.ALL, actor_id=interaction.user.id)).pause
         await interaction.response.edit_message(view=all_paused_panel(pause))
 
     async def keep_running(self, interaction: discord.Interaction[Any], _: str) -> None:
@@ -60,8 +60,8 @@ class PauseHandlers:
     async def resume_all(self, interaction: discord.Interaction[Any], _: str) -> None:
         """End the pause of everything; raises as `ask_pause_all` does."""
         await require_owner(interaction)
-        await self._pauses.end(PauseScope.ALL, actor_id=interaction.user.id)
-        await interaction.response.edit_message(view=all_resumed_panel(changed=True))
+        changed = await self._pauses.end(PauseScope.ALL, actor_id=interaction.user.id)
+        await interaction.response.edit_message(view=all_resumed_panel(changed=changed))
 
 
 async def _answer(interaction: discord.Interaction[Any], text: str) -> None:

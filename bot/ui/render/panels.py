@@ -12,6 +12,7 @@ from bot.domain.costs import ProviderBalance
 from bot.domain.errors import FaultKind
 from bot.domain.models import Model
 from bot.domain.options import OPTIONS
+from bot.domain.pauses import Pause, PauseScope
 from bot.engine.health import ProviderHealth
 from bot.providers.registry import display_name
 from bot.services.access import Admission
@@ -41,6 +42,8 @@ _NAMED_COMMANDS: Final = (
 # Below Discord's 4,000 characters of a message.
 _LONGEST_HELP: Final = 3950
 _ROOM_FOR_COUNT: Final = 40
+# Pauses that stand in the line of their model or provider.
+_NAMED_SCOPES: Final = (PauseScope.MODEL, PauseScope.PROVIDER)
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
 
 
@@ -49,17 +52,17 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
 
     `provider_name` returns a provider's name for people.
     """
-    stopped = status.pauses.of_guild(status.guild_id)
-    open_ = (
-        stopped is None and not status.budget_spent and any(health.fault not in _CLOSED for health in status.providers)
-    )
-    lines = ["## " + (_("The studio is open") if open_ else _("The studio is closed"))]
+    title, open_ = _heading_of(status)
+    lines = [f"## {title}"]
     lines += [_("The studio's budget for this month is used up.")] if status.budget_spent else []
-    lines += [f"{paused(each)} ({ago(each.at)})" for each in status.pauses]
+    lines += [f"{paused(each)} ({ago(each.at)})" for each in status.pauses if each.scope not in _NAMED_SCOPES]
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
     lines.append(f"{waiting} · {_('{count} generating').format(count=number(status.working))}")
-    lines += [f"-# {provider_name(each.provider)}: {provider_condition(each)}" for each in status.providers]
-    lines += _usual_times(status.usual_seconds)
+    for each in status.providers:
+        pause = status.pauses.find(PauseScope.PROVIDER, each.provider)
+        condition = provider_condition(each) if pause is None else _paused_since(pause)
+        lines.append(f"-# {provider_name(each.provider)}: {condition}")
+    lines += _usual_times(status)
     lines.append("-# " + budget_parts(status.budget))
     fine = (
         open_
@@ -69,16 +72,46 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
     return _panel("\n".join(lines), GREEN if fine else AMBER)
 
 
-def _usual_times(usual_seconds: Mapping[str, tuple[int, int] | None]) -> Iterator[str]:
-    """Yield a line for each measured model, and one for the others."""
-    for model, measured in usual_seconds.items():
-        if measured is not None:
+def _heading_of(status: Status) -> tuple[str, bool]:
+    """Return the heading, and whether jobs are taken."""
+    paused_providers = status.pauses.names(PauseScope.PROVIDER)
+    paused_models = status.pauses.names(PauseScope.MODEL)
+    running = [each for each in status.providers if each.provider not in paused_providers]
+    is_paused = (
+        status.pauses.of_guild(status.guild_id) is not None
+        or (bool(status.providers) and not running)
+        or (bool(status.usual_seconds) and paused_models.issuperset(status.usual_seconds))
+    )
+    if is_paused:
+        return _("The studio is paused"), False
+    if status.budget_spent or all(each.fault in _CLOSED for each in running):
+        return _("The studio is closed"), False
+    return _("The studio is open"), True
+
+
+def _usual_times(status: Status) -> Iterator[str]:
+    """Yield a line for each measured or paused model, and the others' number."""
+    unmeasured = 0
+    for model, measured in status.usual_seconds.items():
+        pause = status.pauses.find(PauseScope.MODEL, model)
+        if pause is not None:
+            yield f"-# {model}: {_paused_since(pause)}"
+        elif measured is not None:
             yield f"-# {model}: {usually(measured)}"
-    unmeasured = [model for model, measured in usual_seconds.items() if measured is None]
-    if unmeasured and len(unmeasured) == len(usual_seconds):
+        else:
+            unmeasured += 1
+    if unmeasured and unmeasured == len(status.usual_seconds):
         yield f"-# {_('Usual times: not measured yet')}"
     elif unmeasured:
-        yield f"-# {_('not measured yet: {models}').format(models=', '.join(unmeasured))}"
+        said = ngettext("{count} other model: not measured yet", "{count} other models: not measured yet", unmeasured)
+        yield f"-# {said.format(count=number(unmeasured))}"
+
+
+def _paused_since(pause: Pause) -> str:
+    """Return the state of a paused model or provider, with the reason."""
+    if not pause.reason:
+        return _("paused since {when}").format(when=ago(pause.at))
+    return _("paused since {when}: {reason}").format(when=ago(pause.at), reason=escaped(pause.reason))
 
 
 def retirement_alert(model: Model) -> str:

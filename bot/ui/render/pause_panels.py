@@ -4,21 +4,34 @@ import discord
 from discord import ui
 
 from bot.domain.pauses import Pause
+from bot.services.pauses import BegunPause
 from bot.ui.buttons import EVERYTHING, KEEP_RUNNING, PAUSE_ALL, PAUSE_ALL_NOW, RESUME_ALL, ButtonSpec
 from bot.ui.i18n import _
-from bot.ui.render.formatting import ago
+from bot.ui.render.formatting import ago, escaped
 from bot.ui.render.job_card import AMBER, GREEN, payload_view
 from bot.ui.render.pauses import paused
 
 
-def guild_paused() -> str:
+def guild_paused(begun: BegunPause) -> str:
     """Return the answer to `/studio pause`."""
+    if begun.replaced is not None:
+        return "\n".join([_replaced(begun.pause, begun.replaced), _("`/studio resume` ends the pause.")])
     return "\n".join(
         [
             _("The studio is paused in this server. New pictures are refused with your reason; running ones finish."),
             _("Queued ones wait, and can be cancelled. `/studio resume` ends the pause."),
         ]
     )
+
+
+def _replaced(pause: Pause, earlier: Pause) -> str:
+    """Return the words for a pause of a paused server."""
+    said = _("The studio was paused here already, {when}.").format(when=ago(earlier.at))
+    if pause.reason == earlier.reason:
+        return f"{said} {_('The reason stays the same.')}"
+    before = _("Its reason was: {reason}").format(reason=escaped(earlier.reason)) if earlier.reason else ""
+    now = _("Members now read your new reason.") if pause.reason else _("Members now read no reason.")
+    return "\n".join(line for line in (f"{said} {now}", before) if line)
 
 
 def guild_resumed(remaining: Pause | None, *, ended: bool) -> str:
