@@ -137,9 +137,11 @@ ALLOWANCE_CANCEL: Final = ButtonSpec("allowcancel", N_("Cancel"))
 OLDER_LOG: Final = ButtonSpec("logolder", N_("Older"))
 """The next page of the audit log; the target is its last entry, the picture its filter, the search its member."""
 CANCEL_LISTED: Final = ButtonSpec("cancellisted", N_("Cancel"))
-"""Cancels a job in the list of `/jobs`."""
+"""Cancels a job in the list of `/jobs`; the picture is 1 in a list of all, the search the member of another's."""
 CANCEL_ALL: Final = ButtonSpec("cancelall", N_("Cancel all mine"), discord.ButtonStyle.danger)
-"""The target is the member."""
+"""The target is the member; picture and search are as of `CANCEL_LISTED`."""
+BANS: Final = ButtonSpec("bans", N_("Older"))
+"""A page of the bans in force; the target is its number, as 32 digits."""
 
 SETUP: Final = ButtonSpec("setup", N_("Set up"), discord.ButtonStyle.primary)
 """Opens the setup of a server, or reads it again; the target is the server's id as 32 digits."""
@@ -199,6 +201,7 @@ BUTTONS: Final = (
     KEEP_RUNNING,
     RESUME_ALL,
     OLDER_LOG,
+    BANS,
     CANCEL_LISTED,
     CANCEL_ALL,
     LEDGER,

@@ -10,7 +10,7 @@ from discord.ext import commands
 from bot.client import AtelierClient
 from bot.domain.bans import BanScope
 from bot.services.moderation import MAX_REASON
-from bot.ui.buttons import OLDER_LOG
+from bot.ui.buttons import BANS, OLDER_LOG
 from bot.ui.handlers.moderation import ModerationHandlers
 from bot.ui.render.moderation_panels import LOG_FILTERS
 
@@ -26,8 +26,9 @@ class ModerationCommands(commands.Cog):
         self._handlers = handlers
 
     async def cog_load(self) -> None:
-        """Register the button of the audit log."""
+        """Register the buttons of the audit log and of the bans."""
         self._client.components.register(OLDER_LOG.action, self._handlers.show_older_log)
+        self._client.components.register(BANS.action, self._handlers.show_bans)
 
     @app_commands.command(name="ban", description=locale_str("Ban a member from the studio or from sharing"))
     @app_commands.describe(

@@ -1,5 +1,7 @@
 """`/jobs list` and `/jobs cancel`, on simcord."""
 
+from typing import Any
+
 import discord
 import pytest
 from simcord import InteractionResult
@@ -107,3 +109,33 @@ async def test_own_jobs_of_a_moderator_are_offered_before_many_others(
     await bot.imagine(moderator, prompt="an owl")
     offered = await moderator.autocomplete(bot.channel, "jobs cancel", "job", "")
     assert [each["name"] for each in offered] == ["an owl", "another member: a fox 0", "another member: a fox 1"]
+
+
+def cancels(result: InteractionResult) -> list[str]:
+    """Return the custom ids of the buttons to cancel one job."""
+    assert result.response is not None
+    return [each["custom_id"] for each in walk(result.response.components) if each.get("label") == "Cancel"]
+
+
+@pytest.mark.parametrize("everyone", [True, False])
+async def test_moderators_list_stays_the_list_it_was(bot: BotHarness, *, everyone: bool) -> None:
+    """Of everyone, or of another member, until its reader is no moderator any more."""
+    helpers = bot.guild.create_role("helpers", permissions=discord.Permissions(manage_messages=True))
+    moderator = bot.guild.add_member(bot.env.create_user("moderator"), roles=[helpers])
+    member = bot.member("member")
+    for prompt in ("a fox", "an owl", "a cat"):
+        await bot.imagine(member, prompt=prompt)
+    await bot.imagine(moderator, prompt="a dog")
+    options: dict[str, Any] = {"everyone": True} if everyone else {"member": member}
+    listed = await moderator.slash(bot.channel, "jobs list", **options)
+    assert listed.response is not None
+    await moderator.click(listed.response, custom_id=cancels(listed)[0])
+    shown = "\n".join(texts(listed.response.components))
+    assert "Cancelling. The job's card shows the outcome." in shown
+    assert all(each in shown for each in ("an owl", "a cat"))
+    assert ("a dog" in shown) is everyone
+
+    bot.env.backend.remove_member_role(bot.guild.id, moderator.id, helpers.id)
+    bot.expected = [NotAllowedError]
+    refused = await moderator.click(listed.response, custom_id=cancels(listed)[0])
+    assert private(refused).startswith("Only its member or a moderator")

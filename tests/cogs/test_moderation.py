@@ -2,12 +2,14 @@
 
 import re
 
+import discord
 import pytest
 from simcord import InteractionResult
 from simcord.actors import MemberActor
 from simcord.backend.errors import SetupError
 
 from bot.domain.allowances import AllowanceEntry
+from bot.domain.bans import BanScope
 from bot.domain.errors import (
     BannedError,
     BanRefusedError,
@@ -17,6 +19,7 @@ from bot.domain.errors import (
     RoleNeededError,
 )
 from bot.services.guild_settings import GuildSettingsService
+from bot.services.moderation import MAX_REASON, ModerationService, Target
 from tests.cogs.bot_harness import BotHarness, buttons, panel, private
 from tests.support.factories import make_id
 
@@ -46,6 +49,44 @@ async def test_ban_is_shown_felt_and_ended(bot: BotHarness) -> None:
     assert panel(ended) == [f"### <@{member.id}> may use the studio again"]
     await bot.finish(await bot.imagine(member, prompt="a fox"))
     assert panel(await admin.slash(bot.channel, "studio bans")) == ["## Nobody is banned here"]
+
+
+async def test_every_ban_is_on_a_page(bot: BotHarness) -> None:
+    """Also with the longest reasons; rights are checked at each press."""
+    bot.expected = [NotAllowedError]
+    helpers = bot.guild.create_role("helpers", permissions=discord.Permissions(manage_guild=True))
+    admin = bot.guild.add_member(bot.env.create_user("admin"), roles=[helpers])
+    moderation = ModerationService(database=bot.database, clock=bot.clock, catalogue=bot.catalogue, new_id=make_id)
+    for number in range(23):
+        await moderation.ban(
+            bot.guild.id,
+            Target(member_id=1000 + number),
+            scope=BanScope.STUDIO,
+            term=None,
+            reason="*" * MAX_REASON,
+            actor_id=admin.id,
+        )
+    listed = await admin.slash(bot.channel, "studio bans")
+    assert listed.response is not None
+    seen: set[str] = set()
+    for _ in range(20):
+        lines = panel(listed)
+        assert len("\n".join(lines).encode("utf-16-le")) // 2 <= 4000
+        assert lines[0] == "## 23 bans in force"
+        seen |= set(re.findall(r"^<@(10\d\d)>", "\n".join(lines), re.MULTILINE))
+        if "Older" not in buttons(listed):
+            break
+        await admin.click(listed.response, label="Older")
+    assert seen == {str(1000 + number) for number in range(23)}
+    last = panel(listed)[-1]
+    assert re.fullmatch(r"-# Page (\d) of \1", last)
+    await moderation.unban(bot.guild.id, 1000, reason="", actor_id=admin.id)
+    await admin.click(listed.response, label="Newer")
+    assert panel(listed)[0] == "## 22 bans in force"
+    assert panel(listed)[-1] != last
+    bot.env.backend.remove_member_role(bot.guild.id, admin.id, helpers.id)
+    refused = await admin.click(listed.response, label="Older")
+    assert private(refused) == "Only a moderator can do that."
 
 
 async def test_impossible_bans_say_why(bot: BotHarness) -> None:

@@ -10,9 +10,10 @@ from bot.domain.errors import AtelierError, JobNotFoundError, NotAllowedError
 from bot.domain.lazy_text import LazyText
 from bot.services.jobs import Actor
 from bot.services.live_jobs import LiveJobService
+from bot.ui.handlers.component_registry import picture_of, search_id_of
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.i18n import _
-from bot.ui.render.live_jobs import cancelled_note, cancelling_panel, job_choice, live_jobs_panel
+from bot.ui.render.live_jobs import EVERYONES, cancelled_note, cancelling_panel, job_choice, live_jobs_panel
 from bot.ui.truncation import cut
 
 _QUIET: Final = discord.AllowedMentions.none()
@@ -81,11 +82,24 @@ class LiveJobHandlers:
         ]
 
     async def _refresh(self, interaction: discord.Interaction[Any], actor: Actor, note: str) -> None:
-        view = live_jobs_panel(await self._jobs.show(actor, actor.member_id), member_id=actor.member_id, note=note)
+        """Show the pressed list as it is now.
+
+        Who is no moderator any more sees their own jobs instead.
+        """
+        member_id = _listed_member(interaction) if actor.moderator else actor.member_id
+        view = live_jobs_panel(await self._jobs.show(actor, member_id), member_id=actor.member_id, note=note)
         if interaction.response.is_done():
             await interaction.edit_original_response(view=view, allowed_mentions=_QUIET)
         else:
             await interaction.response.edit_message(view=view, allowed_mentions=_QUIET)
+
+
+def _listed_member(interaction: discord.Interaction[Any]) -> int | None:
+    """Return the member of the pressed list; None is everyone."""
+    if picture_of(interaction) == EVERYONES:
+        return None
+    search_id = search_id_of(interaction)
+    return interaction.user.id if search_id is None else int(search_id, 16)
 
 
 def _actor_of(interaction: discord.Interaction[Any]) -> Actor:

@@ -8,7 +8,7 @@ from discord import app_commands
 from bot.domain.access_rules import RuleKind
 from bot.domain.bans import BanScope
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import NotAllowedError
+from bot.domain.errors import NotAllowedError, NotOfferedError
 from bot.domain.lazy_text import LazyText
 from bot.domain.options import OPTIONS
 from bot.domain.terms import parse_term
@@ -76,6 +76,13 @@ class ModerationHandlers:
     async def list_bans(self, interaction: discord.Interaction[Any]) -> None:
         """Show the bans in force."""
         await _answer(interaction, bans_panel(await self._moderation.list_bans(require_moderator(interaction))))
+
+    async def show_bans(self, interaction: discord.Interaction[Any], page: str) -> None:
+        """Show another page of the bans in the pressed message."""
+        if not page.isdecimal():
+            raise NotOfferedError
+        bans = await self._moderation.list_bans(require_moderator(interaction))
+        await interaction.response.edit_message(view=bans_panel(bans, int(page)), allowed_mentions=_QUIET)
 
     async def change_access(
         self,

@@ -1,7 +1,7 @@
 """A job's card from its first state to its images. Pure functions."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -35,11 +35,12 @@ from bot.ui.render.formatting import (
     together,
     usually,
 )
-from bot.ui.render.pauses import paused_note
+from bot.ui.render.pauses import paused, paused_note
 from bot.ui.truncation import cut
 
 _PROMPT_SHOWN: Final = 300
 _PRIVATE_SHOWN: Final = 60
+_REASON_IN_LIST: Final = 60
 # About three lines of a large heading on a phone; longer prompts get a small one.
 _LARGE_HEADING: Final = 72
 
@@ -328,11 +329,15 @@ def _progress(snapshot: Snapshot, *, late: bool) -> str:
     return " · ".join(parts)
 
 
-def live_state(snapshot: Snapshot) -> str:
-    """Return the state of a live job for a list."""
+def live_state(snapshot: Snapshot) -> tuple[str, str | None]:
+    """Return the state of a live job for a list, and the obstacle in its way."""
     if snapshot.job.cancel_requested_at is not None and not snapshot.job.cancel_refused:
-        return _("Cancelling")
-    return _live_state(snapshot, late=False)
+        return _("Cancelling"), None
+    if snapshot.pause is not None:
+        pause = replace(snapshot.pause, reason=cut(snapshot.pause.reason, _REASON_IN_LIST))
+        return _("Paused"), paused(pause)
+    obstacle = _("The studio cannot store pictures at the moment.") if snapshot.waits_for_storage else None
+    return _live_state(snapshot, late=False), obstacle
 
 
 def _live_state(snapshot: Snapshot, *, late: bool) -> str:

@@ -12,6 +12,8 @@ from bot.ui.render.formatting import ago, escaped, in_credits, number
 from bot.ui.render.job_card import BLURPLE, GREEN, GREY, card_title, is_cancellable, live_state, payload_view
 
 _TITLE: Final = 80
+EVERYONES: Final = 1
+"""The picture in a custom id of a list of everyone's jobs."""
 
 
 def live_jobs_panel(jobs: LiveJobs, *, member_id: int, note: str | None = None) -> ui.LayoutView:
@@ -25,18 +27,31 @@ def live_jobs_panel(jobs: LiveJobs, *, member_id: int, note: str | None = None) 
     if not jobs.shown:
         lines.append(_("Finished ones are in `/history`."))
     container.add_item(ui.TextDisplay("\n".join(lines)))
+    listed, search_id = _list_id(jobs, member_id)
     for snapshot in jobs.shown:
         text: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(_entry(snapshot, named=jobs.member_id is None))
         if is_cancellable(snapshot):
-            container.add_item(ui.Section(text, accessory=CANCEL_LISTED.build(snapshot.job.id)))
+            button = CANCEL_LISTED.build(snapshot.job.id, picture=listed, search_id=search_id)
+            container.add_item(ui.Section(text, accessory=button))
         else:
             container.add_item(text)
     if jobs.more:
         more = ngettext("and {count} more", "and {count} more", jobs.more).format(count=number(jobs.more))
         container.add_item(ui.TextDisplay(f"-# {more}"))
     if jobs.own > 1:
-        container.add_item(ui.ActionRow(CANCEL_ALL.build(f"{member_id:032x}")))
+        button = CANCEL_ALL.build(f"{member_id:032x}", picture=listed, search_id=search_id)
+        container.add_item(ui.ActionRow(button))
     return payload_view(container)
+
+
+def _list_id(jobs: LiveJobs, reader: int) -> tuple[int, str | None]:
+    """Return the parts of a custom id that name the list of its message.
+
+    The picture is 1 in a list of everyone's jobs. The search is the member in a list of another member's.
+    """
+    if jobs.member_id is None:
+        return EVERYONES, None
+    return 0, None if jobs.member_id == reader else f"{jobs.member_id:032x}"
 
 
 def cancelling_panel() -> ui.LayoutView:
@@ -83,7 +98,9 @@ def _entry(snapshot: Snapshot, *, named: bool) -> str:
         place = job.place
         link = f"https://discord.com/channels/{place.guild_id or '@me'}/{place.channel_id}/{place.message_id}"
         title = f"[{title}]({link})"
-    parts = [live_state(snapshot), in_credits(job.price), ago(job.created_at)]
+    state, obstacle = live_state(snapshot)
+    parts = [state, in_credits(job.price), ago(job.created_at)]
     if named:
         parts.insert(0, f"<@{job.place.member_id}>")
-    return f"{title}\n-# {' · '.join(parts)}"
+    lines = [title, f"-# {' · '.join(parts)}", *([f"-# {obstacle}"] if obstacle else [])]
+    return "\n".join(lines)

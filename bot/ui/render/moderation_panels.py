@@ -11,7 +11,7 @@ from bot.domain.access_rules import AccessRule, RuleKind
 from bot.domain.audit_log import AuditEntry
 from bot.domain.bans import Ban, BanScope
 from bot.domain.options import OPTIONS
-from bot.ui.buttons import OLDER_LOG
+from bot.ui.buttons import BANS, OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, escaped, moment, number, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
@@ -22,6 +22,7 @@ _ROOM: Final = 3800
 _REASON_SHOWN: Final = 150
 _VALUE_SHOWN: Final = 80
 _NOTHING: Final = "-"
+_BANS_OF_PAGE: Final = 10
 
 LOG_KINDS: Final = (
     (),
@@ -97,8 +98,11 @@ def unbanned_panel(member_id: int, scopes: Sequence[BanScope]) -> ui.LayoutView:
     return payload_view(ui.Container(ui.TextDisplay(f"### {title}"), accent_colour=GREEN))
 
 
-def bans_panel(bans: Sequence[Ban]) -> ui.LayoutView:
-    """Return the bans in force, as many as fit."""
+def bans_panel(bans: Sequence[Ban], page: int = 0) -> ui.LayoutView:
+    """Return a page of the bans in force, the latest first; pages count from 0.
+
+    A page beyond the last one is the last one: bans end meanwhile.
+    """
     title = ngettext("{count} ban in force", "{count} bans in force", len(bans)).format(count=number(len(bans)))
     if not bans:
         title = _("Nobody is banned here")
@@ -106,8 +110,20 @@ def bans_panel(bans: Sequence[Ban]) -> ui.LayoutView:
         "\n".join([f"{_person(ban.member_id)} · {_(_SCOPES[ban.scope])}", *(f"-# {part}" for part in _details(ban))])
         for ban in bans
     ]
-    lines = [f"## {title}", *_fitting(entries)]
-    return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=AMBER if bans else GREY))
+    pages = _pages(entries)
+    page = min(page, len(pages) - 1)
+    lines = [f"## {title}", *pages[page]]
+    if len(pages) > 1:
+        place = _("Page {page} of {pages}").format(page=number(page + 1), pages=number(len(pages)))
+        lines.append(f"-# {place}")
+    container: ui.Container[ui.LayoutView] = ui.Container(
+        ui.TextDisplay("\n".join(lines)), accent_colour=AMBER if bans else GREY
+    )
+    turns = [BANS.build(f"{page - 1:032d}", label=_("Newer"))] if page else []
+    turns += [BANS.build(f"{page + 1:032d}")] if page + 1 < len(pages) else []
+    if turns:
+        container.add_item(ui.ActionRow(*turns))
+    return payload_view(container)
 
 
 def rules_panel(rules: Sequence[AccessRule]) -> ui.LayoutView:
@@ -212,6 +228,16 @@ def _rule(rule: AccessRule) -> str:
     spec = OPTIONS.get(rule.name)
     name = rule.name if rule.kind is RuleKind.MODEL or spec is None or spec.label is None else _(spec.label)
     return f"**{escaped(name)}** · {role_list(sorted(rule.roles))}"
+
+
+def _pages(entries: Sequence[str]) -> list[Sequence[str]]:
+    """Return the entries in pages with room for all; at least one page."""
+    pages, rest = [], entries
+    while rest:
+        count = min(max(1, _count_fitting(rest)), _BANS_OF_PAGE)
+        pages.append(rest[:count])
+        rest = rest[count:]
+    return pages or [()]
 
 
 def _fitting(entries: Sequence[str]) -> list[str]:
