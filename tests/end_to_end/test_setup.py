@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.discord import Actor, Message, Permission, text
+from sandbox.discord.entities import FORUM_CHANNEL
 from tests.end_to_end.system_harness import SystemHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -67,8 +68,8 @@ async def test_setup_in_every_section_takes_effect_at_once(system: SystemHarness
     assert "**Allowance** · 300 credits a day · set here" in text(card)
     card = await fill_in(owner, card, "allowance", {"amount": "0", "period": ["week"]})
     assert text(card).startswith("## The studio is not ready\nMembers cannot make pictures yet:\n- Nobody has credits")
-    unclear = await fill_in(owner, card, "allowance", {"amount": "1.000", "period": ["day"]})
-    assert text(unclear).startswith("“\u20681.000\u2069” isn't a valid amount.\nIt takes a whole number up to")
+    unclear = await fill_in(owner, card, "allowance", {"amount": "1,000", "period": ["day"]})
+    assert text(unclear).startswith("“\u20681,000\u2069” isn't a valid amount.\nIt takes a whole number up to")
     card = await fill_in(owner, card, "allowance", {"amount": " Unlimited", "period": ["day"]})
     assert "**Allowance** · unlimited credits · set here" in text(card)
     card = await fill_in(owner, card, "allowance", {"amount": "unset", "period": ["day"]})
@@ -186,6 +187,71 @@ async def test_moderators_role_replaces_manage_messages(system: SystemHarness) -
     assert "Only" not in text(before)
     assert "Only" not in text(by_other)
     assert text(by_moderator) == "Only a moderator can do that."
+
+
+def forged(name: str, *values: str) -> list[dict[str, Any]]:
+    """Return the components of a hostile client's submission."""
+    return [{"type": 18, "component": {"type": 8, "custom_id": name, "values": list(values)}}]
+
+
+async def test_forged_channels_and_roles_change_nothing(system: SystemHarness) -> None:
+    discord, world = system.discord, system.discord.world
+    owner, guild = discord.actor("owner"), world.guild("Community")
+    elsewhere = world.add_guild("Elsewhere", owner=world.user("member-two"))
+    lobby, other = world.add_channel(elsewhere, "lobby").id, world.add_role(elsewhere, "Others")
+    thread = discord.open_thread(world.channel("general"), "thread").id
+    forum = discord.create_channel("forum", kind=FORUM_CHANNEL).id
+    gone = discord.create_channel("gone")
+    discord.delete_channel(gone)
+    gone_role = discord.create_role("gone")
+    discord.delete_role(gone_role)
+    everyone, bots = guild.id, world.role(guild, "Atelier")
+    not_offered = "This choice is not offered here."
+    card = await (await owner.slash("studio setup")).response()
+    cases = [("channels", "channels", each, not_offered) for each in (lobby, thread, gone.id, "x", "٣")]
+    cases += [("sharing", each, lobby, not_offered) for each in ("review", "showcase", "log")]
+    cases += [("sharing", each, forum, not_offered) for each in ("review", "log")]
+    cases += [("moderators", "roles", each, not_offered) for each in (gone_role.id, other.id, "-1")]
+    cases.append(("moderators", "roles", everyone, "“\u2068@\u200beveryone\u2069” cannot moderate"))
+    cases.append(("moderators", "roles", bots.id, "“\u2068Atelier\u2069” cannot moderate"))
+    for name, field, value, said in cases:
+        opened = await owner.click(card, custom_id=section(card, name))
+        refused = await (await owner.submit_modal(opened, {}, forged=forged(field, value))).response()
+        assert text(refused).startswith(said), (name, value)
+    opened = await owner.click(card, custom_id=section(card, "channels"))
+    many = forged("channels", *(str(each) for each in range(26)))
+    assert text(await (await owner.submit_modal(opened, {}, forged=many)).response()).startswith(not_offered)
+    again = await (await owner.slash("studio setup")).response()
+    assert text(again) == text(card)
+
+
+async def test_setup_needs_manage_server_at_each_press(system: SystemHarness) -> None:
+    discord = system.discord
+    owner, moderator = discord.actor("owner"), discord.actor("moderator")
+    said = "Only an admin of this server can do that."
+    card = await (await owner.slash("studio setup")).response()
+    pressed = await moderator.click(card, custom_id=section(card, "channels"), unchecked=True)
+    assert text(await pressed.response()) == said
+
+    admins = discord.create_role("Admins", permissions=Permission.MANAGE_GUILD)
+    discord.give_role("moderator", admins)
+    own = await (await moderator.slash("studio setup")).response()
+    opened = await moderator.click(own, custom_id=section(own, "channels"))
+    discord.take_role("moderator", admins)
+    values = {"channels": ["showcase"], "results": ["private"]}
+    refused = await (await moderator.submit_modal(opened, values)).response()
+    assert text(refused).startswith(said)
+    assert text(await (await owner.slash("studio setup")).response()) == text(card)
+
+
+async def test_setup_in_a_channel_closed_to_the_bot_says_so(system: SystemHarness) -> None:
+    owner, announcements = system.discord.actor("owner"), system.discord.world.channel("announcements")
+    card = await (await owner.slash("studio setup", channel="announcements")).response()
+    assert text(card).startswith("## The studio is almost ready")
+    assert f"- <#{announcements.id}>: I lack Send Messages" in text(card)
+    card = await fill_in(owner, card, "channels", {"channels": ["showcase"], "results": ["public"]})
+    assert text(card).startswith("## The studio is ready")
+    await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
 
 
 async def test_show_is_for_admins_and_names_sources(system: SystemHarness) -> None:

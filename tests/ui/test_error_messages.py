@@ -51,6 +51,7 @@ from bot.domain.errors import (
     LedgerError,
     LimitError,
     ModelClosedError,
+    ModeratorRoleError,
     NoBanError,
     NotAdmittedError,
     NotAllowedError,
@@ -341,6 +342,13 @@ WORDED: list[tuple[AtelierError, str]] = [
         (
             "The studio is not open to this server yet.\n"
             "Ask the bot's owner to add it to the list of servers in the bot's settings."
+        ),
+    ),
+    (
+        ModeratorRoleError("@everyone"),
+        (
+            "“\u2068@\u200beveryone\u2069” cannot moderate: it is the role of everyone, or of a bot.\n"
+            "Choose other roles; nothing was changed."
         ),
     ),
     (

@@ -65,7 +65,8 @@
     |- StudioClosedError       no provider takes the job at present
     |  '- ModelClosedError     no provider serves this model; others are named
     |- SetupError              a field of a server's setup cannot be read
-    |  '- UnknownTimeZoneError  no time zone, or several, have this name
+    |  |- UnknownTimeZoneError  no time zone, or several, have this name
+    |  '- ModeratorRoleError   a role of everyone or of a bot
     |- StudioPausedError       a pause refuses new jobs
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
@@ -155,7 +156,7 @@ from bot.domain.errors.requests import (
     UnknownModelError,
     UnsupportedOptionError,
 )
-from bot.domain.errors.setup import SetupError, UnknownTimeZoneError
+from bot.domain.errors.setup import ModeratorRoleError, SetupError, UnknownTimeZoneError
 
 __all__ = [
     "AccessError",
@@ -202,6 +203,7 @@ __all__ = [
     "LimitError",
     "ModelClosedError",
     "ModelOffer",
+    "ModeratorRoleError",
     "NoBanError",
     "NotAdmittedError",
     "NotAllowedError",

@@ -18,3 +18,13 @@ class UnknownTimeZoneError(SetupError):
         super().__init__()
         self.typed = typed
         self.suggestions = suggestions
+
+
+class ModeratorRoleError(SetupError):
+    """A role names no moderators: it is everyone's or a bot's."""
+
+    code = "moderator_role"
+
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        self.role = role

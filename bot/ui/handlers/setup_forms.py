@@ -1,5 +1,6 @@
 """The forms of a server's setup, and the values in their submissions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ from discord import ui
 
 from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.amounts import UNSET, parse_amount
-from bot.domain.errors import NotOfferedError
+from bot.domain.errors import ModeratorRoleError, NotOfferedError
 from bot.domain.time_zones import read_zone, zone_title
 from bot.services.guild_setup import GuildState
 from bot.ui.buttons import SETUP_SECTIONS, SetupSection, custom_id, guild_target
@@ -32,6 +33,7 @@ _SHARING: Final = {
 _PUBLIC, _PRIVATE = "public", "private"
 _UNLIMITED, _OPERATOR, _DISCORD = "unlimited", "operator", "discord"
 _LONGEST_TYPED: Final = 60
+_ID: Final = re.compile(r"[0-9]{1,20}")
 
 Values = Mapping[str, Sequence[str]]
 
@@ -137,6 +139,7 @@ def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -
 
     Raises:
         NotOfferedError: a channel, a role or a choice is not one of those offered.
+        ModeratorRoleError: a role is everyone's or a bot's.
         UnknownTimeZoneError: the time zone is not clear.
     """
     match section:
@@ -151,10 +154,7 @@ def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -
             chosen = {name: _channels(values, name, guild, kinds) for name, (_l, _d, kinds) in _SHARING.items()}
             return {f"{name}_channel_id": next(iter(ids), None) for name, ids in chosen.items()}
         case SetupSection.MODERATORS:
-            roles = [int(each) for each in values.get("roles", ()) if each.isdecimal()]
-            if any(guild.get_role(each) is None or each == guild.id for each in roles):
-                raise NotOfferedError
-            return {"moderator_roles": tuple(roles)}
+            return {"moderator_roles": _roles(values, guild)}
         case _:
             language = chosen_value(values, "language", (_DISCORD, *languages()))
             zone = read_zone(_typed(values, "zone"))
@@ -187,8 +187,28 @@ def _typed(values: Values, name: str) -> str:
 
 def _channels(values: Values, name: str, guild: discord.Guild, kinds: Sequence[discord.ChannelType]) -> tuple[int, ...]:
     """Return the chosen channels; a forged submission may name any other."""
-    chosen = [int(each) for each in values.get(name, ()) if each.isdecimal()]
-    channels = [guild.get_channel(each) for each in chosen]
-    if any(each is None or each.type not in kinds for each in channels) or len(chosen) > MOST_CHANNELS:
+    channels = [guild.get_channel(each) for each in _ids(values, name)]
+    if any(each is None or each.type not in kinds for each in channels):
         raise NotOfferedError
-    return tuple(chosen)
+    return tuple(each.id for each in channels if each is not None)
+
+
+def _roles(values: Values, guild: discord.Guild) -> tuple[int, ...]:
+    """Return the chosen roles, as `_channels` does."""
+    roles = []
+    for each in _ids(values, "roles"):
+        role = guild.get_role(each)
+        if role is None:
+            raise NotOfferedError
+        if role.is_default() or role.is_bot_managed():
+            raise ModeratorRoleError(role.name)
+        roles.append(each)
+    return tuple(roles)
+
+
+def _ids(values: Values, name: str) -> list[int]:
+    """Return the chosen ids, each once."""
+    chosen = list(dict.fromkeys(values.get(name, ())))
+    if len(chosen) > MOST_CHANNELS or any(_ID.fullmatch(each) is None for each in chosen):
+        raise NotOfferedError
+    return [int(each) for each in chosen]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.domain.errors import SetupError, UnknownTimeZoneError
+from bot.domain.errors import ModeratorRoleError, SetupError, UnknownTimeZoneError
 from bot.ui.i18n import _
 from bot.ui.render.formatting import escaped, listed
 from bot.ui.render.refusal_lines import in_lines
@@ -23,6 +23,13 @@ def setup_message(error: SetupError) -> str | None:
             return in_lines(
                 _("“{typed}” may mean several time zones, or none.").format(typed=escaped(cut(error.typed, _QUOTED))),
                 _("Type one of these: {zones}.").format(zones=listed(error.suggestions)),
+            )
+        case ModeratorRoleError():
+            return in_lines(
+                _("“{role}” cannot moderate: it is the role of everyone, or of a bot.").format(
+                    role=escaped(cut(error.role, _QUOTED))
+                ),
+                _("Choose other roles; nothing was changed."),
             )
         case _:
             return None
