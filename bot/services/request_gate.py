@@ -82,22 +82,26 @@ class RequestGate:
         if self._is_blocked(request):
             raise ModelClosedError(request.model)
 
-    def check_open(self, connection: Connection, guild_id: int) -> None:
-        """Check a guild before its member fills in a form or is asked.
+    def check_open(self, connection: Connection, place: InteractionContext) -> None:
+        """Check a place before its member fills in a form or is asked.
 
         Raises:
-            NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
-            NotAdmittedError: the guild is not admitted.
+            NotInServerError: it is outside a server and use outside servers is not allowed.
+            NotAdmittedError: the server is not admitted.
+            WrongChannelError: the server's studio works in other channels.
             StudioPausedError: the whole studio is paused there.
+            BannedError: the member may not use the studio.
         """
-        self._access.check(connection, guild_id)
-        pause = PauseRepository(connection).find(guild_id).of_guild(guild_id)
+        self._access.check(connection, place.guild_id)
+        check_channel(connection, place)
+        pause = PauseRepository(connection).find(place.guild_id).of_guild(place.guild_id)
         if pause is not None:
             raise StudioPausedError(pause)
+        check_ban(connection, place.guild_id, place.member_id, self._now())
 
-    async def require_open(self, guild_id: int) -> None:
+    async def require_open(self, place: InteractionContext) -> None:
         """Raise as `check_open` does, in a separate transaction."""
-        await self._database.read(lambda connection: self.check_open(connection, guild_id))
+        await self._database.read(lambda connection: self.check_open(connection, place))
 
 
 def check_ban(connection: Connection, guild_id: int, member_id: int, now: datetime, *scopes: BanScope) -> None:

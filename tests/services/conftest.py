@@ -36,6 +36,7 @@ from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
 from bot.services.remix import RemixService
+from bot.services.request_gate import RequestGate
 from bot.services.status import StatusService
 from bot.settings import ExplicitSettings
 from db.audit import audit
@@ -66,6 +67,7 @@ class ServiceHarness:
     health: HealthRegistry
     access: AccessService
     allowances: AllowanceService
+    gate: RequestGate
     jobs: JobService
     credits: CreditService
     snapshots: JobSnapshotService
@@ -140,6 +142,7 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
             health=container.health,
             access=container.access,
             allowances=container.allowances,
+            gate=container.request_gate,
             jobs=container.jobs,
             credits=container.credits,
             snapshots=container.snapshots,

@@ -84,6 +84,8 @@ async def test_job_outside_studio_channels_is_refused_without_hold(
         await services.jobs.create(place, make_request())
     with pytest.raises(WrongChannelError):
         await services.confirmations.add(make_context(), make_request())
+    with pytest.raises(WrongChannelError):
+        await services.gate.require_open(make_context())
     assert refused.value.channel_ids == (place.channel_id + 1,)
     assert (await services.account()).held == 0
 
@@ -92,6 +94,7 @@ async def test_job_in_thread_of_studio_channel_is_created(
     settings: GuildSettingsService, services: ServiceHarness
 ) -> None:
     await settings.change(GUILD, {"studio_channels": (77,)}, by=ADMIN)
+    await services.gate.require_open(make_context(parent_channel_id=77))
     await services.jobs.create(make_context(parent_channel_id=77), make_request())
 
 

@@ -50,7 +50,10 @@ async def test_banned_member_gets_no_job_and_no_question(
         with pytest.raises(BannedError) as caught:
             await ask(make_context(), make_request())
         assert (caught.value.sharing, caught.value.until, caught.value.reason) == (False, None, "spam")
+    with pytest.raises(BannedError):
+        await services.gate.require_open(make_context())
     assert (await services.account()).held == 0
+    await services.gate.require_open(make_context(guild_id=OTHER_GUILD))
     await services.jobs.create(make_context(guild_id=OTHER_GUILD), make_request())
     await services.jobs.create(make_context(member_id=MEMBER + 1), make_request())
 

@@ -32,7 +32,7 @@ from bot.ui.handlers.component_registry import (
 from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.history import HistoryHandlers
-from bot.ui.handlers.interactions import actor_of, guild_of
+from bot.ui.handlers.interactions import actor_of, context_of
 from bot.ui.handlers.job_requests import PRICE_CHANGED
 from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal, chosen_value, typed_text
 from bot.ui.handlers.publications import PublicationHandlers
@@ -137,7 +137,7 @@ class CardActions:
         `message` is its card if another message was pressed. Raises the errors of `RequestGate.check_open`,
         `RemixService` and `JobRequests.create_resolved`; then nothing is held.
         """
-        await self._gate.require_open(guild_of(interaction))
+        await self._gate.require_open(context_of(interaction))
         source = await self._remix.get_source(job_id, actor_of(interaction))
         if await self._edits_first(interaction, source, action):
             await self._remix_forms.open(interaction, source, action, message or interaction.message)
@@ -168,7 +168,7 @@ class CardActions:
         `message` is its card if another message was pressed. Raises the errors of `RequestGate.check_open`,
         `RemixService.get_source` and `RemixForms.open`.
         """
-        await self._gate.require_open(guild_of(interaction))
+        await self._gate.require_open(context_of(interaction))
         source = await self._remix.get_source(job_id, actor_of(interaction))
         await self._remix_forms.open(interaction, source, action, message or interaction.message)
 

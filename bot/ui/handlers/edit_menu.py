@@ -21,7 +21,7 @@ from bot.ui.buttons import SAVED_FORM, custom_id
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.component_registry import picture_of, shown_price, submitted_values
 from bot.ui.handlers.form_errors import FormErrors
-from bot.ui.handlers.interactions import guild_of
+from bot.ui.handlers.interactions import context_of, guild_of
 from bot.ui.handlers.job_requests import PRICE_CHANGED, JobRequests
 from bot.ui.handlers.message_images import card_job, gather, names_of
 from bot.ui.handlers.modals import MAX_TYPED, Form, checksum, chosen_value, counter, fitting, typed_text
@@ -66,9 +66,9 @@ class EditMenu:
         Raises:
             InputError: the message has no usable image.
             JobRunningError: the message is the card of a job that has not ended.
-            NotInServerError, NotAdmittedError, StudioPausedError: as `RequestGate.check_open` raises them.
+            AccessError, StudioPausedError: as `RequestGate.check_open` raises them.
         """
-        await self._gate.require_open(guild_of(interaction))
+        await self._gate.require_open(context_of(interaction))
         me = interaction.client.user
         if me is not None and message.author.id == me.id and await self._jobs.is_running(message.id):
             raise JobRunningError

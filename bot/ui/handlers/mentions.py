@@ -5,7 +5,7 @@ answer is a question with the price, and its button is the one that spends.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import discord
@@ -177,10 +177,10 @@ class MentionHandlers:
             self._limits.count(FreeAction.SERVER_MENTION, message.guild.id)
 
     async def _answer(self, message: discord.Message, me: int) -> None:
-        guild_id = 0 if message.guild is None else message.guild.id
         try:
-            await self._gate.require_open(guild_id)
-            await self._ask(message, guild_id, me)
+            place = _place(message, me)
+            await self._gate.require_open(place)
+            await self._ask(message, place)
         except _HintNeededError as hint:
             await (self._hint if hint.seldom else reply)(message, str(hint))
         except AccessError as error:
@@ -202,26 +202,16 @@ class MentionHandlers:
             else:
                 await reply(message, said)
 
-    async def _ask(self, message: discord.Message, guild_id: int, me: int) -> None:
+    async def _ask(self, message: discord.Message, place: InteractionContext) -> None:
         if not rights_in(message).may_ask:
             raise _HintNeededError(_("You may not use the studio in this channel."), seldom=True)
+        me = place.application_id
         asked = Instruction.read(message.content, me)
-        settings = await self._read_settings(guild_id)
+        settings = await self._read_settings(place.guild_id)
         if settings.locale is not None:
             set_locale(settings.locale)
-        edit = await self._find_edit(message, guild_id, asked, me)
-        place = InteractionContext(
-            interaction_id=message.id,
-            application_id=me,
-            guild_id=guild_id,
-            channel_id=message.channel.id,
-            member_id=message.author.id,
-            token=None,
-            private=edit.private,
-            locale=settings.locale or _locale(message),
-            roles=roles_of(message.author),
-            parent_channel_id=getattr(message.channel, "parent_id", None),
-        )
+        edit = await self._find_edit(message, place.guild_id, asked, me)
+        place = replace(place, private=edit.private, locale=settings.locale or place.locale)
         # The message's own number: a second delivery, also to another process, finds the question of the first.
         question_id = f"{message.id:032x}"
         try:
@@ -367,6 +357,21 @@ def _link(source: Source) -> str:
     # The first card of a private job is one that others cannot open.
     message_id = source.job.public_message_id or place.message_id
     return f"https://discord.com/channels/{place.guild_id or '@me'}/{place.channel_id}/{message_id}"
+
+
+def _place(message: discord.Message, me: int) -> InteractionContext:
+    """Return the place of a mention; this application is `me`."""
+    return InteractionContext(
+        interaction_id=message.id,
+        application_id=me,
+        guild_id=0 if message.guild is None else message.guild.id,
+        channel_id=message.channel.id,
+        member_id=message.author.id,
+        token=None,
+        locale=_locale(message),
+        roles=roles_of(message.author),
+        parent_channel_id=message.channel.parent_id if isinstance(message.channel, discord.Thread) else None,
+    )
 
 
 def _locale(message: discord.Message) -> str:
