@@ -156,3 +156,16 @@ async def test_channel_is_created_shown_and_deleted(scene: tuple[PageDriver, Dis
     await page.select_option("#server-language", "de")
     await changed
     assert server.world.guild("Community").locale == "de"
+
+
+async def test_roles_follow_the_person_of_the_page(scene: tuple[PageDriver, DiscordServer]) -> None:
+    driver, _ = scene
+    page = driver.page
+    chosen = page.locator("#roles-person option:checked")
+    await page.click("#group-roles > summary")
+    await expect(chosen).to_have_text("Member")
+    await page.click("#close-panel")
+    if await page.locator("#open-sidebar").is_visible():
+        await page.click("#open-sidebar")
+    await page.select_option("#who", "moderator")
+    await expect(chosen).to_have_text("Moderator")

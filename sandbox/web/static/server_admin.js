@@ -13,6 +13,7 @@ const BOT_RIGHTS = [
 const OUTSIDE = "Open a channel of a server to see this.";
 
 let chosenPerson = null; // the person shown in the roles
+let chosenBy = null; // the account of the page that chose them
 let chosenRole = null; // the role shown with its rights
 let chosenChannel = null; // the channel shown in the bot's rights
 
@@ -104,7 +105,8 @@ function showRoles(server) {
   for (const id of ["roles-person-label", "person-roles", "roles-role-label", "role-rights", "role-delete"]) byId(id).hidden = !server;
   byId("new-role").closest("form").hidden = !server;
   if (!server) return;
-  if (!server.members.some((each) => each.id === chosenPerson)) chosenPerson = memberOf(server, me().id)?.id ?? server.members[0].id;
+  if (chosenBy !== me().account || !server.members.some((each) => each.id === chosenPerson)) chosenPerson = memberOf(server, me().id)?.id ?? server.members[0].id;
+  chosenBy = me().account;
   options(byId("roles-person"), server.members.map((each) => [each.id, `${person(each.id)?.name ?? each.id}${each.owner ? " (owner)" : ""}`]), chosenPerson);
   const member = memberOf(server, chosenPerson);
   const roles = server.roles.filter((each) => !each.everyone);
