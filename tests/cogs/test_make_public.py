@@ -224,7 +224,7 @@ async def test_server_that_is_no_longer_admitted_gets_no_public_card(bot: BotHar
 
 def open_thread(bot: BotHarness) -> ChannelHandle:
     """Return a new thread in the channel of the studio."""
-    thread = bot.env.backend.create_thread(bot.channel.id, "thread", bot.guild.me.id)
+    thread = bot.env.backend.create_thread(bot.channel.id, "thread", bot.guild.owner.id)
     return ChannelHandle(bot.env, bot.guild, thread)
 
 

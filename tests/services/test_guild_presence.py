@@ -1,15 +1,19 @@
 """Arrivals in servers, departures, and the erasure after its term."""
 
 import asyncio
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
 from bot.domain.allowances import AllowanceEntry
 from bot.domain.errors import NotAdmittedError
 from bot.domain.guild_settings import GuildSettings
+from bot.domain.images import ImageFile, ResultImage
+from bot.domain.jobs import Job
 from bot.engine.maintenance import Maintenance
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
@@ -18,11 +22,16 @@ from bot.images.thread_pool import ImageThreadPool
 from bot.services.guild_presence import GuildPresenceService
 from bot.services.guild_settings import GuildSettingsService
 from db.allowances import AllowanceRepository
+from db.audit import audit
 from db.audit_log import AuditLogRepository
 from db.database import Database
+from db.jobs import JobRepository
+from db.pictures import ResultImageRepository
+from sandbox.providers.pictures import draw_picture
 from tests.services.conftest import Open
-from tests.support.clock import ManualClock
-from tests.support.factories import GUILD, make_id
+from tests.support.clock import START, ManualClock
+from tests.support.factories import GUILD, make_context, make_id, make_job
+from tests.support.ledger import end, hold, make_ledger
 
 TERM = timedelta(days=30)
 
@@ -33,15 +42,52 @@ def presence(database: Database, clock: ManualClock) -> GuildPresenceService:
     return GuildPresenceService(database=database, now=clock.now)
 
 
+def images_in(folder: Path) -> ImageService:
+    """Return an image service with a store in a folder."""
+    downloader = ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False))
+    return ImageService(downloader=downloader, store=ImageStore(folder), workers=ImageThreadPool())
+
+
 async def erase(database: Database, clock: ManualClock, folder: Path) -> None:
     """Run the duty of maintenance."""
-    downloader = ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False))
-    images = ImageService(downloader=downloader, store=ImageStore(folder), workers=ImageThreadPool())
+    images = images_in(folder)
     maintenance = Maintenance(
         database=database, image_service=images, clock=clock, retention=TERM, guild_retention=TERM
     )
     await maintenance.erase_left_guilds()
     await images.close()
+
+
+async def store_image(folder: Path, words: str) -> ImageFile:
+    """Store a picture, as if before the start."""
+    images = images_in(folder)
+    image = await images.store_bytes(draw_picture(words, 0, width=64, height=64, format="png"))
+    await images.close()
+    _age(folder, image)
+    return image
+
+
+def _age(folder: Path, image: ImageFile) -> None:
+    (file,) = folder.rglob(f"{image.sha256}.*")
+    os.utime(file, (START.timestamp(), START.timestamp()))
+
+
+async def add_job(database: Database, image: ImageFile, *, guild: int) -> Job:
+    """Record a paid job of a server with a picture."""
+    job, ledger = make_job(place=make_context(guild_id=guild)), make_ledger()
+
+    def write(connection: Connection) -> None:
+        hold(connection, ledger, job)
+        end(connection, ledger, job, 12)
+        ResultImageRepository(connection).add_all([ResultImage(job_id=job.id, position=0, file=image)], START)
+
+    await database.write(write)
+    return job
+
+
+def stored(folder: Path) -> set[str]:
+    """Return the hashes of the stored files."""
+    return {file.stem for file in folder.rglob("*.png")}
 
 
 async def test_arrival_counts_once_among_processes(presence: GuildPresenceService) -> None:
@@ -88,6 +134,53 @@ async def test_left_server_is_erased_after_term(
     with pytest.raises(NotAdmittedError):
         await services.access.require(GUILD)
     assert await presence.arrive(GUILD)
+
+
+async def test_pictures_of_a_left_server_are_erased_after_term(
+    presence: GuildPresenceService, database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """With their words; a picture of another server stays, also the same one, and the ledger balances."""
+    own, shared = [await store_image(tmp_path, words) for words in ("own", "shared")]
+    jobs = {
+        "gone": await add_job(database, own, guild=GUILD),
+        "shared": await add_job(database, shared, guild=GUILD),
+        "other": await add_job(database, shared, guild=GUILD + 1),
+    }
+    for guild in (GUILD, GUILD + 1):
+        await presence.arrive(guild)
+    await presence.leave(GUILD)
+    clock.advance((TERM - timedelta(hours=1)).total_seconds())
+    await erase(database, clock, tmp_path)
+    assert stored(tmp_path) == {own.sha256, shared.sha256}
+
+    clock.advance(timedelta(hours=2).total_seconds())
+    await erase(database, clock, tmp_path)
+    assert stored(tmp_path) == {shared.sha256}
+
+    def read(connection: Connection) -> dict[str, tuple[bool, str, int]]:
+        repository, pictures = JobRepository(connection), ResultImageRepository(connection)
+        found = {name: repository.get(job.id) for name, job in jobs.items()}
+        return {
+            name: (job.deleted_at is not None, job.request.prompt, len(pictures.list_for(job.id)))
+            for name, job in found.items()
+        }
+
+    prompt = jobs["other"].request.prompt
+    assert await database.read(read) == {"gone": (True, "", 0), "shared": (True, "", 0), "other": (False, prompt, 1)}
+    assert await database.read(audit) == []
+
+
+async def test_bot_that_returns_during_the_erasure_keeps_the_rest(
+    presence: GuildPresenceService, database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    job = await add_job(database, await store_image(tmp_path, "own"), guild=GUILD)
+    await presence.arrive(GUILD)
+    await presence.leave(GUILD)
+    clock.advance((TERM + timedelta(hours=1)).total_seconds())
+    await presence.arrive(GUILD)
+    await erase(database, clock, tmp_path)
+    assert len(stored(tmp_path)) == 1
+    assert (await database.read(lambda connection: JobRepository(connection).get(job.id))).deleted_at is None
 
 
 async def test_admission_ends_once_and_is_recorded(database: Database, open_services: Open) -> None:
