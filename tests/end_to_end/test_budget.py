@@ -96,7 +96,7 @@ async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) 
 
 
 async def test_owner_pauses_and_resumes_everything_from_an_alert(system: SystemHarness) -> None:
-    await system.start_bot(MONTHLY_BUDGET="0")
+    await system.start_bot()
     owner, member = system.discord.actor("owner"), system.discord.actor("member")
     alert = owner_messages(system)[0]
 
