@@ -119,7 +119,7 @@ def cancels(result: InteractionResult) -> list[str]:
 
 @pytest.mark.parametrize("everyone", [True, False])
 async def test_moderators_list_stays_the_list_it_was(bot: BotHarness, *, everyone: bool) -> None:
-    """Of everyone, or of another member, until its reader is no moderator any more."""
+    """Of everyone, or of another member, while its reader moderates."""
     helpers = bot.guild.create_role("helpers", permissions=discord.Permissions(manage_messages=True))
     moderator = bot.guild.add_member(bot.env.create_user("moderator"), roles=[helpers])
     member = bot.member("member")

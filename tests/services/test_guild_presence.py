@@ -139,7 +139,10 @@ async def test_left_server_is_erased_after_term(
 async def test_pictures_of_a_left_server_are_erased_after_term(
     presence: GuildPresenceService, database: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
-    """With their words; a picture of another server stays, also the same one, and the ledger balances."""
+    """With their words; the pictures of another server stay.
+
+    The ledger balances.
+    """
     own, shared = [await store_image(tmp_path, words) for words in ("own", "shared")]
     jobs = {
         "gone": await add_job(database, own, guild=GUILD),

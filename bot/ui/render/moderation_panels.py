@@ -99,9 +99,9 @@ def unbanned_panel(member_id: int, scopes: Sequence[BanScope]) -> ui.LayoutView:
 
 
 def bans_panel(bans: Sequence[Ban], page: int = 0) -> ui.LayoutView:
-    """Return a page of the bans in force, the latest first; pages count from 0.
+    """Return a page of the bans in force, the latest first.
 
-    A page beyond the last one is the last one: bans end meanwhile.
+    Pages count from 0. A page beyond the last one is the last one: bans end meanwhile.
     """
     title = ngettext("{count} ban in force", "{count} bans in force", len(bans)).format(count=number(len(bans)))
     if not bans:
