@@ -1,6 +1,9 @@
 """`atelier credits` for the operator: output, exit codes, audit log."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,18 @@ def test_mistake_is_one_line(arguments: tuple[str, ...], line: str, tmp_path: Pa
     assert result.stderr.startswith(line)
     assert len(result.stderr.splitlines()) == 1
     assert logged(tmp_path) == []
+
+
+def test_limit_that_leaves_too_little_for_a_picture_alerts_that_it_is_spent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REVE2IMG_API_KEY", "key")
+    with closing(sqlite3.connect(tmp_path / "data" / "atelier.db")) as connection:
+        row = (700, f"{datetime.now(UTC):%Y-%m}", 0, 24, 0)
+        connection.execute(
+            "INSERT INTO budgets (community_id, month, held, captured, at_risk) VALUES (?, ?, ?, ?, ?)", row
+        )
+        connection.commit()
+        assert atelier("budget", "--guild", "700", "--cap", "30").exit_code == 0
+        alerts = connection.execute("SELECT target, percentage FROM budget_alerts ORDER BY target").fetchall()
+    assert alerts == [("channel", 100), ("owner", 100)]

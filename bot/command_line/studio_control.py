@@ -158,11 +158,12 @@ async def show_budget(database: Database, settings: Settings, guild: int, cap: s
 
 
 def _budgets(database: Database, settings: Settings) -> BudgetService:
+    catalogue = build_catalogue(settings, settings.providers, datetime.now(UTC).date())
     ledger = Ledger(
         allowance=settings.default_allowance,
         budget=settings.monthly_budget,
         guild_budget=settings.community_budget,
-        alerts=AlertLevels(percentages=settings.budget_alerts),
+        alerts=AlertLevels(percentages=settings.budget_alerts, cheapest=catalogue.cheapest_picture),
         new_id=new_id,
     )
     return BudgetService(database=database, ledger=ledger, clock=SystemClock(), new_id=new_id)

@@ -192,7 +192,7 @@ class EngineContainer:
     @cached_property
     def cheapest_picture(self) -> int:
         """The lowest price of a picture, in credits."""
-        return min((model.text_price for model in self.catalogue.models), default=1)
+        return self.catalogue.cheapest_picture
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -45,6 +45,11 @@ class Catalogue:
         """
         return self._one_of(self.known, model_id)
 
+    @property
+    def cheapest_picture(self) -> int:
+        """The lowest price of a picture, in credits; 1 without any model."""
+        return min((model.text_price for model in self.models), default=1)
+
     def offers_of(self, model_id: str) -> tuple[Offer, ...]:
         """Return the offers of a model, in the operator's order."""
         return tuple(offer for offer in self.offers if offer.model == model_id)

@@ -50,6 +50,7 @@ from bot.settings.validators import (
     Count,
     DatabaseUrl,
     Seconds,
+    Whole,
     check_effects,
     check_openrouter_models,
     check_secret_key,
@@ -129,14 +130,14 @@ class Settings(_ProviderSettings):
     picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
     guild_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
     prompt_retention_days: Annotated[Count | None, Field(description="takes whole days, 1 or more")] = None
-    deleted_prompt_days: Annotated[int, Field(ge=0, description="takes whole days, 0 or more")] = 7
-    min_free_disk_mb: Annotated[int, Field(ge=0, description="takes megabytes, 0 or more")] = 500
+    deleted_prompt_days: Annotated[Whole, Field(ge=0, description="takes whole days, 0 or more")] = 7
+    min_free_disk_mb: Annotated[Whole, Field(ge=0, description="takes megabytes, 0 or more")] = 500
     max_stored_mb: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 50_000
     max_stored_mb_per_member: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 2000
     http_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
-    http_port: Annotated[int, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = 8080
+    http_port: Annotated[Whole, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = 8080
     health_host: Annotated[str, Field(description="takes an address of this machine")] = "127.0.0.1"
-    health_port: Annotated[int | None, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = None
+    health_port: Annotated[Whole | None, Field(ge=0, le=65535, description="takes a port, 0 to 65535 (0: any)")] = None
     metrics: Annotated[bool, Field(description="takes on or off")] = False
     webhook_public_url: Annotated[Address | None, Field(description=AN_ADDRESS)] = None
     https_proxy: Annotated[
@@ -159,7 +160,7 @@ class Settings(_ProviderSettings):
     log_format: Annotated[Literal["text", "json"], Field(description="takes text or json")] = "text"
     shard_count: Annotated[Count | None, Field(description="takes a whole number, 1 or more")] = None
     shard_ids: Annotated[
-        tuple[Annotated[int, Field(ge=0)], ...] | None,
+        tuple[Annotated[Whole, Field(ge=0)], ...] | None,
         NoDecode,
         BeforeValidator(split_names),
         Field(description="takes shard numbers with commas between, and needs SHARD_COUNT"),
@@ -171,7 +172,7 @@ class Settings(_ProviderSettings):
     ] = 7200.0
     lease_seconds: Annotated[float, Field(ge=1, allow_inf_nan=False, description="takes seconds, 1 or more")] = 15.0
     default_allowance: Annotated[
-        int, Field(ge=0, le=MAX_CREDITS, description="takes credits a day, 0 to 1000000000")
+        Whole, Field(ge=0, le=MAX_CREDITS, description="takes credits a day, 0 to 1000000000")
     ] = 200
     max_active_jobs_per_member: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 3
     max_active_jobs_per_community: Annotated[Count | None, Field(description="takes a whole number, 1 or more")] = None
@@ -194,15 +195,15 @@ class Settings(_ProviderSettings):
     first_hint: Annotated[bool, Field(description="takes on or off")] = True
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[
-        int, Field(ge=0, le=MAX_CREDITS, description="takes credits a month, 0 to 1000000000")
+        Whole, Field(ge=0, le=MAX_CREDITS, description="takes credits a month, 0 to 1000000000")
     ] = 100_000
     daily_report_hour: Annotated[
-        Annotated[int, Field(ge=0, le=23)] | None,
+        Annotated[Whole, Field(ge=0, le=23)] | None,
         BeforeValidator(none_for_off),
         Field(description="takes an hour of UTC, 0 to 23, or off"),
     ] = 9
     budget_alerts: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=100)], ...],
+        tuple[Annotated[Whole, Field(ge=1, le=100)], ...],
         NoDecode,
         BeforeValidator(split_names),
         Field(min_length=1, description="takes percentages, 1 to 100, separated by commas"),
@@ -213,12 +214,12 @@ class Settings(_ProviderSettings):
         Field(description="takes the http:// or https:// address of a webhook"),
     ] = None
     community_budget: Annotated[
-        int | None, Field(ge=0, le=MAX_CREDITS, description="takes credits a month, 0 to 1000000000")
+        Whole | None, Field(ge=0, le=MAX_CREDITS, description="takes credits a month, 0 to 1000000000")
     ] = None
     low_balance_usd: Annotated[
         Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")
     ] = Decimal(5)
-    free_repeats: Annotated[int, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2
+    free_repeats: Annotated[Whole, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2
 
     _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
 

@@ -1,9 +1,10 @@
 """Validators of single values."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -11,6 +12,8 @@ from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
 from bot.domain.options import is_effect_name
 from bot.providers.openrouter_models import is_model_id as is_openrouter_model
 from bot.secret_key import MIN_SECRET_KEY
+
+_DIGITS: Final = re.compile(r"[+-]?[0-9]+")
 
 
 def parse_proxy(value: SecretStr) -> SecretStr:
@@ -38,6 +41,16 @@ def check_database(value: str) -> str:
     return value
 
 
+def check_digits(value: object) -> object:
+    """Accept a whole number in digits alone.
+
+    pydantic reads "1.000" as one and "1_000" as a thousand.
+    """
+    if isinstance(value, str) and not _DIGITS.fullmatch(value.strip()):
+        raise ValueError("not digits alone")
+    return value
+
+
 def split_names(value: object) -> object:
     """Return a text's parts between commas; other values unchanged."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -54,7 +67,8 @@ def parse_communities(value: object) -> object:
     """Return server ids between commas, `*`, or None for a lone comma."""
     if not isinstance(value, str) or value.strip() == "*":
         return "*" if isinstance(value, str) else value
-    return [int(part) for part in value.split(",") if part.strip()] or None
+    parts = [part for part in value.split(",") if part.strip()]
+    return [int(str(check_digits(part))) for part in parts] or None
 
 
 def check_openrouter_models(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,4 +106,5 @@ def check_webhook_url(value: SecretStr | None) -> SecretStr | None:
 
 DatabaseUrl = Annotated[str, AfterValidator(check_database)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, BeforeValidator(check_digits)]
+Count = Annotated[Whole, Field(ge=1)]
