@@ -1,0 +1,65 @@
+"""The connection to Discord, and its commands there."""
+
+from functools import cached_property
+
+from bot.client import AtelierClient, open_http
+from bot.command_sync import BackgroundSync, CommandSync, SyncMemory
+from bot.container.services import ServiceContainer
+from bot.engine.identify_limiter import IdentifyRateLimiter
+from db.key_value import KeyValueRepository
+
+_COMMANDS_KEY = "commands sent to Discord"
+
+
+class ConnectionContainer(ServiceContainer):
+    """The services with a client of Discord."""
+
+    @cached_property
+    def client(self) -> AtelierClient:
+        """Connection to Discord, with every cog once `install` ran."""
+        return AtelierClient(
+            shard_count=self.settings.shard_count,
+            shard_ids=self.settings.shard_ids,
+            identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
+            user_installs=self.settings.user_install,
+            mentions=self.settings.edit_by_mention,
+            clock=self.clock,
+            proxy=self.settings.proxies.find(self.settings.discord_api_url),
+            read_settings=self.guild_settings.get,
+        )
+
+    @cached_property
+    def identify_limiter(self) -> IdentifyRateLimiter | None:
+        """Limiter of gateway logins for several processes.
+
+        None for one process.
+        """
+        return None if self.lease.is_alone else IdentifyRateLimiter(database=self.database, clock=self.clock)
+
+    @cached_property
+    def command_sync(self) -> CommandSync:
+        """Comparison of the commands with Discord's."""
+        return CommandSync(
+            payload=self.client.command_payload,
+            memory=SyncMemory(self._synced_commands, self._save_synced_commands),
+        )
+
+    @cached_property
+    def background_sync(self) -> BackgroundSync:
+        """Registration of the commands with Discord."""
+        token = self.settings.discord_token
+        return BackgroundSync(
+            command_sync=self.command_sync,
+            open_http=lambda: open_http(
+                "" if token is None else token.get_secret_value(),
+                proxy=self.settings.proxies.find(self.settings.discord_api_url),
+            ),
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+
+    async def _synced_commands(self) -> str | None:
+        return await self.database.read(lambda connection: KeyValueRepository(connection).find(_COMMANDS_KEY))
+
+    async def _save_synced_commands(self, digest: str) -> None:
+        await self.database.write(lambda connection: KeyValueRepository(connection).save(_COMMANDS_KEY, digest))
