@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -130,13 +130,15 @@ class BudgetAlerts:
         )
         for due in claimed:
             try:
-                await self._deliver(due)
+                await self._deliver(due, now)
             except Exception:  # noqa: BLE001 - the others wait; this one is due again after its lease
                 _log.exception("budget.alert_failed", target=due.target)
 
-    async def _deliver(self, due: DueAlert) -> None:
-        now = self._clock.now()
-        budget = await self._database.read(lambda connection: self._ledger.guild_budget(connection, due.guild_id, now))
+    async def _deliver(self, due: DueAlert, claimed_at: datetime) -> None:
+        # Sending takes time, and the next month may have begun meanwhile: its budget is not the one that was reached.
+        budget = await self._database.read(
+            lambda connection: self._ledger.guild_budget(connection, due.guild_id, claimed_at)
+        )
         alert = BudgetAlert(budget=budget, percentage=due.percentage, guild_id=due.guild_id)
         if due.target is AlertTarget.OWNER and due.tries == 0:
             _log_reached(alert)
@@ -145,7 +147,8 @@ class BudgetAlerts:
         elif due.tries + 1 < _MOST_TRIES.get(due.target, due.tries + 2):
             pause = min(_CHECK_SECONDS * 2.0 ** min(due.tries, 10), _LONGEST_RETRY_SECONDS)
             _log.warning("budget.alert_not_sent", target=due.target, percentage=due.percentage, retry_in=pause)
-            await self._write(lambda alerts: alerts.retry(due, now + timedelta(seconds=pause)))
+            retry_at = self._clock.now() + timedelta(seconds=pause)
+            await self._write(lambda alerts: alerts.retry(due, retry_at))
         else:
             _log.error("budget.alert_given_up", target=due.target, percentage=due.percentage)
             await self._write(lambda alerts: _give_up(alerts, due, self._clock))

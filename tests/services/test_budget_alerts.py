@@ -274,6 +274,25 @@ async def test_alert_of_an_ended_process_is_sent_after_its_lease(studio: Studio)
     assert studio.owner.told == studio.hook.told == [(0, 50)]
 
 
+async def test_alerts_sent_across_midnight_show_the_month_that_reached_them(studio: Studio) -> None:
+    last_minute = datetime(2026, 3, 31, 23, 59, 50, tzinfo=UTC)
+    studio.clock.advance((last_minute - studio.clock.now()).total_seconds())
+    await studio.spend(17, now=last_minute)
+    shown: list[Budget] = []
+
+    class SlowRecipient(Recipient):
+        async def send_budget_alert(self, alert: BudgetAlert) -> bool:
+            shown.append(alert.budget)
+            studio.clock.advance(20)
+            return True
+
+    studio.owner = SlowRecipient()
+    studio.hook = SlowRecipient()
+    studio.webhook = studio.hook
+    await studio.process().check()
+    assert [(each.month, each.used) for each in shown] == [("2026-03", 204)] * 2
+
+
 async def test_fault_of_one_recipient_leaves_the_others_alone(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: BudgetAlert) -> bool:
         raise ZeroDivisionError
