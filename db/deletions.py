@@ -180,12 +180,23 @@ class DeletionRepository:
         if self._connection.execute(update(deletions).where(*away).values(returned_at=at)).rowcount != 1:
             return False
         disable_timeout(self._connection)
-        # A question that came during the deletion may have made an empty account. One with granted credits is kept: it
-        # is from a server without an account before.
-        is_empty = (accounts.c.member_id == member_id) & (accounts.c.period == "") & (accounts.c.granted == 0)
-        self._connection.execute(delete(accounts).where(is_empty))
+        self._merge_grants(member_id, pseudonym)
         self._rename(pseudonym, member_id)
         return True
+
+    def _merge_grants(self, member_id: int, pseudonym: int) -> None:
+        """Remove the accounts made during a deletion, and keep their grants.
+
+        A question makes an empty one, and a grant one in a server that the deletion had passed. The latter is kept
+        where the pseudonym has none.
+        """
+        unused = (accounts.c.member_id == member_id) & (accounts.c.period == "")
+        rows = self._connection.execute(select(accounts.c.guild_id, accounts.c.granted).where(unused)).all()
+        for guild_id, granted in rows:
+            kept = (accounts.c.member_id == pseudonym) & (accounts.c.guild_id == guild_id)
+            merged = update(accounts).where(kept).values(granted=accounts.c.granted + granted)
+            if self._connection.execute(merged).rowcount or not granted:
+                self._connection.execute(delete(accounts).where(unused, accounts.c.guild_id == guild_id))
 
     def is_away(self, pseudonym: int) -> bool:
         """Return whether a member's data was deleted and they have not returned."""

@@ -287,6 +287,17 @@ async def test_credits_granted_during_the_end_of_a_deletion_stay(database: Datab
     assert await database.read(audit) == []
 
 
+async def test_credits_granted_during_and_after_a_deletion_in_one_server_add_up(database: Database) -> None:
+    ledger = make_ledger()
+    await database.write(lambda connection: grant(connection, ledger, 100))
+    await database.write(lambda connection: grant(connection, ledger, 30, member=AWAY))
+    await database.write(lambda connection: DeletionRepository(connection).add_finished(AWAY, START, START))
+    await database.write(lambda connection: DeletionRepository(connection).restore_member(MEMBER, AWAY, START))
+    account = await database.read(lambda connection: ledger.available(connection, GUILD, MEMBER, START))
+    assert account.granted == 130
+    assert await database.read(audit) == []
+
+
 def test_register_skips_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
     register = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name)
     register.add(-7, START)
