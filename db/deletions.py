@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, exists, select, union, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, delete, exists, func, select, union, update
 
 from db.dialects import insert
 from db.locks import disable_timeout
@@ -56,6 +56,9 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     communities.c.admitted_by,
     presets.c.saved_by,
 )
+# Free text of admins, moderators and owners, who may name a member in it.
+_REASONS: Final[tuple[Column[str], ...]] = (movements.c.reason, bans.c.reason, pauses.c.reason, audit_log.c.reason)
+_NOBODY: Final = "[deleted member]"
 # Built once: every request reads it.
 _ANY: Final = select(deletions.c.member_id).where(deletions.c.member_id.in_(bindparam("ids", expanding=True)))
 _IS_ERASED: Final = jobs.c.deleted_at.is_not(None) & jobs.c.words_erased_at.is_not(None)
@@ -156,6 +159,7 @@ class DeletionRepository:
         if self._connection.execute(select(exists().where(jobs.c.member_id == member, ~_IS_ERASED))).scalar_one():
             return False
         self.delete_private(member)
+        self._erase_mentions(member)
         self._rename(member, pseudonym)
         for column in _MENTIONS:
             self._connection.execute(update(column.table).where(column == member).values({column: pseudonym}))
@@ -203,6 +207,18 @@ class DeletionRepository:
         away = select(deletions.c.returned_at, deletions.c.finished_at).where(deletions.c.member_id == pseudonym)
         row = self._connection.execute(away).first()
         return row is not None and row.finished_at is not None and row.returned_at is None
+
+    def _erase_mentions(self, member_id: int) -> None:
+        """Erase a member's id where neither a row nor a column is theirs."""
+        for column in _REASONS:
+            named = column.contains(str(member_id))
+            said: ColumnElement[str] = column
+            for words in (f"<@{member_id}>", f"<@!{member_id}>", str(member_id)):
+                said = func.replace(said, words, _NOBODY)
+            self._connection.execute(update(column.table).where(named).values({column: said}))
+        # The channel of direct messages is its member's alone.
+        outside = jobs.c.member_id == member_id, jobs.c.guild_id == 0
+        self._connection.execute(update(jobs).where(*outside).values(channel_id=0))
 
     def _rename(self, member_id: int, to: int) -> None:
         """Change a member's id in credits, jobs and bans.

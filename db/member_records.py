@@ -65,7 +65,7 @@ class MemberRecords:
                 for row in self._rows(presets, or_(presets.c.member_id == member, presets.c.saved_by == member))
             ],
             "refused_forms": [
-                _plain(row, "created_at") | {"prompt": row.content.get("prompt"), "model": row.content.get("model")}
+                _plain(row, "created_at") | {name: row.content.get(name) for name in ("prompt", "model", "options")}
                 for row in self._rows(forms, forms.c.member_id == member)
             ],
             "unanswered_questions": [

@@ -66,10 +66,17 @@ WRONG = [
             f"postgresql+asyncpg://user:{SECRET}@host:port/name",
         )
     ),
-    ("PICTURE_RETENTION_DAYS", "0", "takes whole days, 1 or more"),
-    ("PICTURE_RETENTION_DAYS", "1.5", "takes whole days, 1 or more"),
-    ("PROMPT_RETENTION_DAYS", "0", "takes whole days, 1 or more"),
-    ("DELETED_PROMPT_DAYS", "-1", "takes whole days, 0 or more"),
+    ("PICTURE_RETENTION_DAYS", "0", "takes whole days, 1 to 36500"),
+    ("PICTURE_RETENTION_DAYS", "1.5", "takes whole days, 1 to 36500"),
+    ("PROMPT_RETENTION_DAYS", "0", "takes whole days, 1 to 36500"),
+    # No date is so far away: each clean-up would fail, of deleted prompts too.
+    *(
+        (f"{name}_RETENTION_DAYS", value, "takes whole days, 1 to 36500")
+        for name in ("PICTURE", "GUILD", "PROMPT")
+        for value in ("999999", "99999999999")
+    ),
+    ("DELETED_PROMPT_DAYS", "999999", "takes whole days, 0 to 36500"),
+    ("DELETED_PROMPT_DAYS", "-1", "takes whole days, 0 to 36500"),
     ("HTTP_PORT", "65536", "takes a port, 0 to 65535 (0: any)"),
     ("HTTP_PORT", "http", "takes a port, 0 to 65535 (0: any)"),
     *(
@@ -88,11 +95,12 @@ WRONG = [
     ("SHARD_IDS", ",", "takes shard numbers with commas between, and needs SHARD_COUNT"),
     ("SHARD_IDS", "one", "takes shard numbers with commas between, and needs SHARD_COUNT"),
     ("SHARD_IDS", "-1", "takes shard numbers with commas between, and needs SHARD_COUNT"),
-    ("POLL_INTERVAL_SECONDS", "0", "takes seconds, more than 0"),
-    ("POLL_INTERVAL_SECONDS", "nan", "takes seconds, more than 0"),
-    ("POLL_INTERVAL_SECONDS", "inf", "takes seconds, more than 0"),
-    ("JOB_SOFT_DEADLINE_SECONDS", "-5", "takes seconds, more than 0"),
-    ("JOB_HARD_DEADLINE_SECONDS", "299", "takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS"),
+    ("POLL_INTERVAL_SECONDS", "0", "takes seconds, more than 0, at most a year"),
+    ("POLL_INTERVAL_SECONDS", "nan", "takes seconds, more than 0, at most a year"),
+    ("POLL_INTERVAL_SECONDS", "inf", "takes seconds, more than 0, at most a year"),
+    ("JOB_SOFT_DEADLINE_SECONDS", "-5", "takes seconds, more than 0, at most a year"),
+    ("JOB_SOFT_DEADLINE_SECONDS", "1e15", "takes seconds, more than 0, at most a year"),
+    ("JOB_HARD_DEADLINE_SECONDS", "299", "takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS, at most a year"),
     ("LEASE_SECONDS", "0.5", "takes seconds, 1 or more"),
     ("LEASE_SECONDS", "inf", "takes seconds, 1 or more"),
     ("DEFAULT_ALLOWANCE", "-1", "takes credits a day, 0 to 1000000000"),

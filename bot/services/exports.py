@@ -8,12 +8,13 @@ from typing import Final, Protocol
 import structlog
 from sqlalchemy import Connection
 
-from bot.domain.errors import ExportRunningError, ExportTooSoonError
+from bot.domain.errors import DeletionRunningError, ExportRunningError, ExportTooSoonError
 from bot.domain.exports import EXPORT_PAUSE, Export
 from bot.engine.clock import Clock
 from bot.services.export_parts import ExportBuilder, ExportPart
 from bot.services.member_limits import FreeAction, MemberLimits
 from db.database import Database
+from db.deletions import DeletionRepository
 from db.exports import ExportRepository
 
 _log = structlog.get_logger(__name__)
@@ -71,6 +72,7 @@ class ExportService:
         """Begin an export. `answer` is for closed direct messages.
 
         Raises:
+            DeletionRunningError: everything about the member is being deleted.
             ExportRunningError: the member's export is being sent.
             ExportTooSoonError: the member had one within `EXPORT_PAUSE`.
             TooManyRequestsError: the member asked very often within a minute.
@@ -79,6 +81,8 @@ class ExportService:
         export = Export(member_id=member_id, requested_at=self._clock.now(), locale=locale)
 
         def write(connection: Connection) -> None:
+            if DeletionRepository(connection).is_pending(member_id):
+                raise DeletionRunningError
             exports = ExportRepository(connection)
             last = exports.find(member_id)
             if last is not None and export.requested_at < last.requested_at + EXPORT_PAUSE:

@@ -49,6 +49,7 @@ from bot.settings.provider_fields import (
 from bot.settings.validators import (
     Count,
     DatabaseUrl,
+    Days,
     Seconds,
     Whole,
     check_effects,
@@ -127,10 +128,10 @@ class Settings(_ProviderSettings):
         Field(description=f"takes {MIN_SECRET_KEY} characters or more, such as the output of: openssl rand -hex 32"),
     ] = None
     data_dir: Annotated[Path, Field(description="takes a folder")] = Path("data")
-    picture_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
-    guild_retention_days: Annotated[Count, Field(description="takes whole days, 1 or more")] = 30
-    prompt_retention_days: Annotated[Count | None, Field(description="takes whole days, 1 or more")] = None
-    deleted_prompt_days: Annotated[Whole, Field(ge=0, description="takes whole days, 0 or more")] = 7
+    picture_retention_days: Annotated[Days, Field(description="takes whole days, 1 to 36500")] = 30
+    guild_retention_days: Annotated[Days, Field(description="takes whole days, 1 to 36500")] = 30
+    prompt_retention_days: Annotated[Days | None, Field(description="takes whole days, 1 to 36500")] = None
+    deleted_prompt_days: Annotated[Whole, Field(ge=0, le=36_500, description="takes whole days, 0 to 36500")] = 7
     min_free_disk_mb: Annotated[Whole, Field(ge=0, description="takes megabytes, 0 or more")] = 500
     max_stored_mb: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 50_000
     max_stored_mb_per_member: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 2000
@@ -165,10 +166,12 @@ class Settings(_ProviderSettings):
         BeforeValidator(split_names),
         Field(description="takes shard numbers with commas between, and needs SHARD_COUNT"),
     ] = None
-    poll_interval_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0")] = 3.0
-    job_soft_deadline_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0")] = 300.0
+    poll_interval_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0, at most a year")] = 3.0
+    job_soft_deadline_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0, at most a year")] = (
+        300.0
+    )
     job_hard_deadline_seconds: Annotated[
-        Seconds, Field(description="takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS")
+        Seconds, Field(description="takes seconds, no fewer than JOB_SOFT_DEADLINE_SECONDS, at most a year")
     ] = 7200.0
     lease_seconds: Annotated[float, Field(ge=1, allow_inf_nan=False, description="takes seconds, 1 or more")] = 15.0
     default_allowance: Annotated[

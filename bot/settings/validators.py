@@ -105,6 +105,8 @@ def check_webhook_url(value: SecretStr | None) -> SecretStr | None:
 
 
 DatabaseUrl = Annotated[str, AfterValidator(check_database)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# A year, and a hundred of them: more would not fit into dates.
+Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(check_digits)]
 Count = Annotated[Whole, Field(ge=1)]
+Days = Annotated[Whole, Field(ge=1, le=36_500)]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Connection, insert, select
+from sqlalchemy import BigInteger, Connection, insert, select, update
 
 from bot.domain.credits import RiskOutcome
 from bot.domain.errors import InsufficientCreditsError
@@ -20,7 +20,7 @@ from db.columns import metadata
 from db.database import Database
 from db.deletions import MEMBER_COLUMNS, Deletion, DeletionRepository
 from db.member_jobs import MemberJobRepository
-from db.tables import accounts, allowances, bans, deletions, jobs, movements
+from db.tables import accounts, allowances, audit_log, bans, deletions, jobs, movements, pauses
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_job, make_request
 from tests.support.ledger import end, grant, hold, make_ledger
@@ -293,3 +293,34 @@ async def test_cost_decided_while_a_deletion_ended_is_kept_under_the_pseudonym(d
     await database.write(lambda connection: ledger().decide_possible_costs(connection, job, RiskOutcome.OWED, START))
     assert await ids_in(database, movements.c.member_id) == {AWAY}
     assert await database.read(audit) == []
+
+
+async def test_deletion_erases_the_id_in_what_others_typed(database: Database) -> None:
+    await database.write(lambda connection: grant(connection, ledger(), 50))
+
+    def decide(connection: Connection) -> None:
+        said = f"<@{MEMBER}> and <@!{MEMBER}>, {MEMBER} too"
+        connection.execute(update(movements).values(reason=said))
+        entry = {"id": "a" * 32, "guild_id": GUILD, "actor_id": 1, "action": "ban", "detail": {}, "at": START}
+        connection.execute(insert(audit_log), {**entry, "reason": said})
+        ban = {"guild_id": GUILD, "member_id": MEMBER + 1, "scope": "studio", "actor_id": 1, "at": START}
+        connection.execute(insert(bans), {**ban, "reason": said})
+        pause = {"scope": "guild", "name": str(GUILD), "actor_id": 1, "at": START}
+        connection.execute(insert(pauses), {**pause, "reason": said})
+
+    await database.write(decide)
+    await delete_member(database)
+
+    def reasons(connection: Connection) -> set[str]:
+        tables = (movements, audit_log, bans, pauses)
+        return {said for table in tables for said in connection.execute(select(table.c.reason)).scalars()}
+
+    assert await database.read(reasons) == {"[deleted member] and [deleted member], [deleted member] too"}
+
+
+async def test_deletion_forgets_the_channel_of_direct_messages(database: Database) -> None:
+    mine, in_guild = await spend(database, guild=0), await spend(database)
+    await delete_member(database)
+    channels = select(jobs.c.id, jobs.c.channel_id)
+    found = await database.read(lambda connection: connection.execute(channels).all())
+    assert {row.id: row.channel_id for row in found} == {mine.id: 0, in_guild.id: in_guild.place.channel_id}

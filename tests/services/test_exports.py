@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
-from bot.domain.errors import ExportRunningError, ExportTooSoonError
+from bot.domain.errors import DeletionRunningError, ExportRunningError, ExportTooSoonError
 from bot.domain.exports import Export
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Job, State
@@ -26,9 +26,11 @@ from bot.services.export_parts import ExportBuilder, ExportPart
 from bot.services.exports import ExportService
 from bot.services.member_limits import MemberLimits
 from db.database import Database
+from db.deletions import DeletionRepository
 from db.exports import ExportRepository
+from db.member_records import MemberRecords
 from db.pictures import ResultImageRepository
-from db.tables import exports
+from db.tables import exports, forms
 from tests.support.clock import START, ManualClock
 from tests.support.factories import MEMBER, make_image_file, make_job, make_request
 from tests.support.ledger import adding
@@ -247,3 +249,19 @@ async def test_no_file_of_an_export_is_left_behind(
     await service.request(MEMBER, "en-US", no_answer)
     await service.send_due()
     assert [name for _, _, names in os.walk(tmp_path) for name in names if name.startswith("export-")] == []
+
+
+async def test_export_has_everything_typed_into_a_refused_form(database: Database) -> None:
+    content = {"prompt": "a fox", "model": None, "options": {"negative": "text"}, "card": {"urls": ["signed"]}}
+    form = {"id": "f" * 32, "member_id": MEMBER, "content": content, "created_at": START}
+    await database.write(lambda connection: connection.execute(insert(forms), form))
+    about = await database.read(lambda connection: MemberRecords(connection, MEMBER).about())
+    typed = {"prompt": "a fox", "model": None, "options": {"negative": "text"}}
+    assert about["refused_forms"] == [{"created_at": START.isoformat(), **typed}]
+
+
+async def test_export_during_a_deletion_is_refused(database: Database, image_service: ImageService) -> None:
+    await database.write(lambda connection: DeletionRepository(connection).add(MEMBER, START))
+    service = service_of(database, image_service, Member(), ManualClock())
+    with pytest.raises(DeletionRunningError):
+        await service.request(MEMBER, "en", no_answer)
