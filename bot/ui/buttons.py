@@ -156,7 +156,10 @@ SETUP_SECTIONS: Final = {
     SetupSection.ALLOWANCE: ButtonSpec("setupallowance", N_("Change")),
     SetupSection.LOCALE: ButtonSpec("setuplocale", N_("Change")),
 }
-"""The buttons of the sections of the setup, and the actions of their forms."""
+"""The buttons of the sections of the setup, and the actions of their forms.
+
+In a form, fingerprints of the shown settings take the place of the search.
+"""
 
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),

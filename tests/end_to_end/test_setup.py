@@ -157,6 +157,23 @@ async def test_chosen_channel_needs_commands_of_members_and_connect_for_voice(sy
     await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
 
 
+async def test_forms_of_two_admins_at_once_keep_both_changes(system: SystemHarness) -> None:
+    discord = system.discord
+    owner, other = discord.actor("owner"), discord.actor("member-two")
+    managers = discord.create_role("Managers", permissions=Permission.MANAGE_GUILD)
+    discord.give_role("member-two", managers)
+    opened = []
+    for admin in (owner, other):
+        card = await (await admin.slash("studio setup")).response()
+        card = await fill_in(owner, card, "sharing", {}) if admin is owner else card
+        opened.append(await admin.click(card, custom_id=section(card, "sharing")))
+    await (await owner.submit_modal(opened[0], {"review": ["moderators"]})).response()
+    card = await (await other.submit_modal(opened[1], {"log": ["general"]})).response()
+    channels = [discord.world.channel(each).id for each in ("moderators", "general")]
+    assert all(f"<#{each}> · set here" in text(card) for each in channels)
+    discord.delete_role(managers)
+
+
 async def test_unclear_time_zone_is_given_back_with_suggestions(system: SystemHarness) -> None:
     """Also after a restart: the form is stored."""
     owner = system.discord.actor("owner")

@@ -12,10 +12,10 @@ from bot.services.allowances import AllowanceService
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.guild_setup import GuildSetupService, GuildState
 from bot.ui.buttons import SetupSection, guild_target
-from bot.ui.handlers.component_registry import submitted_values
+from bot.ui.handlers.component_registry import search_id_of, submitted_values
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of, is_admin, require_admin
-from bot.ui.handlers.setup_forms import SetupForm, read_allowance, read_settings
+from bot.ui.handlers.setup_forms import SetupForm, changed_settings, is_allowance_shown, read_allowance, read_settings
 from bot.ui.render.channel_rights import ChannelUse, ServerCheck, check_channel, check_everywhere
 from bot.ui.render.setup_card import SetupChecks, setup_card, studio_panel
 
@@ -74,16 +74,17 @@ class SetupHandlers:
         await interaction.response.send_modal(SetupForm(section, state, _guild(interaction), {}))
 
     async def submit(self, interaction: discord.Interaction[Any], target: str, *, section: SetupSection) -> None:
-        """Store a section, or give back its unreadable values."""
-        values = submitted_values(interaction)
+        """Store the changes of a section, or give back its unreadable values."""
+        values, shown = submitted_values(interaction), search_id_of(interaction)
         try:
             _require_admin(interaction, target)
             guild_id, by = guild_of(interaction), interaction.user.id
             if section is SetupSection.ALLOWANCE:
-                entry = read_allowance(values, await self._setup.get(guild_id))
-                await self._allowances.set_for_everyone(guild_id, entry, actor_id=by)
+                entry = read_allowance(values, await self._setup.get(guild_id), shown)
+                if not is_allowance_shown(entry, shown):
+                    await self._allowances.set_for_everyone(guild_id, entry, actor_id=by)
             else:
-                changes = read_settings(section, values, _guild(interaction))
+                changes = changed_settings(section, read_settings(section, values, _guild(interaction)), shown)
                 await self._settings.change(guild_id, changes, by=by)
         except AtelierError as error:
             single = {name: chosen[0] for name, chosen in values.items() if len(chosen) == 1}

@@ -1,6 +1,11 @@
-"""The forms of a server's setup, and the values in their submissions."""
+"""The forms of a server's setup, and the values in their submissions.
+
+A form's custom id carries a fingerprint of each setting as the form shows it. A submission changes what its admin
+changed, and nothing that another admin changed meanwhile.
+"""
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,7 +15,7 @@ from discord import ui
 from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.amounts import UNSET, parse_amount
 from bot.domain.errors import ModeratorRoleError, NotOfferedError
-from bot.domain.time_zones import read_zone, zone_title
+from bot.domain.time_zones import UTC_NAME, read_zone, zone_title
 from bot.services.guild_setup import GuildState
 from bot.ui.buttons import SETUP_SECTIONS, SetupSection, custom_id, guild_target
 from bot.ui.handlers.modals import Form, chosen_value, select_options
@@ -42,9 +47,8 @@ class SetupForm(Form):
     """The form of a section, filled in with the settings or `typed` values."""
 
     def __init__(self, section: SetupSection, state: GuildState, guild: discord.Guild, typed: Values) -> None:
-        super().__init__(
-            _("Set up the studio"), custom_id(SETUP_SECTIONS[section].action, guild_target(state.guild_id))
-        )
+        action, target = SETUP_SECTIONS[section].action, guild_target(state.guild_id)
+        super().__init__(_("Set up the studio"), custom_id(action, target, search_id=shown_values(section, state)))
         self._state = state
         self._guild = guild
         self._typed = typed
@@ -130,8 +134,48 @@ class SetupForm(Form):
         return ui.TextInput(custom_id=name, default=typed, max_length=_LONGEST_TYPED, required=required)
 
 
+_SETTINGS: Final = {
+    SetupSection.CHANNELS: ("studio_channels", "private_results"),
+    SetupSection.SHARING: ("review_channel_id", "showcase_channel_id", "log_channel_id"),
+    SetupSection.MODERATORS: ("moderator_roles",),
+    SetupSection.LOCALE: ("time_zone", "locale"),
+}
+_DIGITS_OF_PRINT: Final = 8
+_SHOWN_DIGITS: Final = 32
 _ROLE: Final = discord.SelectDefaultValueType.role
 _CHANNEL: Final = discord.SelectDefaultValueType.channel
+
+
+def shown_values(section: SetupSection, state: GuildState) -> str:
+    """Return the fingerprints of a section's settings, as 32 digits."""
+    if section is SetupSection.ALLOWANCE:
+        prints = [_fingerprint("allowance", state.for_everyone)]
+    else:
+        prints = [_fingerprint(name, getattr(state.settings, name)) for name in _SETTINGS[section]]
+    return "".join(prints).ljust(_SHOWN_DIGITS, "0")
+
+
+def changed_settings(section: SetupSection, submitted: Mapping[str, Any], shown: str | None) -> dict[str, Any]:
+    """Return the submitted settings that the form did not show already.
+
+    `shown` is of `shown_values`; forms of earlier versions have none.
+    """
+    prints = [(shown or "")[at : at + _DIGITS_OF_PRINT] for at in range(0, _SHOWN_DIGITS, _DIGITS_OF_PRINT)]
+    before = dict(zip(_SETTINGS[section], prints, strict=False))
+    return {name: value for name, value in submitted.items() if _fingerprint(name, value) != before[name]}
+
+
+def is_allowance_shown(entry: AllowanceEntry | None, shown: str | None) -> bool:
+    """Return whether the form showed this allowance for everyone."""
+    return shown is not None and shown.startswith(_fingerprint("allowance", entry))
+
+
+def _fingerprint(name: str, value: object) -> str:
+    if name == "time_zone":
+        value = value or UTC_NAME
+    if isinstance(value, tuple):
+        value = sorted(value)
+    return f"{zlib.crc32(repr(value or None).encode()):08x}"
 
 
 def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -> dict[str, Any]:
@@ -161,10 +205,10 @@ def read_settings(section: SetupSection, values: Values, guild: discord.Guild) -
             return {"time_zone": zone, "locale": None if language == _DISCORD else language}
 
 
-def read_allowance(values: Values, state: GuildState) -> AllowanceEntry | None:
+def read_allowance(values: Values, state: GuildState, shown: str | None) -> AllowanceEntry | None:
     """Return a submission's allowance; None is the operator's.
 
-    An unchanged submission leaves the operator's.
+    An unchanged submission leaves the operator's. `shown` is of `shown_values`.
 
     Raises:
         NotOfferedError: the period is not one of those offered.
@@ -177,8 +221,8 @@ def read_allowance(values: Values, state: GuildState) -> AllowanceEntry | None:
     if period == _UNLIMITED:
         return AllowanceEntry(amount=None)
     entry = AllowanceEntry(amount=parse_amount(typed), period=PeriodKind(period))
-    is_unchanged = state.for_everyone is None and entry == AllowanceEntry(amount=state.default_allowance)
-    return None if is_unchanged else entry
+    was_operators = state.for_everyone is None if shown is None else is_allowance_shown(None, shown)
+    return None if was_operators and entry == AllowanceEntry(amount=state.default_allowance) else entry
 
 
 def _typed(values: Values, name: str) -> str:
