@@ -7,8 +7,9 @@ from typing import Final
 from sqlalchemy import Connection, delete, select, update
 
 from bot.domain.guild_settings import GUILD_SETTINGS
+from bot.domain.pauses import PauseScope
 from db.guilds import GuildRepository
-from db.tables import access_rules, allowances, communities, jobs, presets
+from db.tables import access_rules, allowances, communities, jobs, pauses, presets
 
 _SETTINGS_OF_GUILD: Final = (allowances, access_rules, presets)
 
@@ -61,7 +62,7 @@ class GuildPresenceRepository:
     def erase(self, guild_id: int, before: datetime, at: datetime) -> bool:
         """Erase the settings, allowances, rules and presets of a guild.
 
-        It was left before a time. Its admission ends; the operator's limit stays.
+        It was left before a time. Its admission and its admins' pause end; what the operator set for it stays.
         Return False if the bot is back.
         """
         names: Collection[str] = (*GUILD_SETTINGS, "admitted_at", "arrived_at")
@@ -69,6 +70,8 @@ class GuildPresenceRepository:
         statement = update(communities).where(gone).values(**dict.fromkeys(names), erased_at=at)
         if self._connection.execute(statement).rowcount == 0:
             return False
+        of_admins = (pauses.c.scope == PauseScope.STUDIO) & (pauses.c.name == str(guild_id))
+        self._connection.execute(delete(pauses).where(of_admins))
         for table in _SETTINGS_OF_GUILD:
             self._connection.execute(delete(table).where(table.c.guild_id == guild_id))
         return True

@@ -14,6 +14,7 @@ from bot.domain.errors import NotAdmittedError
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Job
+from bot.domain.pauses import Pause, PauseScope
 from bot.engine.maintenance import Maintenance
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
@@ -28,6 +29,7 @@ from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from sandbox.providers.pictures import draw_picture
+from db.pauses import PauseRepository
 from tests.services.conftest import Open
 from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, make_context, make_id, make_job
@@ -125,12 +127,17 @@ async def test_left_server_is_erased_after_term(
     await presence.arrive(GUILD)
     await settings.change(GUILD, {"locale": "en", "studio_channels": (5,)}, by=1)
     await services.allowances.set_for_everyone(GUILD, AllowanceEntry(amount=5), actor_id=1)
+    for scope in (PauseScope.STUDIO, PauseScope.GUILD):
+        pause = Pause(scope=scope, name=str(GUILD), reason="", actor_id=1, at=clock.now())
+        await database.write(lambda connection, pause=pause: PauseRepository(connection).begin(pause))  # type: ignore[misc]
     await presence.leave(GUILD)
     clock.advance((TERM + timedelta(hours=1)).total_seconds())
     await erase(database, clock, tmp_path)
 
     assert await settings.get(GUILD) == GuildSettings()
     assert await database.read(lambda connection: AllowanceRepository(connection).list(GUILD)) == ()
+    pauses = await database.read(lambda connection: PauseRepository(connection).list())
+    assert [each.scope for each in pauses] == [PauseScope.GUILD]
     with pytest.raises(NotAdmittedError):
         await services.access.require(GUILD)
     assert await presence.arrive(GUILD)
