@@ -183,6 +183,16 @@ async def test_moderator_with_opened_commands_does_nothing_of_an_admin(
     assert private(refused) == "Only an admin of this server can do that."
 
 
+async def test_moderators_are_banned_by_admins_alone(bot: BotHarness) -> None:
+    bot.expected = [NotAllowedError]
+    moderator, other = moderator_with_commands(bot), bot.member("other", manage_messages=True)
+    admin = bot.member("admin", manage_guild=True)
+    refused = await moderator.slash(bot.channel, "studio ban", member=other)
+    assert private(refused) == "Only an admin of this server can do that."
+    banned = await admin.slash(bot.channel, "studio ban", member=other)
+    assert panel(banned)[0] == f"### <@{other.id}> is banned from the studio"
+
+
 async def test_banned_moderator_cannot_end_the_own_ban(bot: BotHarness) -> None:
     bot.expected = [NotAllowedError]
     admin, moderator = bot.member("admin", manage_guild=True), moderator_with_commands(bot)

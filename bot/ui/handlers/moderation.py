@@ -14,7 +14,7 @@ from bot.domain.options import OPTIONS
 from bot.domain.terms import parse_term
 from bot.services.moderation import ModerationService, Target
 from bot.ui.handlers.component_registry import picture_of, search_id_of
-from bot.ui.handlers.interactions import actor_of, is_admin, require_admin
+from bot.ui.handlers.interactions import actor_of, is_admin, require_admin, roles_of, settings_of
 from bot.ui.render.moderation_panels import (
     LOG_KINDS,
     banned_panel,
@@ -45,8 +45,14 @@ class ModerationHandlers:
         term: str | None,
         reason: str | None,
     ) -> None:
-        """Ban a member and show the ban."""
+        """Ban a member and show the ban.
+
+        Raises:
+            NotAllowedError: the actor is no moderator, or the member is one and the actor no admin.
+        """
         guild_id = require_moderator(interaction)
+        if not is_admin(interaction) and member.id != interaction.user.id and _moderates(interaction, member):
+            raise NotAllowedError(LazyText("an admin of this server"))
         manages = isinstance(member, discord.Member) and member.guild_permissions.manage_guild
         target = Target(member_id=member.id, is_protected=member.bot or manages)
         ban = await self._moderation.ban(
@@ -161,6 +167,15 @@ def require_moderator(interaction: discord.Interaction[Any]) -> int:
     if not actor.moderator:
         raise NotAllowedError(LazyText("a moderator"))
     return actor.guild_id
+
+
+def _moderates(interaction: discord.Interaction[Any], member: discord.Member | discord.User) -> bool:
+    """Return whether a member moderates the server and is no admin."""
+    if not isinstance(member, discord.Member) or member.guild_permissions.manage_guild:
+        return False
+    return settings_of(interaction).is_moderator(
+        roles_of(member), manages_messages=member.guild_permissions.manage_messages, is_admin=False
+    )
 
 
 async def _answer(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> None:
