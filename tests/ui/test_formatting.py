@@ -79,6 +79,7 @@ SIGNS = st.lists(st.sampled_from(["👩‍👩‍👧‍👦", "👍🏽", "🇩
 @example("1. list")
 @example("https://example.org")
 @example("\\*already escaped\\*")
+@example("\u2069\u202etxt.exe")
 def test_escaped_text_reads_as_typed(typed: str) -> None:
     """One line, no formatting, no link, no mention."""
     shown = escaped(typed)
@@ -88,6 +89,7 @@ def test_escaped_text_reads_as_typed(typed: str) -> None:
     assert unescaped(inner) == plain(typed)
     assert active(inner) == []
     assert "\n" not in shown
+    assert re.search("[\u202a-\u202e\u2066-\u2069]", inner) is None
     assert MENTION.search(inner) is None
 
 

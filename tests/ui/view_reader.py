@@ -20,8 +20,8 @@ def unescaped(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return typed text as it should be read."""
-    return one_line(text).replace("@\u200b", "@")
+    """Return typed text as it should be read, without turns of direction."""
+    return one_line(re.sub("[\u202a-\u202e\u2066-\u2069]", "", text)).replace("@\u200b", "@")
 
 
 def active(text: str) -> list[str]:

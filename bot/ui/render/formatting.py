@@ -12,6 +12,8 @@ from bot.ui.truncation import cut
 _MARKDOWN: Final = re.compile(r"([\\*_~`|<>\[\]()#+\-:/])")
 # First strong isolate and its end: a right-to-left prompt must not turn the rest of the line around.
 _ISOLATE: Final = ("\u2068", "\u2069")
+# Characters that start or end a direction: typed ones would end the isolate early.
+_DIRECTIONS: Final = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 _NUMBERED_LIST: Final = re.compile(r"^(\d+)\.")
 _MINUTES_FROM: Final = 120
 _HOURS_FROM: Final = 5400
@@ -27,7 +29,7 @@ def one_line(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Return one line shown as typed: no formatting, links or mentions."""
-    line = _MARKDOWN.sub(r"\\\1", one_line(text))
+    line = _MARKDOWN.sub(r"\\\1", one_line(text.translate(_DIRECTIONS)))
     line = _NUMBERED_LIST.sub(r"\1\\.", line)
     # A zero-width space after the at sign: everyone, here and user mentions are plain words then.
     line = line.replace("@", "@\u200b")
