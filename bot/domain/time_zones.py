@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from bot.domain.errors import UnknownTimeZoneError
 
 UTC_NAME: Final = "UTC"
+# Files of the time zone database that are no zones: the machine's own, its rules, a placeholder.
+_NO_ZONES: Final = {"localtime", "posixrules", "Factory"}
 
 
 @lru_cache(maxsize=1024)
@@ -23,7 +25,7 @@ def zone_of(name: str | None) -> ZoneInfo:
 @lru_cache(maxsize=1)
 def zone_names() -> tuple[str, ...]:
     """Return the names of all zones, sorted."""
-    return tuple(sorted(available_timezones()))
+    return tuple(sorted(available_timezones() - _NO_ZONES))
 
 
 MOST_SUGGESTIONS: Final = 5

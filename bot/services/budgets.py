@@ -88,7 +88,8 @@ class BudgetService:
             if amount is not None and amount > highest:
                 raise BudgetLimitError(str(amount), highest=highest, by_operator=True)
             GuildRepository(connection).change_settings(guild_id, {"monthly_budget": amount})
-            self._record(connection, guild_id, "budget.limit", before.admins, amount, actor_id)
+            if amount != before.admins:
+                self._record(connection, guild_id, "budget.limit", before.admins, amount, actor_id)
             self._ledger.raise_alert(connection, guild_id, self._clock.now())
             return self._read(connection, guild_id)
 
@@ -104,7 +105,8 @@ class BudgetService:
             guilds = GuildRepository(connection)
             before = guilds.budget_cap(guild_id)
             guilds.set_budget_cap(guild_id, amount)
-            self._record(connection, guild_id, "budget.cap", before, amount, actor_id)
+            if amount != before:
+                self._record(connection, guild_id, "budget.cap", before, amount, actor_id)
             self._ledger.raise_alert(connection, guild_id, self._clock.now())
             return self._read(connection, guild_id)
 

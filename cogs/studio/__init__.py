@@ -5,10 +5,8 @@ from cogs.studio.budget import BudgetCommands
 from cogs.studio.group import Studio
 from cogs.studio.moderation import ModerationCommands
 from cogs.studio.pauses import PauseCommands
-from cogs.studio.statistics import StatisticsCommands
-
-__all__ = ["AdmissionCommands", "BudgetCommands", "ModerationCommands", "PauseCommands", "StatisticsCommands", "Studio"]
 from cogs.studio.setup import SetupCommands
+from cogs.studio.statistics import StatisticsCommands
 
 __all__ = [
     "AdmissionCommands",
@@ -16,5 +14,6 @@ __all__ = [
     "ModerationCommands",
     "PauseCommands",
     "SetupCommands",
+    "StatisticsCommands",
     "Studio",
 ]

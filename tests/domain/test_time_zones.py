@@ -36,7 +36,7 @@ def test_unclear_zone_gets_suggestions(typed: str, suggested: str) -> None:
     assert len(refused.value.suggestions) <= 5
 
 
-@pytest.mark.parametrize("typed", ["", "x", "UTC+99", "qqqqqqqq", "../../etc/passwd"])
+@pytest.mark.parametrize("typed", ["", "x", "UTC+99", "qqqqqqqq", "../../etc/passwd", "posixrules"])
 def test_unknown_zone_gets_no_suggestions(typed: str) -> None:
     with pytest.raises(UnknownTimeZoneError) as refused:
         read_zone(typed)
@@ -50,3 +50,10 @@ def test_fixed_hours_are_shown_as_typed() -> None:
         "Europe/Berlin",
         "UTC",
     ]
+
+
+@pytest.mark.parametrize("typed", ["localtime", "Factory"])
+def test_file_without_a_zone_is_refused(typed: str) -> None:
+    """The machine's own time is another one after a move."""
+    with pytest.raises(UnknownTimeZoneError):
+        read_zone(typed)

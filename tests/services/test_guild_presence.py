@@ -27,9 +27,9 @@ from db.audit import audit
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.jobs import JobRepository
+from db.pauses import PauseRepository
 from db.pictures import ResultImageRepository
 from sandbox.providers.pictures import draw_picture
-from db.pauses import PauseRepository
 from tests.services.conftest import Open
 from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, make_context, make_id, make_job

@@ -51,7 +51,7 @@ def guild_budget_alert(alert: BudgetAlert) -> str:
 
 def closed_log_channel(guild_id: int, guild_name: str | None) -> str:
     """Return the message to an owner: a server's log channel is closed."""
-    title = _("The log channel of {server} cannot be reached.").format(server=_server(guild_id, guild_name))
+    title = _("{server}: the log channel cannot be reached.").format(server=_server(guild_id, guild_name))
     advice = _("Alerts about its budget do not arrive there. An admin of the server can choose another channel.")
     return f"**{title}**\n-# {advice}"
 
