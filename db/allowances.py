@@ -1,4 +1,4 @@
-"""Allowances of guilds, and a guild's rules for holds."""
+"""Allowances of guilds, and a guild's rules for a new job."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from bot.domain.allowances import AllowanceEntry, PeriodKind
+from bot.domain.guild_settings import NO_SETTINGS, GuildSettings
 from db.dialects import insert
-from db.guilds import GuildRepository
+from db.guilds import SETTING_COLUMNS, GuildRepository, settings_of
 from db.tables import allowances, communities
 
 _OF_GUILD: Final = allowances.c.guild_id == bindparam("the_guild")
@@ -20,9 +21,9 @@ _APPLIES: Final = or_(
 # Built once: building a statement costs several times as much as running it.
 _RULES: Final = (
     select(
-        communities.c.time_zone,
-        communities.c.monthly_budget,
+        communities.c.admitted_at,
         communities.c.budget_cap,
+        *SETTING_COLUMNS,
         allowances.c.role_id,
         allowances.c.member_id,
         allowances.c.amount,
@@ -35,15 +36,15 @@ _LIST: Final = select(allowances).where(_OF_GUILD).order_by(allowances.c.member_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreditRules:
-    """A guild's rules for one member's credits.
+class JobRules:
+    """A guild's rules for one member's jobs and credits.
 
-    `entries` are the allowances that may apply. `monthly_budget` is the admins' limit for the guild, `budget_cap` the
-    operator's for this one; None if there is none.
+    `entries` are the allowances that may apply. `budget_cap` is the operator's limit for this guild's month, None if
+    there is none; the admins' is in the `settings`.
     """
 
-    time_zone: str | None = None
-    monthly_budget: int | None = None
+    settings: GuildSettings = NO_SETTINGS
+    is_admitted: bool = False
     budget_cap: int | None = None
     entries: tuple[AllowanceEntry, ...] = ()
 
@@ -54,17 +55,17 @@ class AllowanceRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def rules(self, guild_id: int, member_id: int, roles: Collection[int]) -> CreditRules:
+    def rules(self, guild_id: int, member_id: int, roles: Collection[int]) -> JobRules:
         """Return the rules for a member with these roles."""
         if guild_id == 0:
-            return CreditRules()
+            return JobRules()
         keys = {"the_guild": guild_id, "the_member": member_id, "the_roles": [0, *roles]}
         rows = self._connection.execute(_RULES, keys).all()
         if not rows:
-            return CreditRules()
-        return CreditRules(
-            time_zone=rows[0].time_zone,
-            monthly_budget=rows[0].monthly_budget,
+            return JobRules()
+        return JobRules(
+            settings=settings_of(rows[0]),
+            is_admitted=rows[0].admitted_at is not None,
             budget_cap=rows[0].budget_cap,
             entries=tuple(_from_row(row) for row in rows if row.period is not None),
         )

@@ -5,15 +5,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from bot.domain.guild_settings import GUILD_SETTINGS, GuildSettings
+from bot.domain.guild_settings import GUILD_SETTINGS, NO_SETTINGS, GuildSettings
 from db.dialects import insert
 from db.tables import communities
 
 _LISTS: Final = ("studio_channels", "moderator_roles")
+SETTING_COLUMNS: Final = tuple(communities.c[name] for name in GUILD_SETTINGS)
+"""The columns of `settings_of`."""
 # Built once: every command and every press reads it.
-_SETTINGS: Final = select(*(communities.c[name] for name in GUILD_SETTINGS)).where(
-    communities.c.id == bindparam("the_guild")
-)
+_SETTINGS: Final = select(*SETTING_COLUMNS).where(communities.c.id == bindparam("the_guild"))
 _LOCKED: Final = _SETTINGS.with_for_update()
 
 
@@ -51,10 +51,7 @@ class GuildRepository:
         `lock` locks the row, so that no other change comes in between.
         """
         row = self._connection.execute(_LOCKED if lock else _SETTINGS, {"the_guild": guild_id}).first()
-        if row is None:
-            return GuildSettings()
-        values = dict(row._mapping)
-        return GuildSettings(**values | {name: tuple(values[name] or ()) for name in _LISTS})
+        return NO_SETTINGS if row is None else settings_of(row)
 
     def change_settings(self, guild_id: int, changes: dict[str, Any]) -> None:
         """Store changed settings by name, as in `GuildSettings`."""
@@ -70,3 +67,9 @@ class GuildRepository:
         """Store the operator's limit for a guild's month; None removes it."""
         self.add(guild_id)
         self._connection.execute(update(communities).where(communities.c.id == guild_id).values(budget_cap=amount))
+
+
+def settings_of(row: Any) -> GuildSettings:
+    """Return the settings of a row with their columns."""
+    values = {name: getattr(row, name) for name in GUILD_SETTINGS}
+    return GuildSettings(**values | {name: tuple(values[name] or ()) for name in _LISTS})

@@ -1,16 +1,23 @@
 """Members' default options."""
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, literal, select
 
 from bot.domain.preferences import DEFAULT_CONFIRM_OVER, NO_PREFERENCES, Notice, Preferences
 from db.dialects import insert
-from db.tables import preferences
+from db.tables import communities, preferences
 
 # Built once: every command reads it, and building it costs more than running it.
 _OF_MEMBER: Final = select(preferences).where(preferences.c.member_id == bindparam("the_member"))
+_ONE_ROW: Final = select(literal(1).label("one")).subquery()
+_IN_GUILD: Final = select(preferences, communities.c.private_results).select_from(
+    _ONE_ROW.outerjoin(preferences, preferences.c.member_id == bindparam("the_member")).outerjoin(
+        communities, communities.c.id == bindparam("the_guild")
+    )
+)
 
 
 class PreferenceRepository:
@@ -22,17 +29,17 @@ class PreferenceRepository:
     def get(self, member_id: int) -> Preferences:
         """Return a member's preferences, or the bot's defaults."""
         row = self._connection.execute(_OF_MEMBER, {"the_member": member_id}).first()
-        if row is None:
-            return NO_PREFERENCES
-        return Preferences(
-            model=row.model,
-            aspect_ratio=row.aspect_ratio,
-            format=row.format,
-            private=row.private,
-            confirm_over=DEFAULT_CONFIRM_OVER if row.confirm_over is None else row.confirm_over,
-            notice=Notice.OFF if row.notice is None else Notice(row.notice),
-            remix=bool(row.remix),
-        )
+        return NO_PREFERENCES if row is None else _from_row(row)
+
+    def get_in_guild(self, guild_id: int, member_id: int) -> Preferences:
+        """Return a member's preferences as they apply in a guild.
+
+        A member without a preference for privacy has the guild's.
+        """
+        keys = {"the_guild": guild_id, "the_member": member_id}
+        row = self._connection.execute(_IN_GUILD, keys).one()
+        found = _from_row(row)
+        return found if found.private is not None else replace(found, private=row.private_results)
 
     def mark_hinted(self, member_id: int, at: datetime) -> bool:
         """Record a member's first-use hint; return False if they had it."""
@@ -73,3 +80,15 @@ class PreferenceRepository:
             .values(member_id=member_id, **values)
             .on_conflict_do_update(index_elements=[preferences.c.member_id], set_=values)
         )
+
+
+def _from_row(row: Any) -> Preferences:
+    return Preferences(
+        model=row.model,
+        aspect_ratio=row.aspect_ratio,
+        format=row.format,
+        private=row.private,
+        confirm_over=DEFAULT_CONFIRM_OVER if row.confirm_over is None else row.confirm_over,
+        notice=Notice.OFF if row.notice is None else Notice(row.notice),
+        remix=bool(row.remix),
+    )

@@ -48,5 +48,7 @@ class GuildSettings:
         return any(each in self.moderator_roles for each in roles) if self.moderator_roles else manages_messages
 
 
+NO_SETTINGS = GuildSettings()
+"""Those of a server that has set nothing."""
 GUILD_SETTINGS = tuple(each.name for each in fields(GuildSettings))
 """The names of all settings."""

@@ -45,10 +45,9 @@ from bot.domain.errors import (
 )
 from bot.domain.guild_budgets import AlertLevels, GuildLimits
 from bot.domain.jobs import Job
-from bot.domain.time_zones import zone_of
 from bot.engine.member_identity import MemberIdentity
 from db.accounts import AccountRepository
-from db.allowances import AllowanceRepository, CreditRules
+from db.allowances import AllowanceRepository, JobRules
 from db.budget_alerts import BudgetAlertRepository
 from db.budgets import ALL_GUILDS, BudgetRepository
 from db.ledger import LedgerRepository
@@ -111,14 +110,24 @@ class Ledger:
         self._new_id = new_id
 
     def terms(
-        self, connection: Connection, guild_id: int, member_id: int, now: datetime, roles: Collection[int]
+        self,
+        connection: Connection,
+        guild_id: int,
+        member_id: int,
+        now: datetime,
+        roles: Collection[int],
+        rules: JobRules | None = None,
     ) -> CreditTerms:
-        """Return the member's allowance, its period and the guild's budget."""
-        rules = AllowanceRepository(connection).rules(guild_id, member_id, roles)
+        """Return the member's allowance, its period and the guild's budget.
+
+        `rules` are those of the guild for this member, if they are read already.
+        """
+        if rules is None:
+            rules = AllowanceRepository(connection).rules(guild_id, member_id, roles)
         allowance = applicable(rules.entries, member_id, roles, self._allowance)
         return CreditTerms(
             allowance=allowance,
-            period=period_at(now, allowance.period, zone_of(rules.time_zone)),
+            period=period_at(now, allowance.period, rules.settings.zone),
             guild_budget=self._limits(guild_id, rules).lowest,
         )
 
@@ -126,11 +135,11 @@ class Ledger:
         """Return the limits of a guild's month."""
         return self._limits(guild_id, AllowanceRepository(connection).rules(guild_id, 0, ()))
 
-    def _limits(self, guild_id: int, rules: CreditRules) -> GuildLimits:
+    def _limits(self, guild_id: int, rules: JobRules) -> GuildLimits:
         if not guild_id:
             return GuildLimits()
         operators = self._guild_budget if rules.budget_cap is None else rules.budget_cap
-        return GuildLimits(admins=rules.monthly_budget, operators=operators)
+        return GuildLimits(admins=rules.settings.monthly_budget, operators=operators)
 
     @property
     def default_allowance(self) -> int:
@@ -153,7 +162,7 @@ class Ledger:
         kind = kind_of(account.period)
         return CreditTerms(
             allowance=Allowance(amount=account.issued, period=kind, source=AllowanceSource.LAST),
-            period=period_at(now, kind, zone_of(rules.time_zone)),
+            period=period_at(now, kind, rules.settings.zone),
         )
 
     def available(
@@ -201,9 +210,17 @@ class Ledger:
             period=terms.allowance.period,
         )
 
-    def hold(self, connection: Connection, job: Job, insert_job: Callable[[], None], now: datetime) -> Account:
+    def hold(
+        self,
+        connection: Connection,
+        job: Job,
+        insert_job: Callable[[], None],
+        now: datetime,
+        rules: JobRules | None = None,
+    ) -> Account:
         """Hold the job's price, insert the job and return the account.
 
+        `rules` are those of the guild for this member, if this transaction has read them already.
         The budgets come last: their rows are shared, and the lock of all guilds' blocks all other holds until the
         commit.
 
@@ -212,7 +229,7 @@ class Ledger:
             BudgetSpentError: if a month's budget is spent; do not commit.
         """
         place = job.place
-        terms = self.terms(connection, place.guild_id, place.member_id, now, place.roles)
+        terms = self.terms(connection, place.guild_id, place.member_id, now, place.roles, rules)
         account = self._open(connection, place.guild_id, place.member_id, terms, now)
         self.require(connection, account, terms, job.price)
         account, issued = issue_on_demand(account, job.price)
@@ -459,12 +476,13 @@ class Ledger:
         self, connection: Connection, account: Account, now: datetime
     ) -> tuple[Account, tuple[Movement, ...]]:
         """Return an account under the allowance last in force, as `_opened`."""
-        zone = zone_of(AllowanceRepository(connection).rules(account.guild_id, account.member_id, ()).time_zone)
-        return self._moved(connection, account, period_at(now, kind_of(account.period), zone), account.issued)
+        rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
+        period = period_at(now, kind_of(account.period), rules.settings.zone)
+        return self._moved(connection, account, period, account.issued)
 
     def _period_of(self, connection: Connection, account: Account) -> Period:
         rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
-        return period_named(account.period, zone_of(rules.time_zone))
+        return period_named(account.period, rules.settings.zone)
 
     def _record(
         self,

@@ -59,16 +59,16 @@ class AccessService:
             NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
             NotAdmittedError: the guild is not admitted.
         """
+        by_owner = bool(guild_id) and self._admitted is None and GuildRepository(connection).is_admitted(guild_id)
+        self.check_admission(guild_id, by_owner=by_owner)
+
+    def check_admission(self, guild_id: int, *, by_owner: bool) -> None:
+        """Raise as `check` does; `by_owner` is the owner's decision."""
         if guild_id == 0:
             if self._outside:
                 return
             raise NotInServerError
-        if self._admitted == "*":
-            return
-        if self._admitted is None:
-            admitted = GuildRepository(connection).is_admitted(guild_id)
-        else:
-            admitted = guild_id in self._admitted
+        admitted = self._admitted == "*" or (by_owner if self._admitted is None else guild_id in self._admitted)
         if not admitted:
             raise NotAdmittedError(by_list=self._admitted is not None)
 

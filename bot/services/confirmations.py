@@ -129,8 +129,8 @@ class ConfirmationService:
     def _add(self, connection: Connection, place: InteractionContext, confirmation: Confirmation) -> None:
         """Store a confirmation; raises as `add` does."""
         guild_id, member_id, now = confirmation.guild_id, confirmation.member_id, confirmation.created_at
-        self._gate.check(connection, place, confirmation.request)
-        terms = self._ledger.terms(connection, guild_id, member_id, now, place.roles)
+        rules = self._gate.check(connection, place, confirmation.request)
+        terms = self._ledger.terms(connection, guild_id, member_id, now, place.roles, rules)
         account = self._ledger.available(connection, guild_id, member_id, now, place.roles)
         self._ledger.require(connection, account, terms, confirmation.price)
         confirmations = ConfirmationRepository(connection)

@@ -210,10 +210,10 @@ class JobService:
         )
 
     def _make(self, connection: Connection, job: Job) -> Snapshot:
-        self._gate.check(connection, job.place, job.request)
+        rules = self._gate.check(connection, job.place, job.request)
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
-        account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at)
+        account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at, rules)
         return self._snapshots.first(connection, job, available=account.available)
 
     def _insert(self, connection: Connection, job: Job) -> None:

@@ -13,14 +13,15 @@ from bot.domain.errors import (
     StudioPausedError,
     WrongChannelError,
 )
+from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
 from bot.domain.requests import GenerationRequest, offers_for, require_offer, require_prompt
 from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from bot.services.access_rules import AccessRules
+from db.allowances import AllowanceRepository, JobRules
 from db.bans import BanRepository
 from db.database import Database
-from db.guilds import GuildRepository
 from db.pauses import PauseRepository
 
 
@@ -49,8 +50,10 @@ class RequestGate:
         self._is_blocked = is_blocked
         self._rules = AccessRules(catalogue)
 
-    def check(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> None:
+    def check(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> JobRules:
         """Check that the request is possible here and now.
+
+        Return the guild's rules for the member: the hold needs them, too.
 
         Raises:
             NotInServerError: the request comes from outside a server and that is not allowed.
@@ -65,10 +68,11 @@ class RequestGate:
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
         """
-        self._access.check(connection, place.guild_id)
-        check_channel(connection, place)
         if self._identity is not None:
-            self._identity.welcome(connection, place.member_id)
+            self._identity.welcome(connection, place.member_id)  # before the rules, which may come back with them
+        rules = AllowanceRepository(connection).rules(place.guild_id, place.member_id, place.roles)
+        self._access.check_admission(place.guild_id, by_owner=rules.is_admitted)
+        check_channel(rules.settings, place)
         require_prompt(request)
         pauses = PauseRepository(connection)
         pauses.lock_for_new_job()
@@ -81,6 +85,7 @@ class RequestGate:
         require_offer(request, self._catalogue)
         if self._is_blocked(request):
             raise ModelClosedError(request.model)
+        return rules
 
     def check_open(self, connection: Connection, place: InteractionContext) -> None:
         """Check a place before its member fills in a form or is asked.
@@ -115,14 +120,11 @@ def check_ban(connection: Connection, guild_id: int, member_id: int, now: dateti
         raise BannedError(sharing=ban.scope is BanScope.SHARING, until=ban.until, reason=ban.reason)
 
 
-def check_channel(connection: Connection, place: InteractionContext) -> None:
+def check_channel(settings: GuildSettings, place: InteractionContext) -> None:
     """Check that the studio works in a channel.
 
     Raises:
         WrongChannelError: the server's admins chose other channels.
     """
-    if place.guild_id == 0:
-        return
-    settings = GuildRepository(connection).settings(place.guild_id)
     if not settings.is_studio_channel({place.channel_id, place.parent_channel_id or 0}):
         raise WrongChannelError(settings.studio_channels)

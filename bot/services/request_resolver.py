@@ -21,7 +21,6 @@ from bot.domain.quotes import Quote, quotes
 from bot.domain.requests import GenerationRequest
 from bot.services.access_rules import AccessRules
 from db.database import Database
-from db.guilds import GuildRepository
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
 
@@ -92,7 +91,7 @@ class ResolverService:
     ) -> RequestResolver:
         """Return the resolver of a command's request.
 
-        None in `options` or for `private` means not chosen; see `_is_private`. `input_ratio` is that of an input image:
+        None in `options` or for `private` means not chosen; see `_resolved`. `input_ratio` is that of an input image:
         it takes precedence over the member's preferred one. Without a chosen model it is the first default model that
         can do the request and that the member may use with their `roles`, if known. The resolver itself raises:
 
@@ -107,7 +106,9 @@ class ResolverService:
             if preset is not None and stored is None:
                 raise PresetNotFoundError(preset)
             refused: RequestError | None = None
-            reserved = frozenset() if roles is None else self._rules.reserved_models(connection, guild_id, roles)
+            # Only a default model moves on to the next: a chosen one is refused before the hold.
+            by_default = roles is not None and options.get("model") is None
+            reserved = self._rules.reserved_models(connection, guild_id, roles or ()) if by_default else frozenset()
             for catalogue in self._catalogues(reserved):
                 try:
                     request = chosen_request(
@@ -122,7 +123,7 @@ class ResolverService:
                 except RequestError as error:
                     refused = refused or error
                 else:
-                    return self._resolved(request, preferences, _is_private(connection, guild_id, preferences, private))
+                    return self._resolved(request, preferences, private)
             raise refused or StudioClosedError
 
         return resolve
@@ -164,8 +165,8 @@ class ResolverService:
         """
 
         def resolve(connection: Connection) -> ResolvedRequest:
-            preferences = PreferenceRepository(connection).get(member_id)
-            return self._resolved(request, preferences, _is_private(connection, guild_id, preferences, private))
+            preferences = PreferenceRepository(connection).get_in_guild(guild_id, member_id)
+            return self._resolved(request, preferences, private)
 
         return resolve
 
@@ -213,36 +214,20 @@ class ResolverService:
         self,
         request: GenerationRequest,
         preferences: Preferences,
-        private: bool,  # noqa: FBT001 - private helper
+        private: bool | None,  # noqa: FBT001 - None is a third value
     ) -> ResolvedRequest:
+        """Return a request; without a choice it is as private as preferred."""
         if request.effect is not None:
             request = replace(request, effect=find_effect(request.effect, self.effects))
         return ResolvedRequest(
             request=request,
-            private=private,
+            private=bool(preferences.private if private is None else private),
             confirm_over=preferences.confirm_over,
         )
-
-
-def _is_private(
-    connection: Connection,
-    guild_id: int,
-    preferences: Preferences,
-    chosen: bool | None,  # noqa: FBT001 - None is a third value
-) -> bool:
-    """Return whether a job is private.
-
-    It is as chosen, else as the member prefers, else as the guild has it, else public.
-    """
-    if chosen is None:
-        chosen = preferences.private
-    if chosen is None and guild_id:
-        chosen = GuildRepository(connection).settings(guild_id).private_results
-    return bool(chosen)
 
 
 def _read(
     connection: Connection, guild_id: int, member_id: int, preset: str | None
 ) -> tuple[Preferences, Preset | None]:
     stored = None if preset is None else PresetRepository(connection).find(guild_id, member_id, preset)
-    return PreferenceRepository(connection).get(member_id), stored
+    return PreferenceRepository(connection).get_in_guild(guild_id, member_id), stored

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
+from bot.domain.allowances import AllowanceEntry
 from bot.domain.errors import (
     BudgetSpentError,
     DuplicateInteractionError,
@@ -18,10 +20,14 @@ from bot.domain.errors import (
     UnknownModelError,
     UnsupportedOptionError,
 )
-from bot.domain.jobs import Job, State
+from bot.domain.jobs import Job, Snapshot, State
 from bot.services.jobs import Actor
+from bot.services.request_resolver import ResolvedRequest, ResolverService
+from db.allowances import AllowanceRepository
+from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from tests.services.conftest import Open, ServiceHarness
+from tests.support.catalogue import BOTH
 from tests.support.factories import GUILD, MEMBER, make_context, make_request
 
 
@@ -38,6 +44,31 @@ async def test_create_holds_price_and_returns_balance(services: ServiceHarness) 
     account = await services.account()
     assert (account.available, account.held) == (176, 24)
     assert await services.audit() == []
+
+
+async def test_new_job_takes_few_statements(open_services: Open) -> None:
+    """From the typed options to the hold: the transaction has the only writer of SQLite."""
+    services = open_services(admitted=None)
+
+    def set_up(connection: Connection) -> None:
+        GuildRepository(connection).admit(GUILD, by=1, at=services.clock.now())
+        AllowanceRepository(connection).set(GUILD, AllowanceEntry(amount=500))
+
+    await services.database.write(set_up)
+    await services.jobs.create(make_context(), make_request())  # the account and the budgets exist from now on
+    resolver = ResolverService(database=services.database, catalogue=BOTH).resolver_for(
+        guild_id=GUILD, member_id=MEMBER, prompt="a fox", options={}, roles=(501,)
+    )
+    executed: list[str] = []
+
+    def resolve(connection: Connection) -> ResolvedRequest:
+        event.listen(connection, "before_cursor_execute", lambda *arguments: executed.append(arguments[2]))
+        return resolver(connection)
+
+    assert isinstance(await services.jobs.resolve_and_create({False: make_context(roles=(501,))}, resolve), Snapshot)
+    executed = [each for each in executed if "advisory" not in each]
+    assert sum("admitted_at" in each for each in executed) == 1
+    assert len(executed) <= 19, executed
 
 
 REFUSALS: list[tuple[type[Exception], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
