@@ -109,7 +109,7 @@ class _Services:
         )
         shared: dict[str, Any] = {"database": database, "ledger": ledger, "access": access, "clock": clock}
         self.credits = CreditService(**shared)
-        self.history = CreditHistoryService(database=database, access=access)
+        self.history = CreditHistoryService(**shared)
         self.administration = CreditAdministration(**shared, new_id=new_id)
         self.allowances = AllowanceService(**shared, new_id=new_id)
 
@@ -153,6 +153,9 @@ async def _balance(services: _Services, guild: int, member: int) -> list[str]:
 
 async def _history(services: _Services, guild: int, member: int) -> list[str]:
     page = await services.history.open(guild, member, most=_LINES)
+    if page.deleted is not None:
+        amount = _amount(page.deleted.allowance.amount, page.deleted.allowance.period)
+        return [f"Earlier entries were deleted with the member's data. Used: {page.deleted.used} of {amount}."]
     return [_entry(line) for line in page.lines] or ["Nothing yet."]
 
 

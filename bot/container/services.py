@@ -160,7 +160,7 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def credit_history(self) -> CreditHistoryService:
         """Movements of credits."""
-        return CreditHistoryService(database=self.database, access=self.access)
+        return CreditHistoryService(database=self.database, ledger=self.ledger, access=self.access, clock=self.clock)
 
     @cached_property
     def credit_administration(self) -> CreditAdministration:

@@ -154,16 +154,8 @@ class Ledger:
         now: datetime,
         roles: Collection[int] | None,
     ) -> CreditTerms:
-        """Return the terms of `available`: without roles, those last in force."""
-        account = AccountRepository(connection).find(guild_id, member_id)
-        if account is None or not account.period or roles is not None:
-            return self.terms(connection, guild_id, member_id, now, roles or ())
-        rules = AllowanceRepository(connection).rules(guild_id, member_id, ())
-        kind = kind_of(account.period)
-        return CreditTerms(
-            allowance=Allowance(amount=account.issued, period=kind, source=AllowanceSource.LAST),
-            period=period_at(now, kind, rules.settings.zone),
-        )
+        """Return the terms of `available`."""
+        return self.view(connection, guild_id, member_id, now, roles)[1]
 
     def available(
         self,
@@ -175,19 +167,41 @@ class Ledger:
     ) -> Account:
         """Return the account as of now without writing anything.
 
-        Without `roles`, which come with interactions only, the allowance is the one last in force.
+        Without `roles`, which come with interactions only, a member's own allowance counts, else the one last in force.
         """
+        return self.view(connection, guild_id, member_id, now, roles)[0]
+
+    def view(
+        self,
+        connection: Connection,
+        guild_id: int,
+        member_id: int,
+        now: datetime,
+        roles: Collection[int] | None = None,
+    ) -> tuple[Account, CreditTerms]:
+        """Return the account of `available` and its terms."""
         account = AccountRepository(connection).find(guild_id, member_id)
-        if account is None and self._identity is not None:
-            kept_as = self._identity.kept_as(connection, member_id)
-            if kept_as != member_id:
-                kept = self.available(connection, guild_id, kept_as, now, roles)
-                return replace(kept, member_id=member_id)
-        if account is not None and account.period and roles is None:
-            return self._continued(connection, account, now)[0]
-        terms = self.terms(connection, guild_id, member_id, now, roles or ())
+        if account is None and (kept_as := self.kept_as(connection, member_id)) != member_id:
+            kept, terms = self.view(connection, guild_id, kept_as, now, roles)
+            return replace(kept, member_id=member_id), terms
         account = account or Account(guild_id=guild_id, member_id=member_id)
-        return self._opened(connection, account, terms)[0]
+        terms = self._terms_of(connection, account, now, roles)
+        return self._opened(connection, account, terms)[0], terms
+
+    def _terms_of(
+        self, connection: Connection, account: Account, now: datetime, roles: Collection[int] | None
+    ) -> CreditTerms:
+        """Return an account's terms; without `roles` see `available`."""
+        rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, roles or ())
+        terms = self.terms(connection, account.guild_id, account.member_id, now, roles or (), rules)
+        if roles is not None or not account.period or terms.allowance.source is AllowanceSource.MEMBER:
+            return terms
+        kind = kind_of(account.period)
+        return replace(
+            terms,
+            allowance=Allowance(amount=account.issued, period=kind, source=AllowanceSource.LAST),
+            period=period_at(now, kind, rules.settings.zone),
+        )
 
     def kept_as(self, connection: Connection, member_id: int) -> int:
         """Return the id of a member's kept credits; see `MemberIdentity`."""
@@ -410,17 +424,13 @@ class Ledger:
         """Give back the allowance used in this period.
 
         What counted in it is forgiven under later allowances, too. What earlier periods used is not. Return the
-        account and what was used. Without `roles`, the allowance is the one last in force.
+        account and what was used. Without `roles`, the allowance is that of `available`.
 
         Raises:
             NothingUsedError: nothing of it is used.
         """
         account = self._lock(connection, guild_id, member_id)
-        if roles is None and account.period:
-            account, movements = self._continued(connection, account, now)
-        else:
-            terms = self.terms(connection, guild_id, member_id, now, roles or ())
-            account, movements = self._opened(connection, account, terms)
+        account, movements = self._opened(connection, account, self._terms_of(connection, account, now, roles))
         used = account.spent
         if not used:
             raise NothingUsedError
@@ -453,15 +463,10 @@ class Ledger:
         In a new period, what jobs have spent since its begin counts: after a change of the time zone or of the kind of
         period, the old period was another.
         """
-        return self._moved(connection, account, terms.period, terms.allowance.amount)
-
-    def _moved(
-        self, connection: Connection, account: Account, period: Period, allowance: int | None
-    ) -> tuple[Account, tuple[Movement, ...]]:
-        spent = 0
+        period, spent = terms.period, 0
         if account.period and account.period != period.key:
             spent = LedgerRepository(connection).spent_allowance(account, period)
-        return open_period(account, period.key, allowance, spent=spent)
+        return open_period(account, period.key, terms.allowance.amount, spent=spent)
 
     def _lock(self, connection: Connection, guild_id: int, member_id: int) -> Account:
         """Return the locked account. A returning member gets the old one back."""
@@ -471,14 +476,6 @@ class Ledger:
                 self._identity.restore(connection, member_id)
 
         return AccountRepository(connection).lock(guild_id, member_id, restore)
-
-    def _continued(
-        self, connection: Connection, account: Account, now: datetime
-    ) -> tuple[Account, tuple[Movement, ...]]:
-        """Return an account under the allowance last in force, as `_opened`."""
-        rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
-        period = period_at(now, kind_of(account.period), rules.settings.zone)
-        return self._moved(connection, account, period, account.issued)
 
     def _period_of(self, connection: Connection, account: Account) -> Period:
         rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())

@@ -7,15 +7,14 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.allowances import Allowance, AllowanceChange, AllowanceEntry, candidates_of
+from bot.domain.allowances import Allowance, AllowanceChange, AllowanceEntry, AllowanceSource, candidates_of
 from bot.domain.amounts import UNLIMITED
-from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import AllowanceMissingError
 from bot.engine.clock import Clock
 from bot.engine.ledger import SYSTEM_ACTOR, Ledger
 from bot.services.access import AccessService
+from bot.services.guild_transactions import GuildTransactions
 from db.allowances import AllowanceRepository
-from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
 
@@ -51,7 +50,8 @@ class AllowancePreview:
 class Explanation:
     """The allowance of a member, and all entries for them.
 
-    `used` are the credits of it that are spent or held.
+    `used` are the credits of it that are spent or held. `unknown` are the entries of roles, if the roles of the member
+    are not known: they are not in the server.
     """
 
     member_id: int
@@ -59,6 +59,7 @@ class Explanation:
     candidates: tuple[AllowanceEntry, ...]
     used: int
     granted: int
+    unknown: tuple[AllowanceEntry, ...] = ()
 
 
 class AllowanceService:
@@ -76,21 +77,19 @@ class AllowanceService:
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
-        self._database = database
         self._ledger = ledger
-        self._access = access
+        self._transactions = GuildTransactions(database=database, access=access, clock=clock, new_id=new_id)
+        self._database = database
         self._clock = clock
-        self._new_id = new_id
 
     async def list(self, guild_id: int) -> AllowanceList:
         """Return all entries; raises as `preview` does."""
 
-        def read(connection: Connection) -> AllowanceList:
-            self._access.check(connection, guild_id)
+        def read(connection: Connection, _: datetime) -> AllowanceList:
             entries = AllowanceRepository(connection).list(guild_id)
             return AllowanceList(entries=entries, default=self._ledger.default_allowance)
 
-        return await self._database.read(read)
+        return await self._transactions.read(guild_id, read)
 
     async def preview(self, guild_id: int, change: AllowanceChange) -> AllowancePreview:
         """Return a change with the entry in force.
@@ -100,10 +99,8 @@ class AllowanceService:
             NotAdmittedError: the guild is not admitted.
             AllowanceMissingError: there is no entry to remove.
         """
-        now = self._clock.now()
 
-        def read(connection: Connection) -> AllowancePreview:
-            self._access.check(connection, guild_id)
+        def read(connection: Connection, now: datetime) -> AllowancePreview:
             before = _entry_before(connection, guild_id, self._as_kept(connection, change))
             terms = self._ledger.terms(connection, guild_id, 0, now, ())
             return AllowancePreview(
@@ -113,24 +110,22 @@ class AllowanceService:
                 guild_budget=terms.guild_budget,
             )
 
-        return await self._database.read(read)
+        return await self._transactions.read(guild_id, read)
 
     async def apply(self, guild_id: int, change: AllowanceChange, *, actor_id: int, reason: str = "") -> None:
         """Store or remove an entry; raises as `preview` does.
 
         The same entry again is no change.
         """
-        now = self._clock.now()
 
-        def write(connection: Connection) -> None:
-            self._access.check(connection, guild_id)
+        def write(connection: Connection, now: datetime) -> None:
             _lock(connection, guild_id)
             kept = self._as_kept(connection, change)
             before = _entry_before(connection, guild_id, kept)
             if kept.removes or kept.entry != before:
                 self._write(connection, guild_id, kept, before, actor_id=actor_id, reason=reason, now=now)
 
-        await self._database.write(write)
+        await self._transactions.write(guild_id, write)
 
     async def set_for_everyone(self, guild_id: int, entry: AllowanceEntry | None, *, actor_id: int) -> None:
         """Store the entry for everyone, or with None return to the operator's.
@@ -160,23 +155,25 @@ class AllowanceService:
 
         await self._database.write(write)
 
-    async def explain(self, guild_id: int, member_id: int, roles: Collection[int]) -> Explanation:
-        """Return a member's allowance and all entries for them."""
-        now = self._clock.now()
+    async def explain(self, guild_id: int, member_id: int, roles: Collection[int] | None) -> Explanation:
+        """Return a member's allowance and all entries for them.
 
-        def read(connection: Connection) -> Explanation:
-            self._access.check(connection, guild_id)
+        Without `roles`, the member is not in the server.
+        """
+
+        def read(connection: Connection, now: datetime) -> Explanation:
             entries = AllowanceRepository(connection).list(guild_id)
-            account = self._ledger.available(connection, guild_id, member_id, now, roles)
+            account, terms = self._ledger.view(connection, guild_id, member_id, now, roles)
             return Explanation(
                 member_id=member_id,
-                allowance=self._ledger.terms(connection, guild_id, member_id, now, roles).allowance,
-                candidates=candidates_of(entries, member_id, roles),
+                allowance=terms.allowance,
+                candidates=candidates_of(entries, self._ledger.kept_as(connection, member_id), roles or ()),
                 used=account.spent,
                 granted=account.granted,
+                unknown=() if roles is not None else tuple(each for each in entries if each.role_id),
             )
 
-        return await self._database.read(read)
+        return await self._transactions.read(guild_id, read)
 
     def _as_kept(self, connection: Connection, change: AllowanceChange) -> AllowanceChange:
         """Return a change with the pseudonym of a deleted member."""
@@ -200,20 +197,15 @@ class AllowanceService:
             repository.remove(guild_id, role_id=entry.role_id, member_id=entry.member_id)
         else:
             repository.set(guild_id, entry)
-        AuditLogRepository(connection).add(
-            AuditEntry(
-                id=self._new_id(),
-                guild_id=guild_id,
-                actor_id=actor_id,
-                action="allowance.remove" if change.removes else "allowance.set",
-                target_id=entry.member_id or entry.role_id or None,
-                detail={
-                    "target": entry.source,
-                    "allowance": {"before": _value(before), "after": None if change.removes else _value(entry)},
-                },
-                reason=reason,
-                at=now,
-            )
+        self._transactions.record(
+            connection,
+            "allowance.remove" if change.removes else "allowance.set",
+            guild_id=guild_id,
+            actor_id=actor_id,
+            target_id=entry.member_id or entry.role_id or None,
+            detail=logged_change(entry.source, before, None if change.removes else entry),
+            reason=reason,
+            at=now,
         )
 
 
@@ -232,8 +224,16 @@ def _entry_before(connection: Connection, guild_id: int, change: AllowanceChange
     return before
 
 
-def _value(entry: AllowanceEntry | None) -> str | None:
-    """Return an allowance as the audit log has it."""
-    if entry is None:
-        return None
+def logged_change(
+    source: AllowanceSource, before: AllowanceEntry | None, after: AllowanceEntry | None
+) -> dict[str, object]:
+    """Return the values of a change in the audit log.
+
+    An allowance is there as `200 a day` or `unlimited`.
+    """
+    values = [None if each is None else _logged(each) for each in (before, after)]
+    return {"target": source, "allowance": dict(zip(("before", "after"), values, strict=True))}
+
+
+def _logged(entry: AllowanceEntry) -> str:
     return UNLIMITED if entry.amount is None else f"{entry.amount} a {entry.period}"

@@ -1,20 +1,19 @@
 """Admins' grants of credits, take-backs and resets."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from bot.domain.amounts import check_amount
-from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import CreditTargetError, TargetProblem
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
+from bot.services.guild_transactions import GuildTransactions
 from db.accounts import AccountRepository
-from db.audit_log import AuditLogRepository
 from db.database import Database
 
 LONGEST_REASON: Final = 200
@@ -48,6 +47,15 @@ class CreditChange:
     available: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    """Credits asked for and moved, and the values for the audit log."""
+
+    asked: int
+    amount: int
+    detail: Mapping[str, Any]
+
+
 class CreditAdministration:
     """Changes of members' credits by admins, each in the audit log.
 
@@ -63,11 +71,8 @@ class CreditAdministration:
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
-        self._database = database
         self._ledger = ledger
-        self._access = access
-        self._clock = clock
-        self._new_id = new_id
+        self._transactions = GuildTransactions(database=database, access=access, clock=clock, new_id=new_id)
 
     async def grant(
         self, guild_id: int, recipient: Recipient, amount: int, *, actor_id: int, reason: str = ""
@@ -82,21 +87,11 @@ class CreditAdministration:
         """
         check_amount(amount)
 
-        def write(connection: Connection, now: datetime, recipient: Recipient) -> CreditChange:
-            account = self._ledger.grant(
-                connection,
-                guild_id=guild_id,
-                member_id=recipient.member_id,
-                amount=amount,
-                actor=actor_id,
-                reason=reason,
-                now=now,
-            )
-            detail = {"amount": amount, "granted": account.granted}
-            self._log(connection, guild_id, "credits.grant", recipient, actor_id, reason, now, detail)
-            return self._done(connection, guild_id, recipient, now, asked=amount, amount=amount)
+        def move(connection: Connection, values: dict[str, Any]) -> _Move:
+            account = self._ledger.grant(connection, amount=amount, **values)
+            return _Move(asked=amount, amount=amount, detail={"amount": amount, "granted": account.granted})
 
-        return await self._change(guild_id, recipient, write)
+        return await self._change("credits.grant", guild_id, recipient, move, actor_id=actor_id, reason=reason)
 
     async def take(
         self, guild_id: int, recipient: Recipient, amount: int, *, actor_id: int, reason: str = ""
@@ -111,21 +106,12 @@ class CreditAdministration:
         """
         check_amount(amount)
 
-        def write(connection: Connection, now: datetime, recipient: Recipient) -> CreditChange:
-            account, taken = self._ledger.take(
-                connection,
-                guild_id=guild_id,
-                member_id=recipient.member_id,
-                amount=amount,
-                actor=actor_id,
-                reason=reason,
-                now=now,
-            )
+        def move(connection: Connection, values: dict[str, Any]) -> _Move:
+            account, taken = self._ledger.take(connection, amount=amount, **values)
             detail = {"asked": amount, "amount": taken, "granted": account.granted}
-            self._log(connection, guild_id, "credits.take", recipient, actor_id, reason, now, detail)
-            return self._done(connection, guild_id, recipient, now, asked=amount, amount=taken)
+            return _Move(asked=amount, amount=taken, detail=detail)
 
-        return await self._change(guild_id, recipient, write)
+        return await self._change("credits.take", guild_id, recipient, move, actor_id=actor_id, reason=reason)
 
     async def reset(self, guild_id: int, recipient: Recipient, *, actor_id: int, reason: str = "") -> CreditChange:
         """Give a member the allowance used in this period back.
@@ -136,24 +122,21 @@ class CreditAdministration:
             NothingUsedError: nothing of it is used.
         """
 
-        def write(connection: Connection, now: datetime, recipient: Recipient) -> CreditChange:
-            account, used = self._ledger.reset(
-                connection,
-                guild_id=guild_id,
-                member_id=recipient.member_id,
-                roles=recipient.roles,
-                actor=actor_id,
-                reason=reason,
-                now=now,
-            )
-            detail = {"amount": used, "period": account.period}
-            self._log(connection, guild_id, "credits.reset", recipient, actor_id, reason, now, detail)
-            return self._done(connection, guild_id, recipient, now, asked=used, amount=used)
+        def move(connection: Connection, values: dict[str, Any]) -> _Move:
+            account, used = self._ledger.reset(connection, roles=recipient.roles, **values)
+            return _Move(asked=used, amount=used, detail={"amount": used, "period": account.period})
 
-        return await self._change(guild_id, recipient, write)
+        return await self._change("credits.reset", guild_id, recipient, move, actor_id=actor_id, reason=reason)
 
     async def _change(
-        self, guild_id: int, recipient: Recipient, write: Callable[[Connection, datetime, Recipient], CreditChange]
+        self,
+        action: str,
+        guild_id: int,
+        recipient: Recipient,
+        move: Callable[[Connection, dict[str, Any]], _Move],
+        *,
+        actor_id: int,
+        reason: str,
     ) -> CreditChange:
         """Run a change as one transaction, with its entry in the audit log.
 
@@ -164,59 +147,33 @@ class CreditAdministration:
             NotAdmittedError: the guild is not admitted.
             CreditTargetError: the member is a bot, or neither in the server nor known there.
         """
-        now = self._clock.now()
 
-        def check_and_write(connection: Connection) -> CreditChange:
-            self._access.check(connection, guild_id)
+        def write(connection: Connection, now: datetime) -> CreditChange:
             if recipient.is_bot:
                 raise CreditTargetError(TargetProblem.BOT)
-            kept = replace(recipient, member_id=self._ledger.kept_as(connection, recipient.member_id))
-            known = AccountRepository(connection).find(guild_id, kept.member_id) is not None
+            member_id = self._ledger.kept_as(connection, recipient.member_id)
+            known = AccountRepository(connection).find(guild_id, member_id) is not None
             if not recipient.is_present and not known:
                 raise CreditTargetError(TargetProblem.STRANGER)
-            return replace(write(connection, now, kept), member_id=recipient.member_id)
-
-        return await self._database.write(check_and_write)
-
-    def _done(
-        self,
-        connection: Connection,
-        guild_id: int,
-        recipient: Recipient,
-        now: datetime,
-        *,
-        asked: int,
-        amount: int,
-    ) -> CreditChange:
-        account = self._ledger.available(connection, guild_id, recipient.member_id, now, recipient.roles)
-        return CreditChange(
-            member_id=recipient.member_id,
-            asked=asked,
-            amount=amount,
-            granted=account.granted,
-            available=account.available,
-        )
-
-    def _log(
-        self,
-        connection: Connection,
-        guild_id: int,
-        action: str,
-        recipient: Recipient,
-        actor_id: int,
-        reason: str,
-        now: datetime,
-        detail: dict[str, Any],
-    ) -> None:
-        AuditLogRepository(connection).add(
-            AuditEntry(
-                id=self._new_id(),
+            values = {"guild_id": guild_id, "member_id": member_id, "actor": actor_id, "reason": reason, "now": now}
+            moved = move(connection, values)
+            self._transactions.record(
+                connection,
+                action,
                 guild_id=guild_id,
                 actor_id=actor_id,
-                action=action,
-                target_id=recipient.member_id,
-                detail=detail,
+                target_id=member_id,
+                detail=moved.detail,
                 reason=reason,
                 at=now,
             )
-        )
+            account = self._ledger.available(connection, guild_id, member_id, now, recipient.roles)
+            return CreditChange(
+                member_id=recipient.member_id,
+                asked=moved.asked,
+                amount=moved.amount,
+                granted=account.granted,
+                available=account.available,
+            )
+
+        return await self._transactions.write(guild_id, write)

@@ -1,13 +1,16 @@
 """Pages of a member's movements of credits."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.allowances import Allowance
 from bot.domain.jobs import Job
 from bot.domain.ledger_entries import LedgerEntry, LedgerFilter
-from bot.engine.ledger import UNLIMITED_REASON
+from bot.engine.clock import Clock
+from bot.engine.ledger import UNLIMITED_REASON, Ledger
 from bot.services.access import AccessService
 from bot.services.history import Direction
 from db.credit_history import CreditHistoryRepository
@@ -26,10 +29,22 @@ class LedgerLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedAccount:
+    """The part of a deleted member's account that still counts.
+
+    `used` are the credits of the period's allowance that are spent or held.
+    """
+
+    allowance: Allowance
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerPage:
     """Some of a member's movements, the latest first.
 
-    `newer` and `older` say whether there are others on either side.
+    `newer` and `older` say whether there are others on either side. `deleted` is the account of a member whose earlier
+    movements were deleted with their data.
     """
 
     member_id: int
@@ -37,14 +52,17 @@ class LedgerPage:
     lines: tuple[LedgerLine, ...]
     newer: bool = False
     older: bool = False
+    deleted: DeletedAccount | None = None
 
 
 class CreditHistoryService:
     """Read access to members' movements."""
 
-    def __init__(self, *, database: Database, access: AccessService) -> None:
+    def __init__(self, *, database: Database, ledger: Ledger, access: AccessService, clock: Clock) -> None:
         self._database = database
+        self._ledger = ledger
         self._access = access
+        self._clock = clock
 
     async def open(
         self,
@@ -60,12 +78,17 @@ class CreditHistoryService:
             NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
             NotAdmittedError: the guild is not admitted.
         """
+        now = self._clock.now()
 
         def read(connection: Connection) -> LedgerPage:
             self._access.check(connection, guild_id)
             found = _history(connection, guild_id, member_id, shown).list_older(None, most + 1)
             return LedgerPage(
-                member_id=member_id, shown=shown, lines=_lines(connection, found[:most]), older=len(found) > most
+                member_id=member_id,
+                shown=shown,
+                lines=_lines(connection, found[:most]),
+                older=len(found) > most,
+                deleted=None if found else self._deleted(connection, guild_id, member_id, now),
             )
 
         return await self._database.read(read)
@@ -93,6 +116,13 @@ class CreditHistoryService:
             )
 
         return await self._database.read(read)
+
+    def _deleted(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> DeletedAccount | None:
+        """Return what counts of a member who deleted their data."""
+        if self._ledger.kept_as(connection, member_id) == member_id:
+            return None
+        account, terms = self._ledger.view(connection, guild_id, member_id, now)
+        return DeletedAccount(allowance=terms.allowance, used=account.spent)
 
 
 def _history(connection: Connection, guild_id: int, member_id: int, shown: LedgerFilter) -> CreditHistoryRepository:

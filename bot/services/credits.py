@@ -24,7 +24,7 @@ class Balance:
     """A member's credits.
 
     `left` is the rest of the period's `allowance`, of which `used` are spent or held; it is renewed at `renews_at`.
-    `granted` credits do not expire. `held` is set aside for `running` jobs.
+    `granted` credits do not expire. `held` is set aside for `running` jobs. Without `roles_known` a role may give more.
     """
 
     member_id: int
@@ -35,6 +35,7 @@ class Balance:
     held: int
     renews_at: datetime
     running: tuple[Job, ...] = ()
+    roles_known: bool = True
 
     @property
     def available(self) -> int | None:
@@ -54,7 +55,7 @@ class CreditService:
     async def balance(self, guild_id: int, member_id: int, roles: Collection[int] | None) -> Balance:
         """Return the current balance of a member with these roles.
 
-        Without `roles`, the allowance is the one last in force.
+        Without `roles`, the allowance is the member's own, else the one last in force.
 
         Raises:
             NotInServerError: `guild_id` is 0 and use outside servers is not allowed.
@@ -64,8 +65,7 @@ class CreditService:
 
         def read(connection: Connection) -> Balance:
             self._access.check(connection, guild_id)
-            terms = self._ledger.terms_in_force(connection, guild_id, member_id, now, roles)
-            account = self._ledger.available(connection, guild_id, member_id, now, roles)
+            account, terms = self._ledger.view(connection, guild_id, member_id, now, roles)
             return Balance(
                 member_id=member_id,
                 allowance=terms.allowance,
@@ -75,6 +75,7 @@ class CreditService:
                 held=account.held,
                 renews_at=terms.period.end,
                 running=JobRepository(connection).list_live(guild_id, member_id, MOST_RUNNING + 1),
+                roles_known=roles is not None,
             )
 
         return await self._database.read(read)

@@ -6,19 +6,20 @@ from sqlalchemy import Connection
 
 from bot.domain.credits import MovementKind
 from bot.domain.ledger_entries import LedgerFilter
+from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
 from bot.services.credit_history import CreditHistoryService, LedgerPage
 from bot.services.history import Direction
 from db.database import Database
-from tests.support.clock import START
+from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, MEMBER
 from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
 
 
-def service_for(database: Database) -> CreditHistoryService:
+def service_for(database: Database, ledger: Ledger) -> CreditHistoryService:
     """Return the service with every guild admitted."""
     access = AccessService(database=database, admitted="*", now=lambda: START)
-    return CreditHistoryService(database=database, access=access)
+    return CreditHistoryService(database=database, ledger=ledger, access=access, clock=ManualClock())
 
 
 def changes(page: LedgerPage) -> list[int]:
@@ -27,7 +28,8 @@ def changes(page: LedgerPage) -> list[int]:
 
 
 async def test_pages_lead_there_and_back(database: Database) -> None:
-    ledger, history = make_ledger(), service_for(database)
+    ledger = make_ledger()
+    history = service_for(database, ledger)
 
     def write(connection: Connection) -> None:
         for amount in range(1, 21):
@@ -52,7 +54,8 @@ async def test_pages_lead_there_and_back(database: Database) -> None:
 
 
 async def test_settled_hold_is_told_once_and_possible_costs_are_hidden(database: Database) -> None:
-    ledger, history = make_ledger(), service_for(database)
+    ledger = make_ledger()
+    history = service_for(database, ledger)
     running, done, failed, lost = (make_job_for(2) for _ in range(4))
 
     def write(connection: Connection) -> None:

@@ -158,10 +158,10 @@ def _is_gone(entry: AllowanceEntry, roles: Collection[int]) -> bool:
     return bool(entry.role_id) and entry.role_id not in roles
 
 
-def _chosen_member(interaction: discord.Interaction[Any]) -> tuple[int, list[int], bool]:
+def _chosen_member(interaction: discord.Interaction[Any]) -> tuple[int, list[int] | None, bool]:
     """Return the chosen person: id, roles, and whether it is a bot.
 
-    Discord describes the person in the interaction; somebody outside the server has no roles.
+    Discord describes the person in the interaction; the roles are None for somebody outside the server.
 
     Raises:
         NotOfferedError: nobody was chosen, or Discord does not describe them.
@@ -171,5 +171,6 @@ def _chosen_member(interaction: discord.Interaction[Any]) -> tuple[int, list[int
     user = resolved.get("users", {}).get(chosen[0]) if chosen else None
     if user is None:
         raise NotOfferedError
-    member = resolved.get("members", {}).get(chosen[0], {})
-    return int(user["id"]), [int(role) for role in member.get("roles", ())], bool(user.get("bot"))
+    member = resolved.get("members", {}).get(chosen[0])
+    roles = None if member is None else [int(role) for role in member.get("roles", ())]
+    return int(user["id"]), roles, bool(user.get("bot"))

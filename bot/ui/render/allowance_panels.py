@@ -190,6 +190,7 @@ def explanation_panel(found: Explanation, roles: Collection[int]) -> ui.LayoutVi
     if more > 0:
         said = ngettext("and {count} more", "and {count} more", more).format(count=number(more))
         lines.append(f"-# {said}")
+    lines += _unknown_roles(found, roles)
     if allowance.amount != 0:
         lines.append(used_words(allowance, found.used))
     if found.granted:
@@ -197,8 +198,21 @@ def explanation_panel(found: Explanation, roles: Collection[int]) -> ui.LayoutVi
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE))
 
 
+def _unknown_roles(found: Explanation, roles: Collection[int]) -> list[str]:
+    """Return the roles with allowances that the member may have."""
+    shown = [holder_words(entry, is_gone=entry.role_id not in roles) for entry in found.unknown[:ENTRIES_PER_PAGE]]
+    if not shown or found.allowance.source is AllowanceSource.MEMBER:
+        return []
+    if len(found.unknown) > ENTRIES_PER_PAGE:
+        shown.append("…")
+    said = _("They are not in this server. Unknown is whether they would have: {roles}")
+    return ["-# " + said.format(roles=", ".join(shown))]
+
+
 def _reason(found: Explanation) -> str:
     match found.allowance.source:
+        case AllowanceSource.LAST:
+            return _("Their roles are not known, so the allowance that they last used counts.")
         case AllowanceSource.MEMBER:
             return _("A member's own allowance counts first.")
         case AllowanceSource.ROLE:
@@ -209,6 +223,8 @@ def _reason(found: Explanation) -> str:
                 of_roles,
             )
             return said.format(count=number(of_roles))
+        case AllowanceSource.SERVER if found.unknown:
+            return _("Their roles are not known, so everyone's allowance counts.")
         case AllowanceSource.SERVER:
             return _("None of their roles has an allowance.")
         case _:

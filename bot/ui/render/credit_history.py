@@ -8,9 +8,10 @@ from discord import ui
 from bot.domain.credits import MovementKind
 from bot.domain.ledger_entries import LedgerEntry, LedgerFilter
 from bot.engine.ledger import CHANGED_REASON
-from bot.services.credit_history import LedgerLine, LedgerPage
+from bot.services.credit_history import DeletedAccount, LedgerLine, LedgerPage
 from bot.ui.buttons import LEDGER_FILTER, LEDGER_NEWER, LEDGER_OLDER, NO_TARGET
 from bot.ui.i18n import N_, _
+from bot.ui.render.allowance_words import used_words
 from bot.ui.render.credit_panels import job_words
 from bot.ui.render.formatting import escaped, moment, number
 from bot.ui.render.job_card import BLURPLE, GREY, payload_view
@@ -43,7 +44,9 @@ def ledger_page(page: LedgerPage, *, own: bool) -> ui.LayoutView:
     lines = [f"## {title}"]
     for line in page.lines:
         lines += _line_words(line)
-    if not page.lines:
+    if page.deleted is not None:
+        lines += _deleted_words(page.deleted, own=own)
+    elif not page.lines:
         lines.append(_("Nothing here yet."))
     container: ui.Container[ui.LayoutView] = ui.Container(
         ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE if page.lines else GREY
@@ -52,6 +55,14 @@ def ledger_page(page: LedgerPage, *, own: bool) -> ui.LayoutView:
     if page.newer or page.older:
         container.add_item(ui.ActionRow(*_turns(page)))
     return payload_view(container)
+
+
+def _deleted_words(account: DeletedAccount, *, own: bool) -> list[str]:
+    """Return the place of deleted movements, with what still counts."""
+    said = (
+        _("Earlier entries were deleted with your data.") if own else _("Earlier entries were deleted with their data.")
+    )
+    return [said] if account.allowance.amount == 0 else [said, used_words(account.allowance, account.used)]
 
 
 def _filters(page: LedgerPage) -> list[ui.Button[ui.LayoutView]]:

@@ -2,6 +2,7 @@
 
 from discord import ui
 
+from bot.domain.allowances import AllowanceSource
 from bot.domain.jobs import Job
 from bot.services.credit_administration import CreditChange
 from bot.services.credits import MOST_RUNNING, Balance
@@ -36,6 +37,8 @@ def _lines(balance: Balance, *, own: bool) -> list[str]:
         lines.append(used_words(allowance, balance.used))
     origin = f"{amount_words(allowance.amount, allowance.period)}, {origin_words(allowance, own=own)}"
     lines.append(f"-# {' · '.join(each for each in (origin, resets) if each)}")
+    if not balance.roles_known and allowance.source is not AllowanceSource.MEMBER:
+        lines.append("-# " + _("They are not in this server, so allowances of their roles are not known."))
     if balance.granted:
         lines.append("-# " + _("{count} granted, which do not expire").format(count=number(balance.granted)))
     if balance.held:
