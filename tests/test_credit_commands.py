@@ -81,6 +81,9 @@ def test_allowances_are_set_listed_and_removed(tmp_path: Path) -> None:
     [
         (("grant", "1.000", *WHO), "'1.000' is not an amount: it takes a whole number from 1 to 1000000000 in digits"),
         (("grant", "0", *WHO), "'0' is not an amount"),
+        (("grant", *WHO, "-5"), "The amount must be positive. For the opposite, use `atelier credits take`."),
+        (("take", "-5", *WHO), "The amount must be positive. For the opposite, use `atelier credits grant`."),
+        (("allowance", *WHO, "-5"), "An allowance cannot be negative: 0 gives nothing"),
         (("grant", "9223372036854775808", *WHO), "'9223372036854775808' is not an amount"),
         (("take", "5", *WHO), "There are no granted credits to take."),
         (("reset", *WHO), "Nothing of the allowance is used"),

@@ -3,11 +3,13 @@
 All work while the bot runs.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from bot.command_line.studio_control import ControlError
 from bot.container import new_id
@@ -43,10 +45,24 @@ Work = Callable[[Database, Settings], Awaitable[list[str]]]
 _LINES: Final = 50
 _BIGGEST_ID: Final = 2**63 - 1
 
+_NEGATIVE: Final = re.compile(r"-[\d.,]+")
+
 _GuildOption = Annotated[int, typer.Option(help="The server's id.", show_default=False)]
 _MemberOption = Annotated[int, typer.Option(help="The member's id.", show_default=False)]
 _AmountArgument = Annotated[str, typer.Argument(help="A number of credits.", show_default=False)]
 _ReasonOption = Annotated[str, typer.Option(help="The member reads it in their history.", show_default=False)]
+
+
+class _AmountCommand(TyperCommand):
+    """A command that takes a negative number as an argument, and refuses it in words.
+
+    Otherwise it would be read as an unknown option.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; `-5` is one of them."""
+        ctx.ignore_unknown_options = any(_NEGATIVE.fullmatch(each) for each in args)
+        return super().parse_args(ctx, args)
 
 
 def build_credit_commands(run: Callable[[Work], None]) -> typer.Typer:
@@ -66,22 +82,22 @@ def build_credit_commands(run: Callable[[Work], None]) -> typer.Typer:
         """Print a member's latest movements of credits."""
         do(lambda services: _history(services, _id(guild), _id(member)))
 
-    @app.command()
+    @app.command(cls=_AmountCommand)
     def grant(amount: _AmountArgument, guild: _GuildOption, member: _MemberOption, reason: _ReasonOption = "") -> None:
         """Give a member credits without expiry."""
-        do(lambda services: _grant(services, _id(guild), _id(member), _number(amount), _checked(reason)))
+        do(lambda services: _grant(services, _id(guild), _id(member), _number(amount, undo="take"), _checked(reason)))
 
-    @app.command()
+    @app.command(cls=_AmountCommand)
     def take(amount: _AmountArgument, guild: _GuildOption, member: _MemberOption, reason: _ReasonOption = "") -> None:
         """Take granted credits back, or all if there are fewer."""
-        do(lambda services: _take(services, _id(guild), _id(member), _number(amount), _checked(reason)))
+        do(lambda services: _take(services, _id(guild), _id(member), _number(amount, undo="grant"), _checked(reason)))
 
     @app.command()
     def reset(guild: _GuildOption, member: _MemberOption, reason: _ReasonOption = "") -> None:
         """Give a member the used part of the allowance back."""
         do(lambda services: _reset(services, _id(guild), _id(member), _checked(reason)))
 
-    @app.command()
+    @app.command(cls=_AmountCommand)
     def allowance(
         guild: _GuildOption,
         amount: Annotated[str | None, typer.Argument(help="A number, unlimited or unset.", show_default=False)] = None,
@@ -191,6 +207,8 @@ async def _allowance(
         if role is not None or member is not None:
             raise ControlError("The amount is missing: a number, unlimited or unset.")
         return await _list(services, guild)
+    if _NEGATIVE.fullmatch(amount):
+        raise ControlError("An allowance cannot be negative: 0 gives nothing, `unset` removes the entry.")
     removes = amount.strip().casefold() == UNSET
     # The role @everyone has the server's id.
     of_role = 0 if role is None or role == guild else _id(role)
@@ -271,8 +289,17 @@ def _id(value: int) -> int:
     return value
 
 
-def _number(typed: str) -> int:
-    """Return the amount of a grant or a take; raises `AmountError`."""
+def _number(typed: str, *, undo: str) -> int:
+    """Return the amount of a grant or a take.
+
+    `undo` is the command that does the opposite.
+
+    Raises:
+        AmountError: it is no amount.
+        ControlError: it is negative.
+    """
+    if _NEGATIVE.fullmatch(typed):
+        raise ControlError(f"The amount must be positive. For the opposite, use `atelier credits {undo}`.")
     try:
         return check_amount(parse_amount(typed) or 0)
     except AmountError as error:

@@ -201,7 +201,7 @@ async def test_reopened_form_never_swaps_missing_image(
         prompt="make it snow",
         pictures=chosen,
     )
-    assert heard(answer)[0].startswith("This takes 20 credits, more than a day's 10:")
+    assert heard(answer)[0].startswith("This costs 20 credits. Your allowance is 10 a day,")
     assert filled(await press(member, answer, "Try again"))["Which pictures"] == chosen
     bot.clock.advance(3601)
     said, text = heard(await press(member, answer, "Try again"))

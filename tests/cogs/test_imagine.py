@@ -279,7 +279,10 @@ async def test_insufficient_credits_are_refused(bot: BotHarness) -> None:
     """Waiting is no advice where a day has too few."""
     bot.expected = [InsufficientCreditsError]
     result = await bot.imagine(bot.member("member"), prompt="a fox")
-    assert private(result) == ("This takes 12 credits, more than a day's 10: choose a cheaper model or fewer options.")
+    assert private(result) == (
+        "This costs 12 credits. Your allowance is 10 a day, so it can never pay for this.\n"
+        "Choose a cheaper model or fewer options, or ask an admin for a grant."
+    )
 
 
 @pytest.mark.bot(allowance=20)
@@ -290,7 +293,7 @@ async def test_second_refusal_within_moments_says_the_same_without_offer(bot: Bo
     first = await bot.imagine(member, prompt="a fox", images=4)
     second = await bot.imagine(member, prompt="a fox", images=4)
     assert buttons(first) == ["Generate 1 picture · 12 credits"]
-    assert private(second).startswith("This takes 48 credits, more than a day's 20")
+    assert private(second).startswith("This costs 48 credits. Your allowance is 20 a day,")
 
 
 @pytest.mark.bot(allowance=1000)
@@ -355,7 +358,10 @@ async def test_price_beyond_a_day_offers_what_fits(bot: BotHarness) -> None:
     member = bot.member("member")
     refused = await bot.imagine(member, prompt="a fox", images=4, detail=15)
     assert shown(refused) == [
-        "This takes 720 credits, more than a day's 200: ask for fewer pictures or less detail.\nYou have 200 now."
+        (
+            "This costs 720 credits. Your allowance is 200 a day, so it can never pay for this.\n"
+            "Ask for fewer pictures or less detail.\nYou have 200 now."
+        )
     ]
     assert buttons(refused) == ["Generate 1 picture · 180 credits"]
     await bot.restart()

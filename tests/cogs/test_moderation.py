@@ -138,9 +138,9 @@ async def test_audit_log_names_changes_in_words(bot: BotHarness) -> None:
     assert [line for line in shown if line.startswith("-# ")] == [
         "-# credits: 50 · granted now: 50",
         "-# \u2068cleaning up\u2069",
-        "-# - → 500",
+        "-# no limit → 500",
         "-# model: \u2068reve\\-2.0\u2069",
-        "-# scope: \u2068studio\u2069 · until: <t:1773230400:f> · \u2068spam\u2069",
+        "-# from: the studio · until: <t:1773230400:f> · \u2068spam\u2069",
     ]
 
 
@@ -236,13 +236,13 @@ async def test_audit_log_has_changed_settings_under_their_filters(bot: BotHarnes
     assert panel(await admin.slash(bot.channel, "studio audit", kind=3))[1:] == [
         f"<t:1772625600:R> · **<@{admin.id}>** changed the settings",
         (
-            f"-# studio channels: - → <#{bot.channel.id}> · private results: - → yes"
-            f" · moderator roles: - → <@&{role.id}>"
+            f"-# studio channels: all channels → <#{bot.channel.id}> · private results: not set → yes"
+            f" · moderator roles: none → <@&{role.id}>"
         ),
     ]
     assert panel(await admin.slash(bot.channel, "studio audit", kind=2))[1:] == [
         f"<t:1772625600:R> · **<@{admin.id}>** set the allowance of everyone",
-        "-# allowance: - → \u206850 a day\u2069",
+        "-# no allowance → 50 credits a day",
     ]
 
 

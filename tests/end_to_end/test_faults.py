@@ -175,7 +175,7 @@ async def test_temporary_edit_error_does_not_lose_card(system: SystemHarness) ->
 @pytest.mark.parametrize(
     ("settings", "options", "why"),
     [
-        ({"DEFAULT_ALLOWANCE": "5"}, {}, "more than a day's 5: choose a cheaper model"),
+        ({"DEFAULT_ALLOWANCE": "5"}, {}, "Your allowance is 5 a day, so it can never pay for this."),
         ({"COMMUNITIES": "1,2,3"}, {}, "not open to this server yet"),
         ({"COMMUNITIES": ""}, {}, "not open to this server yet"),
         ({"MONTHLY_BUDGET": "5"}, {}, "budget for this month is used up"),

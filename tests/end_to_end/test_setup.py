@@ -81,7 +81,7 @@ async def test_setup_in_every_section_takes_effect_at_once(system: SystemHarness
     card = await fill_in(owner, card, "channels", {"channels": [], "results": ["public"]})
     assert text(card).startswith("## The studio is ready")
     log = text(await (await owner.slash("studio audit", kind=3)).response()).splitlines()
-    assert f"-# studio channels: - → <#{showcase}> · private results: - → yes" in log
+    assert f"-# studio channels: all channels → <#{showcase}> · private results: not set → yes" in log
 
 
 async def test_setup_names_missing_rights_until_they_are_given(system: SystemHarness) -> None:

@@ -28,7 +28,7 @@ from bot.ui.render.budget_panels import allowance_effect, bar, budget_panel
         (None, PeriodKind.DAY, 5, 900, "unlimited for 5 members, up to the budget of 900 a month"),
         (None, PeriodKind.DAY, 5, None, "unlimited for 5 members"),
         (None, PeriodKind.DAY, 0, None, "unlimited for 0 members"),
-        (0, PeriodKind.DAY, 2, None, "up to 0 credits a day for 2 members: 0 a month"),
+        (0, PeriodKind.DAY, 2, None, "This blocks 2 members: without granted credits they make no pictures."),
     ],
     ids=["day", "week", "month", "unlimited", "no-limit-at-all", "nobody", "nothing"],
 )

@@ -529,7 +529,10 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         InsufficientCreditsError(needed=24, available=10, renews_at=START, allowance=0, granted=10),
-        "This takes 24 credits, more than your granted 10: ask for fewer pictures or less detail.\nYou have 10 now.",
+        (
+            "This costs 24 credits. You have no allowance, and your 10 granted credits are too few.\n"
+            "Ask for fewer pictures or less detail.\nYou have 10 now."
+        ),
     ),
     (
         InsufficientCreditsError(needed=24, available=10, renews_at=START, allowance=0, granted=30),
@@ -540,14 +543,16 @@ WORDED: list[tuple[AtelierError, str]] = [
             needed=720, available=12, renews_at=START, allowance=99, granted=5, period=PeriodKind.WEEK
         ),
         (
-            "This takes 720 credits, more than a week's 99 and your granted 5: ask for fewer pictures or less detail.\n"
+            "This costs 720 credits. Your allowance is 99 a week, too little even with 5 granted credits.\n"
+            "Ask for fewer pictures or less detail.\n"
             f"You have 12 now. Your allowance resets <t:{START.timestamp():.0f}:R>."
         ),
     ),
     (
         InsufficientCreditsError(needed=720, available=12, renews_at=START, allowance=200, period=PeriodKind.MONTH),
         (
-            "This takes 720 credits, more than a month's 200: ask for fewer pictures or less detail.\n"
+            "This costs 720 credits. Your allowance is 200 a month, so it can never pay for this.\n"
+            "Ask for fewer pictures or less detail.\n"
             f"You have 12 now. Your allowance resets <t:{START.timestamp():.0f}:R>."
         ),
     ),
@@ -695,17 +700,39 @@ def test_refusal_denies_charge_only_where_possible(error: AtelierError, said: bo
     assert words.splitlines()[0].endswith("Nothing was charged.") is said
 
 
+NEVER = "so it can never pay for this"
 BEYOND_A_DAY = [
-    (720, 0, Remedy.EITHER, "This takes 720 credits, more than a day's 200: ask for fewer pictures or less detail."),
-    (720, 0, Remedy.BOTH, "This takes 720 credits, more than a day's 200: ask for fewer pictures and less detail."),
-    (280, 0, Remedy.FEWER, "This takes 280 credits, more than a day's 200: ask for fewer pictures."),
+    (
+        720,
+        0,
+        Remedy.EITHER,
+        f"This costs 720 credits. Your allowance is 200 a day, {NEVER}.\nAsk for fewer pictures or less detail.",
+    ),
+    (
+        720,
+        0,
+        Remedy.BOTH,
+        f"This costs 720 credits. Your allowance is 200 a day, {NEVER}.\nAsk for fewer pictures and less detail.",
+    ),
+    (280, 0, Remedy.FEWER, f"This costs 280 credits. Your allowance is 200 a day, {NEVER}.\nAsk for fewer pictures."),
     (
         1720,
         1500,
         Remedy.LESS_DETAIL,
-        "This takes 1,720 credits, more than a day's 200 and your granted 1,500: ask for less detail.",
+        (
+            "This costs 1,720 credits. Your allowance is 200 a day, too little even with 1,500 granted credits.\n"
+            "Ask for less detail."
+        ),
     ),
-    (201, 0, Remedy.NONE, "This takes 201 credits, more than a day's 200: choose a cheaper model or fewer options."),
+    (
+        201,
+        0,
+        Remedy.NONE,
+        (
+            f"This costs 201 credits. Your allowance is 200 a day, {NEVER}.\n"
+            "Choose a cheaper model or fewer options, or ask an admin for a grant."
+        ),
+    ),
 ]
 
 

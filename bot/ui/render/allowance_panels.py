@@ -145,6 +145,8 @@ def _after_removal(preview: AllowancePreview) -> str:
 
 def _effect(preview: AllowancePreview, heads: int | None) -> str:
     entry = preview.change.entry
+    if heads is None and entry.amount == 0:
+        return _("This blocks them: without granted credits they make no pictures.")
     if heads is None:
         return "-# " + _("How many members have this role could not be read.")
     return allowance_effect(entry.amount, entry.period, heads, preview.guild_budget)

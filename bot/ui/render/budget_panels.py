@@ -26,6 +26,13 @@ def allowance_effect(amount: int | None, period: PeriodKind, heads: int, budget:
     Such as "up to 1,200 credits a day for 40 members: 36,000 a month, of a budget of 20,000". `budget` is the server's
     month, None if unlimited.
     """
+    if amount == 0:
+        said = ngettext(
+            "This blocks {count} member: without granted credits they make no pictures.",
+            "This blocks {count} members: without granted credits they make no pictures.",
+            heads,
+        )
+        return said.format(count=number(heads))
     cost = monthly_allowance_cost(amount, period, heads)
     members = ngettext("{count} member", "{count} members", heads).format(count=number(heads))
     if amount is None or cost is None:

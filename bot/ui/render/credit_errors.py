@@ -24,23 +24,28 @@ from bot.ui.truncation import cut
 
 _QUOTED: Final = 40
 
-# Translators: after "This takes 720 credits, more than a day's 200:".
 _REMEDIES: Final = {
-    Remedy.FEWER: N_("ask for fewer pictures."),
-    Remedy.LESS_DETAIL: N_("ask for less detail."),
-    Remedy.EITHER: N_("ask for fewer pictures or less detail."),
-    Remedy.BOTH: N_("ask for fewer pictures and less detail."),
-    Remedy.NONE: N_("choose a cheaper model or fewer options."),
+    Remedy.FEWER: N_("Ask for fewer pictures."),
+    Remedy.LESS_DETAIL: N_("Ask for less detail."),
+    Remedy.EITHER: N_("Ask for fewer pictures or less detail."),
+    Remedy.BOTH: N_("Ask for fewer pictures and less detail."),
+    Remedy.NONE: N_("Choose a cheaper model or fewer options, or ask an admin for a grant."),
 }
 _TOO_MUCH: Final = {
-    PeriodKind.DAY: N_("This takes {credits}, more than a day's {allowance}:"),
-    PeriodKind.WEEK: N_("This takes {credits}, more than a week's {allowance}:"),
-    PeriodKind.MONTH: N_("This takes {credits}, more than a month's {allowance}:"),
+    PeriodKind.DAY: N_("This costs {credits}. Your allowance is {allowance} a day, so it can never pay for this."),
+    PeriodKind.WEEK: N_("This costs {credits}. Your allowance is {allowance} a week, so it can never pay for this."),
+    PeriodKind.MONTH: N_("This costs {credits}. Your allowance is {allowance} a month, so it can never pay for this."),
 }
 _TOO_MUCH_WITH_GRANTS: Final = {
-    PeriodKind.DAY: N_("This takes {credits}, more than a day's {allowance} and your granted {granted}:"),
-    PeriodKind.WEEK: N_("This takes {credits}, more than a week's {allowance} and your granted {granted}:"),
-    PeriodKind.MONTH: N_("This takes {credits}, more than a month's {allowance} and your granted {granted}:"),
+    PeriodKind.DAY: N_(
+        "This costs {credits}. Your allowance is {allowance} a day, too little even with {granted} granted credits."
+    ),
+    PeriodKind.WEEK: N_(
+        "This costs {credits}. Your allowance is {allowance} a week, too little even with {granted} granted credits."
+    ),
+    PeriodKind.MONTH: N_(
+        "This costs {credits}. Your allowance is {allowance} a month, too little even with {granted} granted credits."
+    ),
 }
 
 
@@ -74,11 +79,11 @@ def _too_expensive(error: InsufficientCreditsError) -> str:
             resets = _("The rest of your granted credits is held for pictures in progress.")
         return f"{what}\n{resets}"
     if error.allowance == 0:
-        what = _("This takes {credits}, more than your granted {granted}:")
+        what = _("This costs {credits}. You have no allowance, and your {granted} granted credits are too few.")
     else:
         what = _((_TOO_MUCH_WITH_GRANTS if error.granted else _TOO_MUCH)[error.period])
     what = what.format(credits=needed, allowance=number(error.allowance or 0), granted=number(error.granted))
-    what = f"{what} {_(_REMEDIES[error.remedy])}"
+    what = f"{what}\n{_(_REMEDIES[error.remedy])}"
     if error.remedy is Remedy.NONE:
         return what
     now = _("You have {available} now.").format(available=available)

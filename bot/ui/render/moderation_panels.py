@@ -1,5 +1,6 @@
 """Panels of moderators: bans, rules for roles, and the audit log."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
@@ -8,11 +9,13 @@ from typing import Any, Final
 from discord import ui
 
 from bot.domain.access_rules import AccessRule, RuleKind
+from bot.domain.allowances import PeriodKind
 from bot.domain.audit_log import AuditEntry
 from bot.domain.bans import Ban, BanScope
 from bot.domain.options import OPTIONS
 from bot.ui.buttons import BANS, OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
+from bot.ui.render.allowance_words import amount_words
 from bot.ui.render.formatting import ago, escaped, moment, number, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
 from bot.ui.truncation import cut
@@ -21,8 +24,8 @@ from bot.ui.truncation import cut
 _ROOM: Final = 3800
 _REASON_SHOWN: Final = 150
 _VALUE_SHOWN: Final = 80
-_NOTHING: Final = "-"
 _BANS_OF_PAGE: Final = 10
+_LOGGED_ALLOWANCE: Final = re.compile(r"(\d+) a (day|week|month)")
 
 LOG_KINDS: Final = (
     (),
@@ -74,10 +77,29 @@ _NAMES: Final = {
     "amount": N_("credits"),
     "asked": N_("asked for"),
     "granted": N_("granted now"),
+    "locale": N_("language"),
     "log_channel_id": N_("log"),
+    "model": N_("model"),
+    "moderator_roles": N_("moderator roles"),
+    "monthly_budget": N_("monthly budget"),
+    "option": N_("option"),
     "period": N_("period of"),
+    "private_results": N_("private results"),
     "review_channel_id": N_("review"),
+    "scope": N_("from"),
+    "scopes": N_("from"),
     "showcase_channel_id": N_("showcase"),
+    "studio_channels": N_("studio channels"),
+    "time_zone": N_("time zone"),
+    "until": N_("until"),
+}
+# The words for no value; others are "not set".
+_WITHOUT: Final = {
+    "": N_("no limit"),
+    "allowance": N_("no allowance"),
+    "monthly_budget": N_("no limit"),
+    "moderator_roles": N_("none"),
+    "studio_channels": N_("all channels"),
 }
 _SCOPES: Final = {BanScope.STUDIO: N_("the studio"), BanScope.SHARING: N_("sharing")}
 
@@ -196,7 +218,9 @@ def _values(entry: AuditEntry) -> Iterator[str]:
         title = str(detail.get("kind", name)) if name == "name" else name
         title = _(_NAMES[title]) if title in _NAMES else title.replace("_", " ")
         is_change = isinstance(value, Mapping) and {"before", "after"} <= value.keys()
-        yield f"{title}: {_change(name, value) if is_change else _value(name, value)}"
+        shown = _change(name, value) if is_change else _value(name, value)
+        # The sentence names the allowance.
+        yield shown if name == "allowance" else f"{title}: {shown}"
 
 
 def _change(name: str, values: Mapping[str, Any]) -> str:
@@ -204,10 +228,14 @@ def _change(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _value(name: str, value: object) -> str:
+    if value is None or value == []:
+        return _(_WITHOUT.get(name, N_("not set")))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_value(name, each) for each in value) or _NOTHING
-    if value is None:
-        return _NOTHING
+        return ", ".join(_value(name, each) for each in value)
+    if name in ("scope", "scopes"):
+        return _(_SCOPES[BanScope(str(value))])
+    if name == "allowance":
+        return _allowance(str(value))
     if name == "until":
         return moment(datetime.fromisoformat(str(value)))
     if isinstance(value, bool):
@@ -215,6 +243,12 @@ def _value(name: str, value: object) -> str:
     if isinstance(value, int):
         return _MENTIONS[name].format(value) if name in _MENTIONS else number(value)
     return escaped(cut(str(value), _VALUE_SHOWN))
+
+
+def _allowance(logged: str) -> str:
+    """Return the words for an allowance such as `200 a day`."""
+    match = _LOGGED_ALLOWANCE.fullmatch(logged)
+    return amount_words(None if match is None else int(match[1]), PeriodKind(match[2] if match else PeriodKind.DAY))
 
 
 def _details(ban: Ban) -> Iterator[str]:
