@@ -1,6 +1,7 @@
 """With a complete catalogue no visible text stays English."""
 
 import importlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,28 +15,49 @@ from discord.ext import commands
 
 import cogs
 from bot.client import AtelierClient
-from bot.domain.credits import Budget
+from bot.domain.access_rules import RuleKind
+from bot.domain.allowances import Allowance, AllowanceChange, AllowanceEntry, AllowanceSource, PeriodKind
+from bot.domain.audit_log import AuditEntry
+from bot.domain.bans import BanScope
+from bot.domain.credits import Budget, LedgerAccount, MovementKind, Posting
 from bot.domain.errors import AtelierError, FaultKind, NotAllowedError, OptionRangeError, UnknownTimeZoneError
 from bot.domain.fit import Fit
+from bot.domain.guild_settings import GUILD_SETTINGS
 from bot.domain.images import InputImage
 from bot.domain.jobs import Action, Delivery, Snapshot, State
+from bot.domain.ledger_entries import LedgerEntry, LedgerFilter
 from bot.domain.options import OPTIONS
 from bot.domain.pauses import Pause, PauseScope
 from bot.domain.quotes import quotes
 from bot.domain.statistics import StatisticsChart
 from bot.engine.health import ProviderHealth
+from bot.engine.ledger import CHANGED_REASON
 from bot.services.access import Admission
+from bot.services.allowances import AllowanceList, AllowancePreview, Explanation, logged_change
 from bot.services.budget_alerts import BudgetAlert
+from bot.services.credit_administration import CreditChange
+from bot.services.credit_history import DeletedAccount, LedgerLine, LedgerPage
+from bot.services.credits import Balance
 from bot.services.status import Status
 from bot.ui.buttons import BUTTONS, ButtonSpec, MenuEntry, card_menu
 from bot.ui.command_options import model_choices, suggested_choices
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.i18n import use_locale
+from bot.ui.render.allowance_panels import (
+    allowance_list,
+    cancelled_panel,
+    explanation_panel,
+    preview_panel,
+    saved_panel,
+)
 from bot.ui.render.budget_alerts import budget_alert, closed_log_channel, guild_budget_alert, owner_alert
+from bot.ui.render.credit_history import ledger_page
+from bot.ui.render.credit_panels import balance_panel, granted_panel, reset_panel, taken_panel
 from bot.ui.render.daily_report import daily_report
 from bot.ui.render.error_messages import error_message, failure, unexpected
 from bot.ui.render.history_page import empty_page, has_search_line, history_page
 from bot.ui.render.job_card import job_card
+from bot.ui.render.moderation_panels import LOG_KINDS, log_panel
 from bot.ui.render.panels import admitted_panel, help_panel, status_panel
 from bot.ui.render.pause_panels import all_paused_panel, ask_pause_panel, guild_resumed
 from bot.ui.render.pauses import paused_note
@@ -44,7 +66,7 @@ from bot.ui.render.statistics_numbers import Names
 from bot.ui.render.statistics_panel import no_statistics_panel, statistics_panel
 from tests.support.catalogue import BOTH, generation_request
 from tests.support.clock import START
-from tests.support.factories import make_job, make_request
+from tests.support.factories import make_context, make_job, make_request
 from tests.ui.pseudo_locale import english, write_foreign
 from tests.ui.test_daily_report import BAD_DAY, FINE
 from tests.ui.test_error_messages import WORDED
@@ -249,6 +271,140 @@ def test_panels_are_translated(folder: Path) -> None:
     assert left(folder, lambda: help_panel(BOTH)) == []
     for admission in Admission:
         assert left(folder, lambda admission=admission: admitted_panel(admission, 700)) == []  # type: ignore[misc]
+
+
+ALLOWANCES = [
+    Allowance(amount=amount, period=period, source=source, role_id=501)
+    for amount in (0, 200, None)
+    for period in PeriodKind
+    for source in AllowanceSource
+]
+HELD = [make_job(state=State.QUEUED), make_job(place=make_context(private=True), request=make_request(images=2))]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_balance_is_translated(folder: Path, *, own: bool) -> None:
+    for allowance in ALLOWANCES:
+        balance = Balance(
+            member_id=42,
+            allowance=allowance,
+            left=1,
+            used=199,
+            granted=7,
+            held=24,
+            renews_at=START,
+            running=tuple(HELD * 3),
+            roles_known=own,
+        )
+        assert left(folder, lambda shown=balance: balance_panel(shown, own=own)) == []  # type: ignore[misc]
+        page = LedgerPage(
+            member_id=42,
+            shown=LedgerFilter.ALL,
+            lines=(),
+            deleted=DeletedAccount(allowance=allowance, used=29),
+        )
+        assert left(folder, lambda shown=page: ledger_page(shown, own=own)) == []  # type: ignore[misc]
+
+
+def test_changes_of_credits_are_translated(folder: Path) -> None:
+    for available in (None, 50):
+        change = CreditChange(member_id=42, asked=30, amount=20, granted=20, available=available)
+        for panel in (granted_panel, taken_panel, reset_panel):
+            assert left(folder, lambda panel=panel, change=change: panel(change, "1")) == []  # type: ignore[misc]
+
+
+def test_history_of_credits_is_translated(folder: Path) -> None:
+    kinds = [kind for kind in MovementKind if not kind.startswith(("unknown", "risk"))]
+    entries = [
+        LedgerEntry(
+            id=str(number),
+            kind=kind,
+            at=START,
+            job_id=None,
+            actor_id=actor,
+            reason=reason,
+            postings=(
+                Posting(account=LedgerAccount.HELD, amount=-24),
+                Posting(account=LedgerAccount.EARNED, amount=12),
+            ),
+        )
+        for number, (kind, actor) in enumerate(itertools.product(kinds, (-1, 0, 1)))
+        for reason in ("", CHANGED_REASON)
+    ]
+    for job_shown in (None, *HELD):
+        lines = tuple(
+            LedgerLine(entry=entry, job=job_shown) for entry in entries if not entry.reason or job_shown is None
+        )
+        page = LedgerPage(member_id=42, shown=LedgerFilter.SPENT, lines=lines, newer=True)
+        with use_locale("de", folder):
+            said = texts(ledger_page(page, own=False))
+        assert english(" ".join(said).replace(CHANGED_REASON, "")) == []
+    assert left(folder, lambda: ledger_page(replace(page, lines=(), newer=False), own=True)) == []
+
+
+ENTRIES = [
+    AllowanceEntry(amount=amount, period=period, **holder)
+    for amount in (0, 200, None)
+    for period in PeriodKind
+    for holder in ({}, {"role_id": 501}, {"role_id": 502}, {"member_id": 42}, {"member_id": -42})
+]
+
+
+def test_allowances_are_translated(folder: Path) -> None:
+    for entries in (tuple(ENTRIES), ()):
+        found = AllowanceList(entries=entries, default=200)
+        for number in (0, 1):
+            assert left(folder, lambda: allowance_list(found, {501: "1"}, {501: 1}, number)) == []  # noqa: B023
+    for entry in ENTRIES:
+        for removes, before, heads in ((False, None, 1), (False, entry, 2), (False, entry, None), (True, entry, None)):
+            change = AllowanceChange(entry=entry, removes=removes)
+            preview = AllowancePreview(change=change, before=before, default=200, guild_budget=1_000)
+            assert left(folder, lambda: preview_panel(preview, heads)) == []  # noqa: B023
+            assert left(folder, lambda: saved_panel(preview, is_gone=True)) == []  # noqa: B023
+    assert left(folder, cancelled_panel) == []
+
+
+def test_explained_allowance_is_translated(folder: Path) -> None:
+    for allowance in ALLOWANCES:
+        for unknown in ((), tuple(ENTRIES)):
+            found = Explanation(
+                member_id=42,
+                allowance=allowance,
+                candidates=tuple(ENTRIES),
+                used=29,
+                granted=7,
+                unknown=tuple(each for each in unknown if each.role_id),
+            )
+            assert left(folder, lambda: explanation_panel(found, {501})) == []  # noqa: B023
+
+
+def test_audit_log_is_translated(folder: Path) -> None:
+    """Names and values, as the services write them."""
+    changed = [(None, value) for value in ("200 a week", "unlimited")]
+    details: list[tuple[str, dict[str, Any]]] = [
+        *((f"allowance.{verb}", logged_change(source, None, entry)) for verb, source, entry in AUDITED),
+        *(("allowance.set", {"allowance": {"before": before, "after": after}}) for before, after in changed),
+        ("settings.change", {name: {"before": None, "after": None} for name in GUILD_SETTINGS}),
+        ("settings.change", {"private_results": {"before": False, "after": True}}),
+        *(("budget.limit", {"before": before, "after": 500}) for before in (None, 7)),
+        *(("ban.add", {"scope": scope, "until": START.isoformat()}) for scope in BanScope),
+        ("ban.end", {"scopes": list(BanScope)}),
+        *(("access.allow", {"kind": kind, "name": "1"}) for kind in RuleKind),
+        ("credits.take", {"asked": 5, "amount": 3, "granted": 0}),
+        ("credits.reset", {"amount": 3, "period": "2026-03-14"}),
+        *((action, {}) for action in ("pause.begin", "pause.end", "admission.begin", "admission.end")),
+    ]
+    for action, detail in details:
+        for target in (None, -1, 42):
+            entry = AuditEntry(id="1", guild_id=7, actor_id=0, action=action, at=START, target_id=target, detail=detail)
+            assert left(folder, lambda: log_panel([entry], more=True)) == []  # noqa: B023
+    for kind in range(len(LOG_KINDS)):
+        assert left(folder, lambda: log_panel([], kind=kind)) == []  # noqa: B023
+
+
+AUDITED = [
+    (verb, entry.source, None if verb == "remove" else entry) for verb in ("set", "remove") for entry in ENTRIES[:5]
+]
 
 
 def test_completions_are_translated(folder: Path) -> None:
