@@ -209,6 +209,34 @@ async def test_bots_and_strangers_get_no_credits(bot: BotHarness) -> None:
     await admin.slash(bot.channel, "credits grant", member=member, amount=5)
 
 
+async def test_allowance_of_a_former_member_names_unknown_roles(bot: BotHarness) -> None:
+    admin, patrons = admin_of(bot), bot.guild.create_role("Patrons")
+    former, other = bot.env.create_user("former"), bot.env.create_user("other")
+
+    def allow(connection: Connection) -> None:
+        repository = AllowanceRepository(connection)
+        repository.set(bot.guild.id, AllowanceEntry(amount=30, member_id=former.id))
+        repository.set(bot.guild.id, AllowanceEntry(amount=500, role_id=patrons.id))
+
+    await bot.database.write(allow)
+    shown = lines(await admin.slash(bot.channel, "credits balance", member=former))
+    assert shown[1] == "30 credits to spend"
+    assert shown[3].startswith("-# 30 credits a day, set for this member alone")
+    assert lines(await admin.slash(bot.channel, "credits balance", member=other))[4:] == [
+        "-# They are not in this server, so allowances of their roles are not known."
+    ]
+    listed = await admin.slash(bot.channel, "credits allowance")
+    assert lines(await choose(admin, listed, "allowof", former))[1:3] == [
+        "**30 credits a day**, set for this member alone",
+        "A member's own allowance counts first.",
+    ]
+    assert lines(await choose(admin, listed, "allowof", other))[1:4] == [
+        "**200 credits a day**, from the operator's default",
+        "This server has set none that applies.",
+        f"-# They are not in this server. Unknown is whether they would have: <@&{patrons.id}>",
+    ]
+
+
 async def test_history_is_paged_and_filtered_in_place(bot: BotHarness) -> None:
     admin, member = admin_of(bot), bot.member("member")
     card = await bot.imagine(member, prompt="a fox")
@@ -266,6 +294,7 @@ async def test_allowance_is_asked_about_then_saved(bot: BotHarness) -> None:
 async def test_allowance_of_zero_and_unlimited_read_well(bot: BotHarness) -> None:
     admin, member = admin_of(bot), bot.member("member")
     asked = await admin.slash(bot.channel, "credits allowance", amount="0")
+    assert lines(asked)[2].startswith("This blocks ")
     await press(admin, asked, "Save")
     assert lines(await member.slash(bot.channel, "credits balance")) == [
         "## 0 credits to spend",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from bot.domain.allowances import AllowanceEntry, PeriodKind
+from bot.domain.allowances import AllowanceEntry, AllowanceSource, PeriodKind
 from bot.domain.credits import Account
 from bot.domain.errors import BudgetSpentError, InsufficientCreditsError
 from bot.domain.jobs import Job
@@ -64,6 +64,17 @@ async def left(database: Database, ledger: Ledger, roles: Sequence[int] = (), no
     """Return the spendable credits of a member with roles."""
     account = await database.read(lambda connection: ledger.available(connection, GUILD, MEMBER, now, roles))
     return account.available
+
+
+async def test_own_allowance_counts_without_known_roles(database: Database) -> None:
+    ledger = make_ledger(allowance=24)
+    await hold_one(database, ledger, job_with())
+    await allow(database, AllowanceEntry(amount=100, period=PeriodKind.WEEK, member_id=MEMBER))
+    account, terms = await database.read(lambda each: ledger.view(each, GUILD, MEMBER, START))
+    assert (account.available, account.spent, terms.allowance.source) == (88, 12, AllowanceSource.MEMBER)
+    await database.write(lambda each: AllowanceRepository(each).remove(GUILD, member_id=MEMBER))
+    account, terms = await database.read(lambda each: ledger.view(each, GUILD, MEMBER, START))
+    assert (account.available, terms.allowance.source) == (12, AllowanceSource.LAST)
 
 
 async def test_role_gained_and_lost_during_a_hold_counts_what_was_spent(database: Database) -> None:

@@ -4,16 +4,21 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from bot.domain.allowances import Allowance, AllowanceSource
 from bot.domain.credits import MovementKind
 from bot.domain.ledger_entries import LedgerFilter
 from bot.engine.ledger import Ledger
+from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
-from bot.services.credit_history import CreditHistoryService, LedgerPage
+from bot.services.credit_history import CreditHistoryService, DeletedAccount, LedgerPage
 from bot.services.history import Direction
+from bot.ui.render.credit_history import ledger_page
 from db.database import Database
+from db.deletions import DeletionRepository
 from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, MEMBER
 from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
+from tests.ui.view_reader import texts
 
 
 def service_for(database: Database, ledger: Ledger) -> CreditHistoryService:
@@ -51,6 +56,27 @@ async def test_pages_lead_there_and_back(database: Database) -> None:
     assert (changes(last), last.newer, last.older) == ([4, 3, 2, 1], True, False)
     assert await turn(last, Direction.NEWER) == second
     assert changes(await turn(second, Direction.NEWER)) == changes(first)
+
+
+async def test_history_of_a_deleted_member_says_what_still_counts(database: Database) -> None:
+    identity = MemberIdentity(pseudonym_of=lambda member: -member, now=lambda: START)
+    ledger = make_ledger(identity=identity)
+    history = service_for(database, ledger)
+
+    def write(connection: Connection) -> None:
+        hold(connection, ledger, make_job_for(2, member=-MEMBER))
+        DeletionRepository(connection).add_finished(-MEMBER, START, START)
+
+    assert (await history.open(GUILD, MEMBER)).deleted is None
+    await database.write(write)
+    page = await history.open(GUILD, MEMBER, LedgerFilter.SPENT)
+    assert (page.lines, page.deleted) == (
+        (),
+        DeletedAccount(allowance=Allowance(amount=100, source=AllowanceSource.LAST), used=24),
+    )
+    assert texts(ledger_page(page, own=True)) == [
+        "## Your credits\nEarlier entries were deleted with your data.\n██░░░░░░░░ 24 of 100 used today"
+    ]
 
 
 async def test_settled_hold_is_told_once_and_possible_costs_are_hidden(database: Database) -> None:
