@@ -54,9 +54,9 @@ _ReasonOption = Annotated[str, typer.Option(help="The member reads it in their h
 
 
 class _AmountCommand(TyperCommand):
-    """A command that takes a negative number as an argument, and refuses it in words.
+    """A command with an amount, also a negative one.
 
-    Otherwise it would be read as an unknown option.
+    That one is refused in words; otherwise it would be read as an unknown option.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

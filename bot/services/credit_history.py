@@ -30,7 +30,7 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedAccount:
-    """The part of a deleted member's account that still counts.
+    """The counting part of a deleted member's account.
 
     `used` are the credits of the period's allowance that are spent or held.
     """
@@ -118,7 +118,7 @@ class CreditHistoryService:
         return await self._database.read(read)
 
     def _deleted(self, connection: Connection, guild_id: int, member_id: int, now: datetime) -> DeletedAccount | None:
-        """Return what counts of a member who deleted their data."""
+        """Return the counting part of a deleted member's account."""
         if self._ledger.kept_as(connection, member_id) == member_id:
             return None
         account, terms = self._ledger.view(connection, guild_id, member_id, now)

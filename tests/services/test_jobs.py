@@ -47,7 +47,7 @@ async def test_create_holds_price_and_returns_balance(services: ServiceHarness) 
 
 
 async def test_new_job_takes_few_statements(open_services: Open) -> None:
-    """From the typed options to the hold: the transaction has the only writer of SQLite."""
+    """Its transaction blocks all other writes to SQLite."""
     services = open_services(admitted=None)
 
     def set_up(connection: Connection) -> None:
