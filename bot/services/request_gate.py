@@ -70,9 +70,7 @@ class RequestGate:
         """
         if self._identity is not None:
             self._identity.welcome(connection, place.member_id)  # before the rules, which may come back with them
-        rules = AllowanceRepository(connection).rules(place.guild_id, place.member_id, place.roles)
-        self._access.check_admission(place.guild_id, by_owner=rules.is_admitted)
-        check_channel(rules.settings, place)
+        rules = self._place_rules(connection, place)
         require_prompt(request)
         pauses = PauseRepository(connection)
         pauses.lock_for_new_job()
@@ -97,12 +95,18 @@ class RequestGate:
             StudioPausedError: the whole studio is paused there.
             BannedError: the member may not use the studio.
         """
-        self._access.check(connection, place.guild_id)
-        check_channel(connection, place)
+        self._place_rules(connection, place)
         pause = PauseRepository(connection).find(place.guild_id).of_guild(place.guild_id)
         if pause is not None:
             raise StudioPausedError(pause)
         check_ban(connection, place.guild_id, place.member_id, self._now())
+
+    def _place_rules(self, connection: Connection, place: InteractionContext) -> JobRules:
+        """Return the rules of an admitted guild's studio channel."""
+        rules = AllowanceRepository(connection).rules(place.guild_id, place.member_id, place.roles)
+        self._access.check_admission(place.guild_id, by_owner=rules.is_admitted)
+        check_channel(rules.settings, place)
+        return rules
 
     async def require_open(self, place: InteractionContext) -> None:
         """Raise as `check_open` does, in a separate transaction."""
