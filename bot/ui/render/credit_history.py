@@ -58,7 +58,7 @@ def ledger_page(page: LedgerPage, *, own: bool) -> ui.LayoutView:
 
 
 def _deleted_words(account: DeletedAccount, *, own: bool) -> list[str]:
-    """Return the place of deleted movements, with what still counts."""
+    """Return the note on deleted movements, and the used allowance."""
     said = (
         _("Earlier entries were deleted with your data.") if own else _("Earlier entries were deleted with their data.")
     )
