@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from sandbox.clock import StudioClock
 from sandbox.discord import DiscordServer, Upload, add_elsewhere, default_world
@@ -39,6 +39,23 @@ class BotEndedError(Exception):
     def __init__(self, code: int | None) -> None:
         super().__init__(f"the bot ended with exit code {code}")
         self.code = code
+
+
+class BotHandle(Protocol):
+    """A process of the bot, with the interface of `asyncio.subprocess`."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit code, negative for a signal; None while running."""
+        ...
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal to the process."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for the exit and return the exit code."""
+        ...
 
 
 class Sandbox:
@@ -69,7 +86,7 @@ class Sandbox:
             token=_kept_token(folder),
         )
         self.page.mount()
-        self._bot: asyncio.subprocess.Process | None = None
+        self._bot: BotHandle | None = None
         self._bot_port = 0
 
     async def start(self) -> None:
@@ -89,7 +106,7 @@ class Sandbox:
         own = self.environment()
         # A secret's file beside its value would be a mistake.
         inherited = {name: value for name, value in os.environ.items() if name.upper().removesuffix("_FILE") not in own}
-        self._bot = await asyncio.create_subprocess_exec(*self._command, env={**inherited, **own}, process_group=0)
+        self._bot = await self._launch({**inherited, **own})
         ended = asyncio.create_task(self._bot.wait())
         serving = asyncio.create_task(self._serving())
         done, _ = await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +117,10 @@ class Sandbox:
         serving.cancel()
         raise BotEndedError(ended.result())
 
+    async def _launch(self, environment: dict[str, str]) -> BotHandle:
+        """Start the bot's process."""
+        return await asyncio.create_subprocess_exec(*self._command, env=environment, process_group=0)
+
     @property
     def alive(self) -> bool:
         """True while the bot's process runs, connected or not."""
@@ -108,7 +129,7 @@ class Sandbox:
     async def kill_bot(self) -> None:
         """Kill the bot like a power cut; wait until Discord has noticed."""
         if self._bot is not None and self.alive:
-            self._bot.kill()
+            self._bot.send_signal(signal.SIGKILL)
             await self._bot.wait()
             await self.discord.wait_disconnected()
 
@@ -122,7 +143,7 @@ class Sandbox:
             async with asyncio.timeout(_END_SECONDS):
                 await self._bot.wait()
         except TimeoutError:
-            self._bot.kill()
+            self._bot.send_signal(signal.SIGKILL)
             await self._bot.wait()
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """Fixtures of all layers: real databases of both kinds, a manual clock."""
 
 import functools
+import gc
 import importlib.util
 import logging
 import os
@@ -18,6 +19,7 @@ from db import postgresql, sqlite
 from db.database import Database
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
+from tests.support.fork_server import ForkServer
 
 _FIRST: Final = ("chaos", "end_to_end", "browser", "benchmarks")
 """Folders of slow tests, in order. Benchmarks measure start-up time, so they stay apart from the crash tests."""
@@ -60,6 +62,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Move slow tests to the front, so that workers finish together."""
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Switch the collector of cycles off while modules and tests are made: all of them stay."""
+    if not session.config.getoption("numprocesses", default=None):
+        gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of cycles from visiting modules and tests again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def _turn(item: pytest.Item) -> int:
@@ -123,7 +138,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
     """Return the factory of SQLite files."""
     return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
 
@@ -139,6 +154,13 @@ def postgresql_databases() -> Iterator[Databases]:
     databases = PostgresqlDatabases()
     yield databases
     databases.close()
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Return the process that forks bots; the import takes most of a start."""
+    with ForkServer() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

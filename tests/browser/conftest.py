@@ -5,15 +5,17 @@ Without a browser the tests skip.
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from sandbox.providers import Latency
-from sandbox.runner import Sandbox
+from sandbox.runner import BotHandle, Sandbox
 from tests.browser.chromium import MISSING_BROWSER, find_chromium, running_chromium
 from tests.browser.page_driver import TIMEOUT_MILLISECONDS, PageDriver
+from tests.support.fork_server import ForkServer
 
 OpenPage = Callable[..., Awaitable[PageDriver]]
 
@@ -21,7 +23,14 @@ expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
 
 class QuickSandbox(Sandbox):
-    """A sandbox with a fast-polling bot and enough credits for members."""
+    """A sandbox with a fast-polling bot and enough credits for members.
+
+    Without `forks` its bot is started by the command line.
+    """
+
+    def __init__(self, folder: Path, forks: ForkServer | None) -> None:
+        super().__init__(command=[sys.executable, "-m", "bot", "run"], folder=folder)
+        self._forks = forks
 
     def environment(self) -> dict[str, str]:
         """Return the bot's settings."""
@@ -31,6 +40,17 @@ class QuickSandbox(Sandbox):
             "DEFAULT_ALLOWANCE": "5000",
             "FIRST_HINT": "off",
         }
+
+    async def _launch(self, environment: dict[str, str]) -> BotHandle:
+        if self._forks is None:
+            return await super()._launch(environment)
+        return await self._forks.launch(environment, self.folder.with_name("bot.log"))
+
+
+@pytest.fixture(scope="module")
+def forks(fork_server: ForkServer) -> ForkServer | None:
+    """Return what starts a module's bots; None for the command line."""
+    return fork_server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,11 +67,12 @@ async def chromium() -> AsyncIterator[Browser]:
 async def shared_sandbox(
     chromium: Browser,  # first, so that without a browser nothing else starts
     tmp_path_factory: pytest.TempPathFactory,
+    forks: ForkServer | None,
 ) -> AsyncIterator[Sandbox]:
     """Yield the sandbox of a module, with its bot."""
     del chromium
     folder = tmp_path_factory.mktemp("browser") / "sandbox"
-    sandbox = QuickSandbox(command=[sys.executable, "-m", "bot", "run"], folder=folder)
+    sandbox = QuickSandbox(folder, forks)
     try:
         await sandbox.start()
         yield sandbox

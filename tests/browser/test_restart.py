@@ -12,6 +12,11 @@ from tests.browser.page_driver import TIMEOUT_MILLISECONDS
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.fixture(scope="module")
+def forks() -> None:
+    """Start the bot by the command line, as the sandbox does."""
+
+
 async def test_job_after_bot_kill_finishes_on_same_card(sandbox: Sandbox, open_page: OpenPage) -> None:
     sandbox.apis.skillboss.latency = MANUAL
     one, two = await open_page("member"), await open_page("member-two")

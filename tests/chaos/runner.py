@@ -20,7 +20,7 @@ from tests.chaos.observations import Observations, PlacedRequest, RoundObserver
 from tests.chaos.scenario import MEMBERS, Event, PlannedRequest, Scenario, Strike, StrikeMoment
 from tests.chaos.studios import Studio
 from tests.chaos.webhook_proxy import WebhookProxy
-from tests.end_to_end.system_harness import BotEndedError, BotProcess, Launch, SystemHarness
+from tests.end_to_end.system_harness import BotEndedError, BotProcess, Launch, PrepareDatabase, SystemHarness
 
 _SETTLE_TIMEOUT_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.05
@@ -69,13 +69,14 @@ class Runner:
         folder: Path,
         *,
         launch: Launch,
+        prepare: PrepareDatabase | None = None,
         database_url: str | None = None,
         webhooks: bool = False,
         studio: Studio | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._launch_bot = launch
-        self.system = SystemHarness(folder, database_url=database_url, launch=self._launch)
+        self.system = SystemHarness(folder, database_url=database_url, launch=self._launch, prepare=prepare)
         self.system.discord.world.acknowledge_within = ACKNOWLEDGE_WITHIN  # as Discord does
         self._running = asyncio.Event()
         self._settings = dict(_SETTINGS)

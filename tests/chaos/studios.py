@@ -286,7 +286,7 @@ def struck_scenario(studio: Studio, strike: Strike, seed: int, *, images: int = 
         incidents=() if case is None else (_named(studio, case),),
         queue=0.0,
         work=0.5,
-        patience=6.0,
+        patience=60.0,
     )
 
 

@@ -21,7 +21,7 @@ from tests.chaos.scenario import Scenario
 from tests.chaos.stats import Stats
 from tests.chaos.studios import Studio
 from tests.end_to_end.system_harness import Launch
-from tests.support.databases import PostgresqlDatabases
+from tests.support.databases import PostgresqlDatabases, SqliteDatabases
 from tests.support.fork_server import ForkServer
 
 _ROUNDS_PER_SYSTEM: Final = 40
@@ -98,6 +98,7 @@ class _Systems:
         self._opened = 0
         self._creating = asyncio.Lock()  # the first makes the others' template
         self._postgresql = PostgresqlDatabases() if database == "postgresql" else None
+        self._sqlite = SqliteDatabases(folder)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Runner]:
@@ -106,7 +107,14 @@ class _Systems:
         folder = self._folder / f"system-{self._opened}"
         async with self._creating:
             url = None if self._postgresql is None else await self._postgresql.create(migrated=True)
-        runner = Runner(folder, launch=self._launch, database_url=url, webhooks=self._webhooks, studio=self._studio)
+        runner = Runner(
+            folder,
+            launch=self._launch,
+            prepare=self._sqlite.copy_to,
+            database_url=url,
+            webhooks=self._webhooks,
+            studio=self._studio,
+        )
         try:
             await runner.start()
             yield runner

@@ -30,12 +30,9 @@ async def run_studio(studio: Studio, folder: Path, fork_server: ForkServer, data
 
 
 @pytest.mark.timeout(600)
-async def test_kill_at_paid_calls_keeps_promises(tmp_path: Path) -> None:
+async def test_kill_at_paid_calls_keeps_promises(tmp_path: Path, fork_server: ForkServer) -> None:
     """During calls, before the record of their images, and after replies."""
-    with ForkServer() as fork_server:
-        results = await asyncio.gather(
-            *(run_studio(each, tmp_path, fork_server, "sqlite") for each in STUDIOS.values())
-        )
+    results = await asyncio.gather(*(run_studio(each, tmp_path, fork_server, "sqlite") for each in STUDIOS.values()))
 
     assert [
         f"{each.scenario.name}: {line}" for result in results for each in result.failures for line in each.broken
@@ -46,9 +43,8 @@ async def test_kill_at_paid_calls_keeps_promises(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_kill_at_synchronous_calls_on_postgresql_keeps_promises(tmp_path: Path) -> None:
-    with ForkServer() as fork_server:
-        result = await run_studio(STUDIOS["gemini"], tmp_path, fork_server, "postgresql")
+async def test_kill_at_synchronous_calls_on_postgresql_keeps_promises(tmp_path: Path, fork_server: ForkServer) -> None:
+    result = await run_studio(STUDIOS["gemini"], tmp_path, fork_server, "postgresql")
 
     assert [f"{each.scenario.name}: {line}" for each in result.failures for line in each.broken] == []
     assert result.stats.hits["kept answered SIGKILL"] == 1

@@ -6,8 +6,6 @@ from typing import Final
 import pytest
 from PIL import Image, ImageColor
 
-from bot.charts.draw import draw
-from bot.charts.fonts import drawable
 from bot.charts.specs import Bar, BarPairs, Bars, Chart, Lines, Pair, Series, StackedBars, Tick
 from bot.charts.style import BACKGROUND, DENSITY, GRID, HEIGHT, REST, SERIES, TEXT, TEXT_SIZE, WIDTH
 
@@ -15,6 +13,16 @@ DAYS: Final = (Tick(at=0, label="1 Nov"), Tick(at=2, label="3 Nov"))
 SCALE: Final = (Tick(at=0, label="0"), Tick(at=10, label="10"))
 
 Colour = tuple[int, int, int]
+
+
+def draw(chart: Chart) -> bytes:
+    """Return the file of the drawn picture.
+
+    Imported here, because every worker imports this file and matplotlib takes a second.
+    """
+    from bot.charts import draw as drawing  # noqa: PLC0415 - as above
+
+    return drawing.draw(chart)
 
 
 def picture(chart: Chart) -> Image.Image:
@@ -139,6 +147,8 @@ def test_extreme_values_are_drawn(value: int) -> None:
     ],
 )
 def test_name_keeps_what_fonts_can_draw(name: str, drawn: str) -> None:
+    from bot.charts.fonts import drawable  # noqa: PLC0415 - see `draw`
+
     assert drawable(name) == drawn
 
 

@@ -8,18 +8,21 @@ import pytest_asyncio
 
 from tests.end_to_end import system_harness
 from tests.end_to_end.system_harness import SystemHarness
+from tests.support.databases import SqliteDatabases
 from tests.support.fidelity import Fidelity, find_description
 from tests.support.fork_server import ForkServer
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _forked_bots() -> Iterator[None]:
-    """Fork the bots from one process: the import takes most of a start.
+def _forked_bots(fork_server: ForkServer, sqlite_databases: SqliteDatabases) -> Iterator[None]:
+    """Fork the bots from one process, on databases that are migrated.
 
-    `test_start` starts them by the command line.
+    `test_start` starts them by the command line and on empty ones.
     """
-    with ForkServer() as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(system_harness, "default_launch", server.launch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system_harness, "default_launch", fork_server.launch)
+        patch.setattr(system_harness, "default_launch_command", fork_server.launch)
+        patch.setattr(system_harness, "prepare_database", sqlite_databases.copy_to)
         yield
 
 

@@ -78,14 +78,40 @@ default_launch: Launch = launch
 """Starts the bots of harnesses without a `launch`; a fork server replaces it in the tests."""
 
 
+class CommandLauncher(Protocol):
+    """Starts a command of the product."""
+
+    def __call__(self, environment: dict[str, str], log: Path, /, *words: str) -> Awaitable[BotProcess]:
+        """Start `atelier` with these words; append its output to `log`."""
+        ...
+
+
+async def launch_command(environment: dict[str, str], log: Path, /, *words: str) -> BotProcess:
+    """Start a command by the command line."""
+    file = await asyncio.to_thread(log.open, "ab")
+    with file:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", *words, env=environment, stderr=file, stdout=file
+        )
+
+
+default_launch_command: CommandLauncher = launch_command
+"""Starts the commands beside a bot; a fork server replaces it in the tests."""
+
+PrepareDatabase: TypeAlias = Callable[[Path], Awaitable[None]]
+
+prepare_database: PrepareDatabase | None = None
+"""Creates the migrated database of a harness without a `launch`. By default the bot migrates an empty one."""
+
+
 class SystemHarness:
     """Fakes with manually advanced jobs, and the bot.
 
     `close` stops everything.
 
-    `database_url` is the bot's database; the default is an SQLite file in `folder`. `clock` is a time for all of them
-    that a test moves. A second bot `beside` another
-    harness uses its fakes; the other harness starts and closes them.
+    `database_url` is the bot's database; the default is an SQLite file in `folder`, created by `prepare`. `clock` is a
+    time for all of them that a test moves. A second bot `beside` another harness uses its fakes; the other harness
+    starts and closes them.
     """
 
     def __init__(
@@ -94,12 +120,14 @@ class SystemHarness:
         *,
         database_url: str | None = None,
         launch: Launch | None = None,
+        prepare: PrepareDatabase | None = None,
         clock: StudioClock | None = None,
         beside: "SystemHarness | None" = None,
     ) -> None:
         self.folder = folder
         self._launch = launch or default_launch
-        self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'data' / 'atelier.db'}"
+        self._prepare = prepare or (prepare_database if launch is None else None)
+        self.database_url = database_url or _sqlite_url(folder / "data" / "atelier.db")
         self._beside = beside
         self.clock = clock or StudioClock()
         self.discord: DiscordServer = (
@@ -128,6 +156,7 @@ class SystemHarness:
 
     async def start_bot(self, **settings: str) -> None:
         """Start the bot and return once it serves commands."""
+        await self._prepare_database()
         self._bot = await self._launch(self.environment(**settings), self.folder / "bot.log")
         ended = asyncio.create_task(self._bot.wait())
         ready = asyncio.create_task(self._serving())
@@ -137,6 +166,12 @@ class SystemHarness:
             ready.cancel()
             raise BotEndedError(f"the bot ended at its start:\n{self.log()}")
         ready.result()
+
+    async def _prepare_database(self) -> None:
+        file = self.folder / "data" / "atelier.db"
+        if self._prepare is not None and self.database_url == _sqlite_url(file) and not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            await self._prepare(file)
 
     async def _serving(self) -> None:
         await self.discord.wait_ready(shards=1 if self._beside is None else 2)
@@ -205,6 +240,15 @@ class SystemHarness:
         """Return the log of all the bot's processes."""
         return (self.folder / "bot.log").read_text()
 
+    async def command(self, *words: str) -> tuple[int, str]:
+        """Run a command of the product beside the bot; return its exit code and output."""
+        output = self.folder / "command.log"
+        output.unlink(missing_ok=True)
+        process = await default_launch_command(self.environment(), output, *words)
+        async with asyncio.timeout(PATIENCE):
+            code = await process.wait()
+        return code, output.read_text()
+
     async def ledger(self) -> Ledger:
         """Read the ledger from the bot's own database."""
         database = await Database.open(self.database_url)
@@ -267,6 +311,10 @@ def has_images(message: Message) -> bool:
 def says(words: str) -> Callable[[Message], bool]:
     """Return a condition: the card contains these words."""
     return lambda message: words in text(message)
+
+
+def _sqlite_url(file: Path) -> str:
+    return f"sqlite+aiosqlite:///{file}"
 
 
 def _reserved() -> socket.socket:

@@ -1,7 +1,5 @@
 """A backup of the running bot, restored after its jobs were delivered."""
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,26 +23,13 @@ async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
         await system.close()
 
 
-async def command(system: SystemHarness, *words: str) -> tuple[int | None, str]:
-    """Return the exit code and the output of a command."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bot", *words),
-        env=system.environment(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    return process.returncode, output.decode()
-
-
 async def test_restored_jobs_are_not_made_or_shown_again(system: SystemHarness) -> None:
     member, copy = system.discord.actor("member"), str(system.folder / "copy.zip")
     running = await member.slash("imagine", prompt="a fox")
     made = await wait_for_provider_job(system.skillboss, "a fox")
     waiting = await member.slash("imagine", prompt="a heron")
     await waiting.wait_until(lambda message: "Queued" in text(message))
-    code, said = await command(system, "backup", copy)
+    code, said = await system.command("backup", copy)
     assert (code, "its ledger balances" in said) == (0, True), said
 
     system.skillboss.finish(made)
@@ -52,14 +37,14 @@ async def test_restored_jobs_are_not_made_or_shown_again(system: SystemHarness) 
     system.skillboss.finish(await wait_for_provider_job(system.skillboss, "a heron"))
     second = await waiting.wait_until(has_images)
     cards = text(first), text(second)
-    code, said = await command(system, "restore", copy, "--force")
+    code, said = await system.command("restore", copy, "--force")
     assert (code, "A bot runs on this database" in said) == (1, True), said
     await system.stop_bot()
     assert (await system.ledger()).charged == 24
 
-    code, said = await command(system, "restore", copy)
+    code, said = await system.command("restore", copy)
     assert (code, "--force" in said) == (1, True), said
-    code, said = await command(system, "restore", copy, "--force")
+    code, said = await system.command("restore", copy, "--force")
     assert code == 0, said
     assert "1 waiting job: cancelled" in said
     assert "1 job at providers: given up" in said

@@ -1,7 +1,6 @@
 """The monthly budget: its parts in `/status`, and its alerts to the owner."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-import bot
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from sandbox.discord import Actor, Message, text
@@ -52,18 +50,9 @@ async def database_actions(system: SystemHarness) -> list[str]:
 
 async def command_output(system: SystemHarness, command: str) -> str:
     """Return the output of a command beside the running bot."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        command,
-        env=system.environment(),
-        cwd=Path(bot.__file__).parents[1],
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode()
+    code, output = await system.command(command)
+    assert code == 0
+    return output
 
 
 async def test_owner_is_told_once_and_status_shows_parts(system: SystemHarness) -> None:

@@ -1,28 +1,16 @@
 """`atelier pause` beside the running bot."""
 
-import asyncio
-import sys
 from pathlib import Path
 
-import bot
 from sandbox.discord import text
 from tests.end_to_end.system_harness import SystemHarness, has_images, wait_for_provider_job
 
 
 async def atelier(system: SystemHarness, *command: str) -> str:
     """Return the output of a command beside the running bot."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        *command,
-        env=system.environment(),
-        cwd=Path(bot.__file__).parents[1],
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode()
+    code, output = await system.command(*command)
+    assert code == 0
+    return output
 
 
 async def test_pause_from_the_shell_holds_back_the_queue_and_lets_running_jobs_finish(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from tests.chaos.fault_injector import FaultInjector, PendingStrike, discord_eve
 from tests.chaos.invariants import broken_promises
 from tests.chaos.observations import PlacedRequest, RoundObserver
 from tests.chaos.scenario import Event, PlannedRequest, Strike, StrikeMoment, make_prompt
-from tests.end_to_end.system_harness import PATIENCE, BotProcess, SystemHarness, has_images, launch, says
+from tests.end_to_end import system_harness
+from tests.end_to_end.system_harness import PATIENCE, BotProcess, SystemHarness, has_images, says
 from tests.support.databases import Databases
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -103,7 +104,9 @@ class Pair:
             system.skillboss.middlewares.append(hold.ambush.middleware(provider_events(system.skillboss)))
         await system.start_fakes()
         for shard in ("0", "1"):
-            bot = await launch(system.environment(**SETTINGS, SHARD_IDS=shard), system.folder / "bot.log")
+            bot = await system_harness.default_launch(
+                system.environment(**SETTINGS, SHARD_IDS=shard), system.folder / "bot.log"
+            )
             self._bots.append(bot)
             await self._until_it_works(bot)
         await system.discord.wait_ready(shards=2)

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -261,16 +260,9 @@ async def test_deletion_is_finished_by_the_next_process_after_a_kill(system: Sys
 
 async def run_command(system: SystemHarness, *arguments: str) -> str:
     """Return the output of a command that succeeds."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bot", *arguments),
-        env=system.environment(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
+    code, output = await system.command(*arguments)
+    assert code == 0, output
+    return output
 
 
 async def test_member_deleted_since_the_backup_is_deleted_again_after_its_restore(system: SystemHarness) -> None:

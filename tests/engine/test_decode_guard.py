@@ -1,6 +1,7 @@
 """Fatal decodings: counted, and given up."""
 
 import asyncio
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ from tests.images.samples import encoded
 from tests.support.factories import make_context
 from tests.support.image_server import ImageServer, drawn
 
-LARGE = encoded(Image.new("RGB", (3_000, 3_000)), compress_level=1)
+
+@functools.cache
+def large() -> bytes:
+    """Return a picture of nine million pixels."""
+    return encoded(Image.new("RGB", (3_000, 3_000)), compress_level=1)
 
 
 class MortalDecoders(DecoderPool):
@@ -95,7 +100,7 @@ async def test_large_input_is_counted_before_it_is_decoded_and_not_after(
 ) -> None:
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
         harness.image_service._decoders = decoders = GatedDecoders()
-        job = await harness.create_job(request=edit_request(image_host.put("a.png", LARGE)))
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", large())))
         await harness.wait_for(lambda: decoders.begun)
         assert await read_tries(harness, job.id) == 1
         decoders.gate.set()
@@ -124,7 +129,7 @@ async def test_stop_amid_decoding_does_not_count(
     monkeypatch.setattr(engine_module, "_GRACE_SECONDS", 0.0)
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
         harness.image_service._decoders = decoders = GatedDecoders()
-        job = await harness.create_job(request=edit_request(image_host.put("a.png", LARGE)))
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", large())))
         await harness.wait_for(lambda: decoders.begun)
         await harness.engine.stop()
         held = await harness.read_job(job.id)
@@ -137,7 +142,7 @@ async def test_job_whose_decoding_ended_bot_three_times_fails_unopened(
     sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
 ) -> None:
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img, start=False) as harness:
-        job = await harness.create_job(request=edit_request(image_host.put("a.png", LARGE)))
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", large())))
         await harness.input_store.add_decode_tries(job.id, number=3)
         await harness.engine.start()
         failed = await harness.wait_for_state(job.id, State.FAILED)
@@ -154,7 +159,7 @@ async def test_jobs_whose_decoding_ended_bot_are_taken_up_one_at_a_time(
         jobs = [
             await harness.create_job(
                 place=make_context(interaction_id=member, member_id=member),
-                request=edit_request(image_host.put(f"{member}.png", LARGE)),
+                request=edit_request(image_host.put(f"{member}.png", large())),
             )
             for member in (1, 2, 3)
         ]

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -300,7 +301,7 @@ async def test_stored_input_is_upright_and_has_no_metadata(
     [
         (b"%PDF-1.7 not a picture", FaultKind.INPUT_UNUSABLE),
         (b"", FaultKind.INPUT_UNUSABLE),
-        (bomb(), FaultKind.INPUT_TOO_LARGE),
+        (bomb, FaultKind.INPUT_TOO_LARGE),
         (bytes(20 * 1024 * 1024 + 1), FaultKind.INPUT_TOO_LARGE),
         (drawn(size=(1, 1)), FaultKind.INPUT_TOO_SMALL),
         (drawn()[:-30], FaultKind.INPUT_BROKEN),
@@ -312,12 +313,13 @@ async def test_unusable_input_fails_job_without_charge(
     tmp_path: Path,
     image_host: ImageServer,
     reve2img: Reve2ImgServer,
-    content: bytes,
+    content: bytes | Callable[[], bytes],
     fault: FaultKind,
 ) -> None:
     # The attachment's name and metadata do not matter.
+    data = content() if callable(content) else content
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
-        job = await harness.create_job(request=edit_request(image_host.put("a.png", content)))
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", data)))
         failed = await harness.wait_for_state(job.id, State.FAILED, step=0.5)
         assert (failed.fault, failed.charged, await read_held(harness), await harness.run_audit()) == (fault, 0, 0, [])
         assert (reve2img.jobs, await read_inputs(harness)) == ([], [])

@@ -2,6 +2,7 @@
 
 import contextlib
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -320,9 +321,9 @@ def test_animation_becomes_first_frame(tmp_path: Path, file_format: str) -> None
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (bomb(), ImageProblem.TOO_LARGE),
+        (bomb, ImageProblem.TOO_LARGE),
         (drawn(size=(8193, 16)), ImageProblem.TOO_SMALL),
-        (encoded(Image.new("L", (8192, 4097)), "WEBP", method=0), ImageProblem.TOO_LARGE),
+        (lambda: encoded(Image.new("L", (8192, 4097)), "WEBP", method=0), ImageProblem.TOO_LARGE),
         (b"\x00\x00\x00\x18ftypisom" + bytes(40), ImageProblem.NOT_A_PICTURE),
         (drawn(size=(1, 1)), ImageProblem.TOO_SMALL),
         (drawn(size=(200, 15)), ImageProblem.TOO_SMALL),
@@ -332,10 +333,10 @@ def test_animation_becomes_first_frame(tmp_path: Path, file_format: str) -> None
         (drawn("WEBP")[:-20], ImageProblem.TRUNCATED),
     ],
 )
-def test_unusable_file_is_rejected(tmp_path: Path, content: bytes, problem: ImageProblem) -> None:
+def test_unusable_file_is_rejected(tmp_path: Path, content: bytes | Callable[[], bytes], problem: ImageProblem) -> None:
     """By content, not by name."""
     with pytest.raises(ImageError) as refusal:
-        taken(tmp_path, content)
+        taken(tmp_path, content() if callable(content) else content)
     assert refusal.value.problem is problem
 
 

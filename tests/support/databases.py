@@ -3,6 +3,7 @@
 Each is copied from a template that is migrated once.
 """
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -40,15 +41,21 @@ class SqliteDatabases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._template = folder / "template.db"
+        self._migrating = asyncio.Lock()
 
     async def create(self, *, migrated: bool) -> str:
         """Return the URL of a new file, copied from the template if migrated."""
         file = self._folder / f"{make_id()}.db"
         if migrated:
+            await self.copy_to(file)
+        return self._url(file)
+
+    async def copy_to(self, file: Path) -> None:
+        """Copy the migrated template."""
+        async with self._migrating:
             if not self._template.exists():
                 await _migrate(self._url(self._template))
-            shutil.copyfile(self._template, file)
-        return self._url(file)
+        shutil.copyfile(self._template, file)
 
     async def drop(self, url: str) -> None:
         """Delete the file and SQLite's files beside it."""

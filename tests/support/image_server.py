@@ -4,6 +4,7 @@ The test adds and removes its files.
 """
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -97,6 +98,7 @@ def animated(file_format: str = "GIF") -> bytes:
     return out.getvalue()
 
 
+@functools.cache
 def bomb(side: int = 20_000) -> bytes:
     """Return a few kilobytes of hundreds of megabytes once decoded."""
     out = BytesIO()

@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from PIL import Image
@@ -16,6 +16,7 @@ from PIL import Image
 from bot.settings import ExplicitSettings
 from bot.trial import Wanted, prepare
 from sandbox.providers import MANUAL, Latency, OpenAiImagesServer, SkillBossServer, State
+from tests.support.fork_server import ForkServer
 
 KEY = "sk-trial-0123456789abcdef"
 PROMPT = "a lighthouse in thick fog"
@@ -32,13 +33,21 @@ class Ended:
     err: str
 
 
+Try: TypeAlias = Callable[..., Awaitable[Ended]]
+
+
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a command with these settings alone."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(REPOSITORY), "POLL_INTERVAL_SECONDS": "0.02", **variables}
+
+
 async def start(folder: Path, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
     """Start the command in a folder, with these variables alone."""
-    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if name in os.environ}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "try", *arguments),
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(REPOSITORY), "POLL_INTERVAL_SECONDS": "0.02", **variables},
+        env=environment(variables),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
@@ -46,17 +55,31 @@ async def start(folder: Path, *arguments: str, **variables: str) -> asyncio.subp
 
 
 async def ended(process: asyncio.subprocess.Process) -> Ended:
-    """Return the end of a command; neither key, prompt nor traceback is shown."""
+    """Return the end of a started command."""
     out, err = (data.decode() for data in await process.communicate())
     assert process.returncode is not None
+    return without_secrets(process.returncode, out, err)
+
+
+def without_secrets(code: int, out: str, err: str) -> Ended:
+    """Return the end of a command; neither key, prompt nor traceback is shown."""
     for secret in (KEY, PROMPT, "Traceback"):
         assert secret not in out + err
-    return Ended(code=process.returncode, out=out, err=err)
+    return Ended(code=code, out=out, err=err)
 
 
-async def atelier_try(folder: Path, *arguments: str, **variables: str) -> Ended:
-    """Run the command."""
-    return await ended(await start(folder, *arguments, **variables))
+@pytest.fixture
+def atelier_try(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Try:
+    """Return a function to run the command."""
+
+    async def run(folder: Path, *arguments: str, **variables: str) -> Ended:
+        output = tmp_path_factory.mktemp("output")
+        out, err = output / "out", output / "err"
+        process = await fork_server.launch(environment(variables), out, "try", *arguments, errors=err, folder=folder)
+        code = await process.wait()
+        return without_secrets(code, out.read_text(), err.read_text())
+
+    return run
 
 
 def files(folder: Path) -> list[Path]:
@@ -87,7 +110,9 @@ def at(server: OpenAiImagesServer) -> dict[str, str]:
     return {"OPENAI_API_KEY": KEY, "OPENAI_API_URL": f"{server.url}/v1"}
 
 
-async def test_picture_is_saved_as_it_came_with_prices_and_cost(tmp_path: Path, openai: OpenAiImagesServer) -> None:
+async def test_picture_is_saved_as_it_came_with_prices_and_cost(
+    atelier_try: Try, tmp_path: Path, openai: OpenAiImagesServer
+) -> None:
     end = await atelier_try(tmp_path, PROMPT, "--yes", "--aspect-ratio", "16:9", **at(openai))
 
     (file,) = files(tmp_path)
@@ -105,7 +130,9 @@ async def test_picture_is_saved_as_it_came_with_prices_and_cost(tmp_path: Path, 
     assert "sent to OpenAI" in end.err
 
 
-async def test_edit_is_sanitized_and_keeps_its_aspect_ratio(tmp_path: Path, openai: OpenAiImagesServer) -> None:
+async def test_edit_is_sanitized_and_keeps_its_aspect_ratio(
+    atelier_try: Try, tmp_path: Path, openai: OpenAiImagesServer
+) -> None:
     photo = tmp_path / "photo.jpg"
     Image.new("RGB", (640, 480), "teal").save(photo, exif=_exif("a camera"))
 
@@ -125,7 +152,7 @@ def _exif(camera: str) -> Image.Exif:
     return exif
 
 
-async def test_nothing_is_sent_without_an_answer(tmp_path: Path, openai: OpenAiImagesServer) -> None:
+async def test_nothing_is_sent_without_an_answer(atelier_try: Try, tmp_path: Path, openai: OpenAiImagesServer) -> None:
     end = await atelier_try(tmp_path, PROMPT, **at(openai))
 
     assert (end.code, end.err) == (2, "Nothing was sent: there is no terminal to answer at. Add --yes to send it.\n")
@@ -145,7 +172,7 @@ async def test_nothing_is_sent_without_an_answer(tmp_path: Path, openai: OpenAiI
     ],
 )
 async def test_impossible_command_is_one_line(
-    tmp_path: Path, openai: OpenAiImagesServer, arguments: tuple[str, ...], line: str
+    atelier_try: Try, tmp_path: Path, openai: OpenAiImagesServer, arguments: tuple[str, ...], line: str
 ) -> None:
     (tmp_path / "old.png").write_text("no picture")
 
@@ -156,7 +183,7 @@ async def test_impossible_command_is_one_line(
     assert not openai.requests
 
 
-async def test_no_key_is_one_line(tmp_path: Path) -> None:
+async def test_no_key_is_one_line(atelier_try: Try, tmp_path: Path) -> None:
     end = await atelier_try(tmp_path, PROMPT, "--yes")
 
     assert (end.code, end.err) == (
@@ -165,7 +192,7 @@ async def test_no_key_is_one_line(tmp_path: Path) -> None:
     )
 
 
-async def test_rejected_key_names_its_variable(tmp_path: Path, openai: OpenAiImagesServer) -> None:
+async def test_rejected_key_names_its_variable(atelier_try: Try, tmp_path: Path, openai: OpenAiImagesServer) -> None:
     end = await atelier_try(tmp_path, PROMPT, "--yes", **at(openai) | {"OPENAI_API_KEY": "sk-another"})
 
     assert end.code == 1
@@ -173,7 +200,9 @@ async def test_rejected_key_names_its_variable(tmp_path: Path, openai: OpenAiIma
     assert files(tmp_path) == []
 
 
-async def test_lost_reply_may_be_billed_and_is_not_sent_again(tmp_path: Path, openai: OpenAiImagesServer) -> None:
+async def test_lost_reply_may_be_billed_and_is_not_sent_again(
+    atelier_try: Try, tmp_path: Path, openai: OpenAiImagesServer
+) -> None:
     openai.faults.add("submit", "reset_after", times=None)
 
     end = await atelier_try(tmp_path, PROMPT, "--yes", **at(openai))
@@ -184,7 +213,7 @@ async def test_lost_reply_may_be_billed_and_is_not_sent_again(tmp_path: Path, op
     assert len(openai.requests) == 1
 
 
-async def test_existing_file_is_not_replaced(tmp_path: Path, openai: OpenAiImagesServer) -> None:
+async def test_existing_file_is_not_replaced(atelier_try: Try, tmp_path: Path, openai: OpenAiImagesServer) -> None:
     first = await atelier_try(tmp_path, PROMPT, "--yes", "--out", "a.png", **at(openai))
     before = (tmp_path / "a.png").read_bytes()
     second = await atelier_try(tmp_path, "another", "--yes", "--out", "a.png", **at(openai))

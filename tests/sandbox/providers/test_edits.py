@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -133,16 +134,16 @@ async def test_inline_edit_responds_with_images(reve2img: Reve2Img, image_server
         (b"<!doctype html>", "image_urls[1] is not a supported image"),
         (photo()[:300], "image_urls[1] is not a supported image"),
         (photo(format_="TIFF"), "image_urls[1] is not a supported image"),
-        (photo(format_="GIF", size=(16_000, 2_100)), "image_urls[1] has too many pixels"),
+        (lambda: photo(format_="GIF", size=(16_000, 2_100)), "image_urls[1] has too many pixels"),
         (b"\0" * (40 * 1024 * 1024 + 1), "image_urls[1] is larger than 40 MB"),
     ],
     ids=["missing", "empty", "page", "broken off", "format", "pixels", "bytes"],
 )
 async def test_unusable_input_fails_task_and_refunds(
-    reve2img: Reve2Img, image_server: ImageServer, content: bytes | None, reason: str
+    reve2img: Reve2Img, image_server: ImageServer, content: bytes | Callable[[], bytes] | None, reason: str
 ) -> None:
     if content is not None:
-        image_server.put("b", content)
+        image_server.put("b", content() if callable(content) else content)
     await submit_edit(reve2img, image_server.put("a", photo()), image_server.at("b"))
     job = await reve2img.server.finish_and_wait()
 
