@@ -66,13 +66,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
-    """Switch the collector of cycles off while modules and tests are made: all of them stay."""
+    """Switch the garbage collector off: all that collection makes stays."""
     if not session.config.getoption("numprocesses", default=None):
         gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector of cycles from visiting modules and tests again and again."""
+    """Let the garbage collector pass over modules and tests."""
     gc.freeze()
     gc.enable()
 
@@ -158,7 +158,7 @@ def postgresql_databases() -> Iterator[Databases]:
 
 @pytest.fixture(scope="session")
 def fork_server() -> Iterator[ForkServer]:
-    """Return the process that forks bots; the import takes most of a start."""
+    """Return the process that forks bots."""
     with ForkServer() as server:
         yield server
 

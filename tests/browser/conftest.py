@@ -49,7 +49,7 @@ class QuickSandbox(Sandbox):
 
 @pytest.fixture(scope="module")
 def forks(fork_server: ForkServer) -> ForkServer | None:
-    """Return what starts a module's bots; None for the command line."""
+    """Return the bots' fork server; None starts them by the command line."""
     return fork_server
 
 

@@ -101,7 +101,7 @@ default_launch_command: CommandLauncher = launch_command
 PrepareDatabase: TypeAlias = Callable[[Path], Awaitable[None]]
 
 prepare_database: PrepareDatabase | None = None
-"""Creates the migrated database of a harness without a `launch`. By default the bot migrates an empty one."""
+"""Creates the database of a harness without a `launch`; by default the bot does."""
 
 
 class SystemHarness:
@@ -241,7 +241,7 @@ class SystemHarness:
         return (self.folder / "bot.log").read_text()
 
     async def command(self, *words: str) -> tuple[int, str]:
-        """Run a command of the product beside the bot; return its exit code and output."""
+        """Run a command beside the bot; return its exit code and output."""
         output = self.folder / "command.log"
         output.unlink(missing_ok=True)
         process = await default_launch_command(self.environment(), output, *words)
