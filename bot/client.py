@@ -22,7 +22,15 @@ from bot.ui.delivery.bounded_requests import RateLimitCounts, note_rate_limit
 from bot.ui.handlers.command_values import check_values
 from bot.ui.handlers.component_registry import ComponentRegistry
 from bot.ui.handlers.error_handler import answer_error
-from bot.ui.handlers.interactions import GuildSettingsReader, attach_settings, no_settings
+from bot.ui.handlers.interactions import (
+    GuildSettingsReader,
+    PurchaseCounter,
+    PurchaseOffer,
+    attach_settings,
+    no_offers,
+    no_purchases,
+    no_settings,
+)
 from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import set_locale
 
@@ -55,6 +63,8 @@ class _Tree(app_commands.CommandTree["AtelierClient"]):
         if interaction.type is not discord.InteractionType.autocomplete:
             check_values(interaction)
         await attach_settings(interaction, self.client.read_settings)
+        if interaction.type is not discord.InteractionType.autocomplete:
+            await self.client.count_purchases(interaction)
         return True
 
     async def on_error(
@@ -111,6 +121,8 @@ class AtelierClient(commands.AutoShardedBot):
     `identify_turn` waits for this process's turn to log in to the gateway; None with a single process.
     `user_installs` also offers the commands to members who installed the application on their own account.
     `read_settings` is read at the begin of every interaction in a guild, so handlers know the guild's settings.
+    `count_purchases` runs then too, except while a command is typed. `offer_purchases` returns the buttons to buy
+    credits.
     """
 
     def __init__(
@@ -124,6 +136,8 @@ class AtelierClient(commands.AutoShardedBot):
         clock: Clock | None = None,
         proxy: str | None = None,
         read_settings: GuildSettingsReader = no_settings,
+        count_purchases: PurchaseCounter = no_purchases,
+        offer_purchases: PurchaseOffer = no_offers,
     ) -> None:
         # No voice here, so no warning that voice is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -156,7 +170,9 @@ class AtelierClient(commands.AutoShardedBot):
         self.on_mention: Callable[[discord.Message], Awaitable[None]] | None = None
         self.seen = SeenInteractions()
         self.read_settings = read_settings
-        self.components = ComponentRegistry(self.seen, read_settings)
+        self.count_purchases = count_purchases
+        self.offer_purchases = offer_purchases
+        self.components = ComponentRegistry(self.seen, read_settings, count_purchases)
         self._translator = CommandTranslator()
         self._identify_turn = identify_turn
         self._user_installs = user_installs

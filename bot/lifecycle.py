@@ -16,6 +16,7 @@ from bot.services.daily_report import DailyReports
 from bot.services.deletions import DeletionService
 from bot.services.exports import ExportService
 from bot.services.model_alerts import ModelAlerts
+from bot.services.premium_sync import PremiumSync
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.web.server import WebServer
 
@@ -41,6 +42,7 @@ class Lifecycle:
         budget_alerts: BudgetAlerts,
         daily_reports: DailyReports,
         model_alerts: ModelAlerts,
+        premium_sync: PremiumSync,
         engine: Engine,
         exports: ExportService,
         deletions: DeletionService,
@@ -51,7 +53,7 @@ class Lifecycle:
         self._client = client
         self._background_sync = background_sync
         self._deletions = deletions
-        self._beside = (budget_alerts, model_alerts, balance_alerts, daily_reports, exports, deletions)
+        self._beside = (budget_alerts, model_alerts, balance_alerts, daily_reports, exports, deletions, premium_sync)
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_
 from bot.domain.credits import LedgerAccount, MovementKind, RiskOutcome
 from bot.domain.jobs import LIVE
 from db.budgets import ALL_GUILDS
-from db.tables import accounts, budgets, holds, jobs, movements, postings, risks
+from db.tables import accounts, budgets, entitlements, holds, jobs, movements, postings, risks
 
 _INTO: Final = 1
 _OUT_OF: Final = -1
@@ -20,6 +20,8 @@ _ACCOUNTS_OF: Final[dict[str, dict[str, int]]] = {
     MovementKind.GRANT: {LedgerAccount.GRANTED: _INTO, LedgerAccount.ISSUED: _OUT_OF},
     MovementKind.TAKE: {LedgerAccount.GRANTED: _OUT_OF, LedgerAccount.ISSUED: _INTO},
     MovementKind.RESET: {LedgerAccount.ALLOWANCE: _INTO, LedgerAccount.ISSUED: _OUT_OF},
+    MovementKind.PURCHASE: {LedgerAccount.GRANTED: _INTO, LedgerAccount.ISSUED: _OUT_OF},
+    MovementKind.REFUND: {LedgerAccount.GRANTED: _OUT_OF, LedgerAccount.ISSUED: _INTO},
     MovementKind.HOLD: {
         LedgerAccount.ALLOWANCE: _OUT_OF,
         LedgerAccount.GRANTED: _OUT_OF,
@@ -56,6 +58,7 @@ def audit(connection: Connection) -> list[str]:
         *_forgetful_accounts(connection),
         *_wrong_holds(connection),
         *_wrong_members(connection),
+        *_wrong_purchases(connection),
         *_wrong_splits(connection),
         *_wrong_charges(connection),
         *_wrong_risks(connection),
@@ -151,6 +154,26 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
                     f"account of member {row.member_id} in guild {row.guild_id}: "
                     f"{book} is {amount}, the ledger says {ledger_amount}"
                 )
+
+
+def _wrong_purchases(connection: Connection) -> Iterator[str]:
+    """Find credits of purchases granted twice, or not at all."""
+    moved = (
+        select(movements.c.guild_id, movements.c.member_id, postings.c.amount)
+        .join(postings)
+        .where(movements.c.kind == MovementKind.PURCHASE, postings.c.book == LedgerAccount.GRANTED)
+    )
+    bought = select(entitlements.c.guild_id, entitlements.c.member_id, -entitlements.c.granted.label("amount")).where(
+        entitlements.c.granted.is_not(None)
+    )
+    both = moved.union_all(bought).subquery()
+    surplus = func.sum(both.c.amount)
+    wanted = select(both.c.guild_id, both.c.member_id, surplus.label("surplus"))
+    for row in connection.execute(wanted.group_by(both.c.guild_id, both.c.member_id).having(surplus != 0)):
+        yield (
+            f"account of member {row.member_id} in guild {row.guild_id}: the ledger has {row.surplus:+d} credits of"
+            " purchases beyond those that were bought"
+        )
 
 
 def _missing_accounts(connection: Connection) -> Iterator[str]:

@@ -26,11 +26,18 @@ _KINDS: Final = {
         MovementKind.GRANT,
         MovementKind.TAKE,
         MovementKind.RESET,
+        MovementKind.PURCHASE,
+        MovementKind.REFUND,
         MovementKind.CAPTURE,
         MovementKind.RELEASE,
     ),
     LedgerFilter.SPENT: (MovementKind.CAPTURE,),
-    LedgerFilter.RECEIVED: (MovementKind.ALLOWANCE, MovementKind.GRANT, MovementKind.RESET),
+    LedgerFilter.RECEIVED: (
+        MovementKind.ALLOWANCE,
+        MovementKind.GRANT,
+        MovementKind.RESET,
+        MovementKind.PURCHASE,
+    ),
 }
 
 

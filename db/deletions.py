@@ -20,6 +20,7 @@ from db.tables import (
     communities,
     deletions,
     drafts,
+    entitlements,
     exports,
     forms,
     holds,
@@ -35,7 +36,7 @@ from db.tables import (
 
 # What only its member uses.
 _PRIVATE: Final = (drafts, forms, searches, preferences, exports)
-# What counts for the member's credits and bans, with the rest of its primary key where the member is a part of that.
+# What counts for credits, purchases and bans, with the rest of its primary key where the member is a part of that.
 _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (accounts, ("guild_id",)),
     (holds, ()),
@@ -45,6 +46,7 @@ _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (turns, ("guild_id",)),
     (bans, ("guild_id", "scope")),
     (allowances, ("guild_id", "role_id")),
+    (entitlements, ()),
 )
 # Where the member decided something about others, or others about the member.
 _MENTIONS: Final[tuple[Column[int], ...]] = (
@@ -228,7 +230,7 @@ class DeletionRepository:
         found = union(
             *(
                 select(table.c.guild_id).where(table.c.member_id == member_id)
-                for table in (accounts, jobs, turns, bans, allowances)
+                for table in (accounts, jobs, turns, bans, allowances, entitlements)
             )
         )
         guilds = list(self._connection.execute(found).scalars())

@@ -18,6 +18,7 @@ from db.tables import (
     audit_log,
     bans,
     drafts,
+    entitlements,
     forms,
     jobs,
     movements,
@@ -37,6 +38,8 @@ _WORDS: Final[Mapping[str, str]] = {
     MovementKind.GRANT: "Credits were given to you",
     MovementKind.TAKE: "Granted credits were taken back",
     MovementKind.RESET: "The used part of an allowance was given back",
+    MovementKind.PURCHASE: "Credits that you bought",
+    MovementKind.REFUND: "Bought credits were taken back after a refund",
     MovementKind.HOLD: "Credits were set aside for a job",
     MovementKind.CAPTURE: "A job was charged; what it did not need came back",
     MovementKind.RELEASE: "A job was not charged; all of its credits came back",
@@ -83,6 +86,11 @@ class MemberRecords:
             "allowances_of_your_own": [
                 _plain(row, "amount", "period") | {"server": _id(row.guild_id)}
                 for row in self._rows(allowances, allowances.c.member_id == member)
+            ],
+            "purchases": [
+                _plain(row, "granted", "is_test", "noted_at", "ends_at", "revoked_at")
+                | {"purchase": _id(row.id), "offer": _id(row.sku_id), "server": _id(row.guild_id)}
+                for row in self._rows(entitlements, entitlements.c.member_id == member)
             ],
             "bans": [
                 _plain(row, "scope", "until", "reason", "at") | {"server": _id(row.guild_id)}

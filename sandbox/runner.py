@@ -75,7 +75,7 @@ class Sandbox:
         state = default_world(token=token, now=self.clock)
         add_elsewhere(state)
         self.discord = DiscordServer(state)
-        _offer_skus(self.discord)
+        self._premium_skus = _offer_skus(self.discord)
         self.apis = ImageApis(self.clock)
         self.page = Page(
             self.discord,
@@ -172,6 +172,7 @@ class Sandbox:
             "ALERT_WEBHOOK_URL": self.discord.receiver_url,
             "COMMUNITIES": "*",
             "USER_INSTALL": "on",
+            "PREMIUM_SKUS": self._premium_skus,
             "EFFECTS": "film grain, sepia, vignette",
             "POLL_INTERVAL_SECONDS": "1",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
@@ -195,11 +196,17 @@ class Sandbox:
         await self.discord.wait_commands(timeout=_READY_SECONDS)
 
 
-def _offer_skus(discord: DiscordServer) -> None:
-    """Offer one SKU of each kind, as a verified application may."""
-    discord.store.add_sku("Studio Plus")
-    discord.store.add_sku("Studio Server", for_guild=True)
-    discord.store.add_sku("500 credits", CONSUMABLE)
+def _offer_skus(discord: DiscordServer) -> str:
+    """Offer one SKU of each kind, as a verified application may.
+
+    Return the bot's setting for what they give.
+    """
+    given = {
+        "allowance:3000/month": discord.store.add_sku("Studio Plus"),
+        "allowance:400/day": discord.store.add_sku("Studio Server", for_guild=True),
+        "grant:500": discord.store.add_sku("500 credits", CONSUMABLE),
+    }
+    return ",".join(f"{sku.id}={benefit}" for benefit, sku in given.items())
 
 
 def _kept_token(folder: Path) -> str | None:

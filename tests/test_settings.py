@@ -8,6 +8,7 @@ import pytest
 from bot.factories import build_catalogue
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
+from bot.settings.validators import PREMIUM_SKUS
 from tests.support.catalogue import SHIPPED
 from tests.support.clock import START
 
@@ -115,6 +116,10 @@ WRONG = [
     ("COMMUNITIES", "1_0", "takes server ids with commas between, or *"),
     ("COMMUNITIES", "here", "takes server ids with commas between, or *"),
     ("COMMUNITIES", "1,*", "takes server ids with commas between, or *"),
+    ("PREMIUM_SKUS", "12=grant:5;13=gift:5", f"{PREMIUM_SKUS}; number 2 is none of these"),
+    ("PREMIUM_SKUS", "12=grant:5,12=grant:6", f"{PREMIUM_SKUS}; number 2 has no SKU, or one of before"),
+    ("PREMIUM_SKUS", "grant:5", f"{PREMIUM_SKUS}; number 1 has no SKU, or one of before"),
+    ("PREMIUM_SKUS", "9999999999999999999=grant:5", f"{PREMIUM_SKUS}; number 1 has no SKU, or one of before"),
     ("MONTHLY_BUDGET", "-1", "takes credits a month, 0 to 1000000000"),
     # More fits no integer of PostgreSQL: each job would fail.
     ("MONTHLY_BUDGET", "3000000000", "takes credits a month, 0 to 1000000000"),

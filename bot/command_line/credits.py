@@ -238,6 +238,7 @@ _ORIGINS: Final = {
     AllowanceSource.ROLE: "a role's",
     AllowanceSource.MEMBER: "the member's own",
     AllowanceSource.LAST: "the one last in force",
+    AllowanceSource.PREMIUM: "from Premium",
 }
 
 

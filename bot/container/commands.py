@@ -26,6 +26,7 @@ from cogs.jobs import Jobs
 from cogs.live_jobs import LiveJobs
 from cogs.mentions import Mentions
 from cogs.origins import Origins
+from cogs.premium import Premium
 from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
 from cogs.settings import SettingsCommands
@@ -70,6 +71,7 @@ class CommandContainer(HandlerContainer):
             ),
             Privacy(client=client, handlers=PrivacyHandlers(exports=self.exports, deletions=self.deletions)),
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
+            *([Premium(handlers=self.premium_handlers)] if self.settings.premium_plan.is_on else []),
             Arrivals(
                 client=client,
                 handlers=ArrivalHandlers(

@@ -1,11 +1,15 @@
 """The connection to Discord, and its commands there."""
 
 from functools import cached_property
+from typing import Any
 
 from bot.client import AtelierClient, open_http
 from bot.command_sync import BackgroundSync, CommandSync, SyncMemory
 from bot.container.services import ServiceContainer
 from bot.engine.identify_limiter import IdentifyRateLimiter
+from bot.services.premium_sync import PremiumSync
+from bot.ui.delivery.premium_store import DiscordPremiumStore
+from bot.ui.handlers.premium import PremiumHandlers
 from db.key_value import KeyValueRepository
 
 _COMMANDS_KEY = "commands sent to Discord"
@@ -26,7 +30,25 @@ class ConnectionContainer(ServiceContainer):
             clock=self.clock,
             proxy=self.settings.proxies.find(self.settings.discord_api_url),
             read_settings=self.guild_settings.get,
+            **self._selling,
         )
+
+    @property
+    def _selling(self) -> dict[str, Any]:
+        """Return the client's options for purchases: none without a SKU."""
+        if not self.settings.premium_plan.is_on:
+            return {}
+        return {"count_purchases": self.premium_handlers.count, "offer_purchases": self.premium_handlers.buttons}
+
+    @cached_property
+    def premium_handlers(self) -> PremiumHandlers:
+        """Counts and offers of purchases."""
+        return PremiumHandlers(premium=self.premium)
+
+    @cached_property
+    def premium_sync(self) -> PremiumSync:
+        """Comparison of the purchases with Discord's."""
+        return PremiumSync(premium=self.premium, store=DiscordPremiumStore(self.client), clock=self.clock)
 
     @cached_property
     def identify_limiter(self) -> IdentifyRateLimiter | None:

@@ -205,6 +205,7 @@ class EngineContainer:
             free_repeats=self.settings.free_repeats,
             new_id=self.new_id,
             identity=self.member_identity,
+            premium=self.settings.premium_plan,
         )
 
     @cached_property

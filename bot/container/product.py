@@ -82,6 +82,7 @@ class Container(CommandContainer):
             budget_alerts=self.budget_alerts,
             daily_reports=self.daily_reports,
             model_alerts=self.model_alerts,
+            premium_sync=self.premium_sync,
             engine=self.engine,
             exports=self.exports,
             deletions=self.deletions,

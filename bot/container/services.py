@@ -27,6 +27,7 @@ from bot.services.moderation import ModerationService
 from bot.services.origins import OriginService
 from bot.services.pauses import PauseService
 from bot.services.preferences import PreferenceService
+from bot.services.premium import PremiumService
 from bot.services.presets import PresetService
 from bot.services.remix import RemixService
 from bot.services.request_gate import RequestGate
@@ -174,6 +175,18 @@ class ServiceContainer(EngineContainer):
         """Allowances of servers, roles and members."""
         return AllowanceService(
             database=self.database, ledger=self.ledger, access=self.access, clock=self.clock, new_id=self.new_id
+        )
+
+    @cached_property
+    def premium(self) -> PremiumService:
+        """Purchases at Discord."""
+        return PremiumService(
+            database=self.database,
+            ledger=self.ledger,
+            access=self.access,
+            plan=self.settings.premium_plan,
+            clock=self.clock,
+            new_id=self.new_id,
         )
 
     @cached_property

@@ -16,6 +16,7 @@ from bot.doctor.models import check_models
 from bot.doctor.permissions import check_permissions
 from bot.doctor.picture_hosts import check_picture_hosts
 from bot.doctor.picture_space import check_picture_space
+from bot.doctor.premium import check_premium
 from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
 from bot.doctor.proxy import check_proxy
@@ -43,6 +44,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_proxy,
     check_discord,
     check_logins,
+    check_premium,
     check_keys,
     check_balances,
     check_models,

@@ -104,6 +104,8 @@ class AllowanceSource(StrEnum):
     """The entry for this member alone."""
     LAST = "last"
     """The one last in force: the member's roles are not known now."""
+    PREMIUM = "premium"
+    """A purchase at Discord, more generous than the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +130,14 @@ class AllowanceEntry:
 
     @property
     def generosity(self) -> tuple[bool, Fraction, int]:
-        """A sort key: unlimited, then credits a day, then the longer period."""
-        days = DAYS_BY_PERIOD[self.period]
-        return self.amount is None, Fraction(self.amount or 0, days), days
+        """A sort key; see `generosity_of`."""
+        return generosity_of(self.amount, self.period)
+
+
+def generosity_of(amount: int | None, period: PeriodKind) -> tuple[bool, Fraction, int]:
+    """Return a sort key: unlimited, credits a day, then the longer period."""
+    days = DAYS_BY_PERIOD[period]
+    return amount is None, Fraction(amount or 0, days), days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,16 +149,40 @@ class AllowanceChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurchasedAllowance:
+    """The allowance of an active purchase.
+
+    It ends at `until`, if that is set. One `of_guild` is for each of its members. A member's own was last used in
+    `guild_id`, for the period `period_used`: "" if never.
+    """
+
+    entitlement_id: int
+    amount: int | None
+    period: PeriodKind
+    until: datetime | None = None
+    of_guild: bool = False
+    guild_id: int = 0
+    period_used: str = ""
+
+    @property
+    def is_unused(self) -> bool:
+        """True for a member's own purchase before its first use."""
+        return not self.of_guild and not self.period_used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """The applicable allowance of a member, and its source.
 
-    `amount` is in credits a period; None is unlimited. `role_id` is set if it comes from a role.
+    `amount` is in credits a period; None is unlimited. `role_id` is set if it comes from a role, `purchase` if it was
+    bought.
     """
 
     amount: int | None
     period: PeriodKind = PeriodKind.DAY
     source: AllowanceSource = AllowanceSource.OPERATOR
     role_id: int = 0
+    purchase: PurchasedAllowance | None = None
 
 
 def candidates_of(

@@ -37,6 +37,8 @@ class MovementKind(StrEnum):
     GRANT = "grant"
     TAKE = "take"
     RESET = "reset"
+    PURCHASE = "purchase"
+    REFUND = "refund"
     HOLD = "hold"
     CAPTURE = "capture"
     RELEASE = "release"
@@ -236,7 +238,7 @@ def issue_on_demand(account: Account, amount: int) -> tuple[Account, tuple[Movem
     return replace(account, allowance=amount), _adjusted(account.period, amount)
 
 
-def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
+def decide_grant(account: Account, amount: int, kind: MovementKind = MovementKind.GRANT) -> tuple[Account, Movement]:
     """Return the account with `amount` more granted credits (at least 1).
 
     Raises:
@@ -245,7 +247,7 @@ def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
     if amount < 1 or account.granted + amount > MAX_CREDITS:
         raise LedgerError(f"a grant of {amount}")
     movement = Movement(
-        kind=MovementKind.GRANT,
+        kind=kind,
         postings=(
             Posting(account=LedgerAccount.GRANTED, amount=amount),
             Posting(account=LedgerAccount.ISSUED, amount=-amount),
@@ -254,7 +256,7 @@ def decide_grant(account: Account, amount: int) -> tuple[Account, Movement]:
     return replace(account, granted=account.granted + amount), movement
 
 
-def decide_take(account: Account, amount: int) -> tuple[Account, Movement]:
+def decide_take(account: Account, amount: int, kind: MovementKind = MovementKind.TAKE) -> tuple[Account, Movement]:
     """Return the account with `amount` fewer granted credits (at least 1).
 
     Raises:
@@ -263,7 +265,7 @@ def decide_take(account: Account, amount: int) -> tuple[Account, Movement]:
     if not 1 <= amount <= account.granted:
         raise LedgerError(f"a take of {amount} from {account.granted}")
     movement = Movement(
-        kind=MovementKind.TAKE,
+        kind=kind,
         postings=(
             Posting(account=LedgerAccount.GRANTED, amount=-amount),
             Posting(account=LedgerAccount.ISSUED, amount=amount),

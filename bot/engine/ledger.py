@@ -12,6 +12,7 @@ from bot.domain.allowances import (
     Allowance,
     AllowanceSource,
     Period,
+    PurchasedAllowance,
     applicable,
     kind_of,
     period_at,
@@ -21,6 +22,7 @@ from bot.domain.credits import (
     Account,
     Budget,
     Movement,
+    MovementKind,
     PossibleCost,
     RiskOutcome,
     decide_grant,
@@ -44,12 +46,14 @@ from bot.domain.errors import (
     NothingUsedError,
 )
 from bot.domain.guild_budgets import AlertLevels, GuildLimits
-from bot.domain.jobs import Job
+from bot.domain.jobs import InteractionContext, Job
+from bot.domain.premium import PremiumPlan, is_usable_in, with_purchases
 from bot.engine.member_identity import MemberIdentity
 from db.accounts import AccountRepository
 from db.allowances import AllowanceRepository, JobRules
 from db.budget_alerts import BudgetAlertRepository
 from db.budgets import ALL_GUILDS, BudgetRepository
+from db.entitlements import EntitlementRepository
 from db.ledger import LedgerRepository
 from db.locks import COUNTING_FREE_REPEATS, advisory_lock
 from db.risks import RiskRepository
@@ -62,6 +66,11 @@ UNLIMITED_REASON: Final = "unlimited allowance"
 CHANGED_REASON: Final = "changed allowance"
 """The reason of the movements of an allowance that changed within its period."""
 
+PREMIUM_REASON: Final = f"{AllowanceSource.PREMIUM} allowance"
+"""The reason of the movements of a purchased allowance in a new period."""
+REFUND_REASON: Final = "refund"
+"""The reason of the movement that takes purchased credits back."""
+
 _REPEATS_WITHIN: Final = timedelta(days=1)
 
 
@@ -69,12 +78,14 @@ _REPEATS_WITHIN: Final = timedelta(days=1)
 class CreditTerms:
     """The rules for a member's credits at a time.
 
-    `guild_budget` is the most that the guild's jobs may cost in the month, None if unlimited.
+    `guild_budget` is the most that the guild's jobs may cost in the month, None if unlimited. `is_used_elsewhere`: the
+    member has bought an allowance, and uses it in another guild now.
     """
 
     allowance: Allowance
     period: Period
     guild_budget: int | None = None
+    is_used_elsewhere: bool = False
 
     @property
     def role_id(self) -> int | None:
@@ -88,6 +99,7 @@ class Ledger:
     `allowance` is credits a day where a guild has set none; `budget` is the most that the operator may owe for all
     guilds together a month, `guild_budget` the same for each guild without a cap. `free_repeats` is how many lost
     replies of a member within a day release their hold at once. `identity` finds what is kept of members who return.
+    `premium` are the credits that members can buy at Discord.
     """
 
     def __init__(
@@ -100,8 +112,11 @@ class Ledger:
         alerts: AlertLevels | None = None,
         free_repeats: int = 2,
         identity: MemberIdentity | None = None,
+        premium: PremiumPlan | None = None,
     ) -> None:
         self._identity = identity
+        self._premium = premium or PremiumPlan()
+        self._sold = [sku_id for sku_id, benefit in self._premium.benefits.items() if not benefit.is_grant]
         self._allowance = allowance
         self._free_repeats = free_repeats
         self._budget = budget
@@ -124,12 +139,41 @@ class Ledger:
         """
         if rules is None:
             rules = AllowanceRepository(connection).rules(guild_id, member_id, roles)
+        zone = rules.settings.zone
         allowance = applicable(rules.entries, member_id, roles, self._allowance)
+        purchased = self.purchases(connection, guild_id, member_id, now)
+        usable = [each for each in purchased if is_usable_in(each, guild_id, period_at(now, each.period, zone).key)]
+        allowance = with_purchases(allowance, usable)
         return CreditTerms(
             allowance=allowance,
-            period=period_at(now, allowance.period, rules.settings.zone),
+            period=period_at(now, allowance.period, zone),
             guild_budget=self._limits(guild_id, rules).lowest,
+            is_used_elsewhere=len(usable) < len(purchased),
         )
+
+    def purchases(
+        self, connection: Connection, guild_id: int, member_id: int, now: datetime
+    ) -> list[PurchasedAllowance]:
+        """Return the purchased allowances of a member and a guild."""
+        if not self._sold:
+            return []
+        found = []
+        for row in EntitlementRepository(connection).list_active(guild_id, member_id, self._sold, now):
+            benefit = self._premium.benefits[row.sku_id]
+            if benefit.period is None or (row.is_test and not self._premium.takes_tests):
+                continue
+            found.append(
+                PurchasedAllowance(
+                    entitlement_id=row.id,
+                    amount=benefit.amount,
+                    period=benefit.period,
+                    until=row.ends_at,
+                    of_guild=row.member_id == 0,
+                    guild_id=row.guild_id,
+                    period_used=row.period,
+                )
+            )
+        return found
 
     def guild_limits(self, connection: Connection, guild_id: int) -> GuildLimits:
         """Return the limits of a guild's month."""
@@ -222,6 +266,7 @@ class Ledger:
             allowance=terms.allowance.amount,
             granted=account.granted + LedgerRepository(connection).held_grants(account.guild_id, account.member_id),
             period=terms.allowance.period,
+            in_force=terms.allowance,
         )
 
     def hold(
@@ -243,8 +288,10 @@ class Ledger:
             BudgetSpentError: if a month's budget is spent; do not commit.
         """
         place = job.place
-        terms = self.terms(connection, place.guild_id, place.member_id, now, place.roles, rules)
+        terms = self._use_terms(connection, job.place, now, rules)
         account = self._open(connection, place.guild_id, place.member_id, terms, now)
+        if terms.allowance.purchase is not None and terms.allowance.purchase.is_unused:
+            LedgerRepository(connection).forgive(account, terms.period.begin)
         self.require(connection, account, terms, job.price)
         account, issued = issue_on_demand(account, job.price)
         for movement in issued:
@@ -258,6 +305,24 @@ class Ledger:
             self._reserve(connection, place.guild_id, job.price, terms.guild_budget, now)
         self._reserve(connection, ALL_GUILDS, job.price, self._budget, now)
         return account
+
+    def _use_terms(
+        self, connection: Connection, place: InteractionContext, now: datetime, rules: JobRules | None
+    ) -> CreditTerms:
+        """Return the terms of a hold; its purchased allowance is used here."""
+        while True:
+            terms = self.terms(connection, place.guild_id, place.member_id, now, place.roles, rules)
+            bought, period = terms.allowance.purchase, terms.period.key
+            if bought is None or bought.of_guild or (bought.guild_id, bought.period_used) == (place.guild_id, period):
+                return terms
+            if EntitlementRepository(connection).move(
+                bought.entitlement_id,
+                guild_id=place.guild_id,
+                period=period,
+                from_guild=bought.guild_id,
+                from_period=bought.period_used,
+            ):
+                return terms
 
     def _reserve(self, connection: Connection, guild_id: int, price: int, limit: int | None, now: datetime) -> None:
         """Hold a price in a budget; an alert is due once it reaches a percentage.
@@ -309,11 +374,14 @@ class Ledger:
         if hold.period != account.period:
             period = self._period_of(connection, account)
             used = LedgerRepository(connection).spent_allowance(account, period)
+        before = account.granted
         account, movement = decide_settlement(account, hold, charge, used=used)
         AccountRepository(connection).save(account)
         self._record(
             connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id, settles=job.id
         )
+        if hold.granted and self._premium.is_on:
+            self._take_owed(connection, account, job, held=hold.granted, returned=account.granted - before, now=now)
         if possible_cost is not None:
             RiskRepository(connection).add(job, possible_cost, hold.month, now)
             movement = unknown_cost(possible_cost.amount)
@@ -368,6 +436,7 @@ class Ledger:
         actor: int,
         reason: str,
         now: datetime,
+        kind: MovementKind = MovementKind.GRANT,
     ) -> Account:
         """Give a member credits without expiry and return the account.
 
@@ -378,7 +447,7 @@ class Ledger:
         room = MAX_CREDITS - account.granted - LedgerRepository(connection).held_grants(guild_id, member_id)
         if amount > room:
             raise GrantTooLargeError(room)
-        account, movement = decide_grant(account, amount)
+        account, movement = decide_grant(account, amount, kind)
         AccountRepository(connection).save(account)
         self._record(connection, account, movement, now, actor=actor, reason=reason)
         return account
@@ -409,6 +478,42 @@ class Ledger:
         AccountRepository(connection).save(account)
         self._record(connection, account, movement, now, actor=actor, reason=reason)
         return account, taken
+
+    def refund(
+        self, connection: Connection, *, guild_id: int, member_id: int, amount: int, now: datetime
+    ) -> tuple[int, int]:
+        """Take purchased credits back, at most those there are.
+
+        Return the number taken, and how many of the others are held by jobs.
+        """
+        account = self._lock(connection, guild_id, member_id)
+        taken = min(amount, account.granted)
+        self._take_refunded(connection, account, taken, now)
+        held = LedgerRepository(connection).held_grants(guild_id, member_id)
+        return taken, min(amount - taken, held)
+
+    def _take_owed(
+        self, connection: Connection, account: Account, job: Job, *, held: int, returned: int, now: datetime
+    ) -> None:
+        """Take refunded credits from the `returned` ones of an ended job.
+
+        The others are spent, and no longer owed.
+        """
+        repository = EntitlementRepository(connection)
+        for row in repository.list_owed(account.guild_id, account.member_id, job.created_at):
+            part = min(row.to_take_back, held)
+            taken = min(part, returned)
+            account = self._take_refunded(connection, account, taken, now)
+            repository.owe(row.id, row.to_take_back - part)
+            held, returned = held - part, returned - taken
+
+    def _take_refunded(self, connection: Connection, account: Account, amount: int, now: datetime) -> Account:
+        if not amount:
+            return account
+        account, movement = decide_take(account, amount, MovementKind.REFUND)
+        AccountRepository(connection).save(account)
+        self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=REFUND_REASON)
+        return account
 
     def reset(
         self,
@@ -461,8 +566,11 @@ class Ledger:
         """Return an account under its terms, and the movements for it.
 
         In a new period, what jobs have spent since its begin counts: after a change of the time zone or of the kind of
-        period, the old period was another.
+        period, the old period was another. A member's own purchase begins with nothing spent.
         """
+        bought = terms.allowance.purchase
+        if bought is not None and bought.is_unused:
+            return open_period(replace(account, spent=0), terms.period.key, terms.allowance.amount)
         period, spent = terms.period, 0
         if account.period and account.period != period.key:
             spent = LedgerRepository(connection).spent_allowance(account, period)

@@ -25,6 +25,7 @@ class Balance:
 
     `left` is the rest of the period's `allowance`, of which `used` are spent or held; it is renewed at `renews_at`.
     `granted` credits do not expire. `held` is set aside for `running` jobs. Without `roles_known` a role may give more.
+    `is_used_elsewhere`: a purchased allowance is used in another server.
     """
 
     member_id: int
@@ -36,6 +37,7 @@ class Balance:
     renews_at: datetime
     running: tuple[Job, ...] = ()
     roles_known: bool = True
+    is_used_elsewhere: bool = False
 
     @property
     def available(self) -> int | None:
@@ -76,6 +78,7 @@ class CreditService:
                 renews_at=terms.period.end,
                 running=JobRepository(connection).list_live(guild_id, member_id, MOST_RUNNING + 1),
                 roles_known=roles is not None,
+                is_used_elsewhere=terms.is_used_elsewhere,
             )
 
         return await self._database.read(read)

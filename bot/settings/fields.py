@@ -26,6 +26,7 @@ from bot.catalogue_file import OpenRouterList, load_catalogue_file
 from bot.catalogue_file.openrouter import SHIPPED_ONLY
 from bot.domain.allowances import MAX_CREDITS
 from bot.domain.option_spec import MAX_WORD
+from bot.domain.premium import Benefit, PremiumPlan
 from bot.env_file import (
     illegible,
     without_quotes,
@@ -47,6 +48,7 @@ from bot.settings.provider_fields import (
     provider_fields,
 )
 from bot.settings.validators import (
+    PREMIUM_SKUS,
     Count,
     DatabaseUrl,
     Days,
@@ -58,6 +60,7 @@ from bot.settings.validators import (
     check_webhook_url,
     none_for_off,
     parse_communities,
+    parse_premium_skus,
     parse_proxy,
     split_names,
     to_upper,
@@ -222,6 +225,13 @@ class Settings(_ProviderSettings):
     low_balance_usd: Annotated[
         Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")
     ] = Decimal(5)
+    premium_skus: Annotated[
+        tuple[tuple[int, Benefit], ...],
+        NoDecode,
+        BeforeValidator(parse_premium_skus),
+        Field(description=PREMIUM_SKUS),
+    ] = ()
+    premium_tests: Annotated[bool, Field(description="takes on or off")] = False
     free_repeats: Annotated[Whole, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2
 
     _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
@@ -278,6 +288,11 @@ class Settings(_ProviderSettings):
     def proxies(self) -> Proxies:
         """The proxy of outgoing requests."""
         return Proxies(None if self.https_proxy is None else self.https_proxy.get_secret_value(), self.no_proxy)
+
+    @property
+    def premium_plan(self) -> PremiumPlan:
+        """Credits for sale at Discord."""
+        return PremiumPlan(benefits=dict(self.premium_skus), takes_tests=self.premium_tests)
 
     @property
     def storage_folders(self) -> tuple[Path, ...]:

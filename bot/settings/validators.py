@@ -10,8 +10,17 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
 from bot.domain.options import is_effect_name
+from bot.domain.premium import Benefit, parse_benefit
 from bot.providers.openrouter_models import is_model_id as is_openrouter_model
 from bot.secret_key import MIN_SECRET_KEY
+from bot.settings.errors import UnknownNamesError
+
+PREMIUM_SKUS: Final = (
+    "takes SKU=grant:CREDITS, SKU=allowance:CREDITS/PERIOD (day, week or month) or SKU=allowance:unlimited, with commas"
+    " between"
+)
+"""The values of the setting, in words."""
+_SNOWFLAKE: Final = re.compile(r"[0-9]{1,18}|[1-8][0-9]{18}")
 
 _DIGITS: Final = re.compile(r"[+-]?[0-9]+")
 
@@ -69,6 +78,27 @@ def parse_communities(value: object) -> object:
         return "*" if isinstance(value, str) else value
     parts = [part for part in value.split(",") if part.strip()]
     return [int(str(check_digits(part))) for part in parts] or None
+
+
+def parse_premium_skus(value: object) -> object:
+    """Return SKUs with their benefits; other values than texts unchanged.
+
+    Raises:
+        UnknownNamesError: a part is none, or has the SKU of an earlier one.
+    """
+    if not isinstance(value, str):
+        return value
+    benefits: dict[int, Benefit] = {}
+    parts = [part for part in value.replace(";", ",").split(",") if part.strip()]
+    for place, part in enumerate(parts, start=1):
+        sku, _, benefit = (each.strip() for each in part.partition("="))
+        if not _SNOWFLAKE.fullmatch(sku) or int(sku) in benefits:
+            raise UnknownNamesError(f"{PREMIUM_SKUS}; number {place} has no SKU, or one of before")
+        try:
+            benefits[int(sku)] = parse_benefit(benefit)
+        except ValueError:
+            raise UnknownNamesError(f"{PREMIUM_SKUS}; number {place} is none of these") from None
+    return tuple(benefits.items())
 
 
 def check_openrouter_models(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from db.tables.guilds import access_rules, allowances, audit_log, bans, communit
 from db.tables.images import fingerprint_keys, inputs, pictures
 from db.tables.jobs import attempts, jobs
 from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
-from db.tables.members import deletions, drafts, exports, forms, preferences, presets, searches
+from db.tables.members import deletions, drafts, entitlements, exports, forms, preferences, presets, searches
 from db.tables.processes import facts, turns, workers
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "communities",
     "deletions",
     "drafts",
+    "entitlements",
     "exports",
     "facts",
     "fingerprint_keys",

@@ -1,6 +1,6 @@
-"""Members' stored words, settings and requests about their data."""
+"""Members' stored words, settings, purchases, requests about their data."""
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 
 from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
 
@@ -108,3 +108,32 @@ deletions = Table(
     Column("finished_at", UtcDateTime),
     Column("returned_at", UtcDateTime),
 )
+
+# Purchases at Discord, by its own ids. Kept for good: what gave credits once must not give them again.
+entitlements = Table(
+    "entitlements",
+    metadata,
+    snowflake("id", primary_key=True, autoincrement=False),
+    snowflake("sku_id", nullable=False),
+    # The buyer; 0 if it belongs to a guild.
+    snowflake("member_id", nullable=False),
+    # The guild that it belongs to. Of a member's own: where its credits were granted, or its allowance was last used.
+    guild_id(nullable=False, server_default="0"),
+    # The period of that last use.
+    Column("period", String(10), nullable=False),
+    # The granted credits; None for an allowance.
+    Column("granted", Integer),
+    # Nobody paid for it.
+    Column("is_test", Boolean, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime),
+    # When Discord was told that a grant is used up.
+    Column("consumed_at", UtcDateTime),
+    # When it was refunded or deleted, and the credits to be taken back from jobs that held them then.
+    Column("revoked_at", UtcDateTime),
+    Column("to_take_back", Integer, nullable=False, server_default="0"),
+    CheckConstraint("granted > 0", name="granted_positive"),
+    CheckConstraint("to_take_back >= 0", name="to_take_back_not_negative"),
+)
+Index("ix_entitlements_member_id", entitlements.c.member_id)
+Index("ix_entitlements_community_id", entitlements.c.guild_id)

@@ -19,6 +19,7 @@ KEPT: Final = {
     "attempts": {"cost_currency", "cost_source", "fault", "handle", "job_id", "outcome", "provider", "record_id"},
     "budgets": {"month"},
     "budget_alerts": {"month", "target"},
+    "entitlements": {"period"},
     "facts": {"name", "value"},
     "fingerprint_keys": {"job_id"},
     "holds": {"job_id", "month", "period"},

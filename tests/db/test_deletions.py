@@ -40,6 +40,7 @@ OTHERS_IDS = frozenset(
         "review_channel_id",
         "showcase_channel_id",
         "log_channel_id",
+        "sku_id",
         "size",
         "cost_nanos",
     }

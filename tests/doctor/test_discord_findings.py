@@ -5,6 +5,7 @@ import pytest
 from bot.container import command_payload
 from bot.doctor import Finding, examine
 from bot.settings import load_settings
+from sandbox.discord.entities import CONSUMABLE
 from tests.doctor.fake_services import WRONG, FakeServices
 from tests.support.fidelity import Fidelity, find_description
 
@@ -81,3 +82,17 @@ async def test_registered_commands_are_compared(services: FakeServices) -> None:
         f"Discord has other commands than this bot (missing: /imagine; different: /{kept[0]['name']}; foreign: /ping)"
     )
     assert "atelier sync" in fault.remedy
+
+
+async def test_skus_without_a_fitting_benefit_are_named(services: FakeServices) -> None:
+    """An unknown SKU, and a consumable with an allowance."""
+    plus = services.discord.store.add_sku("Studio Plus")
+    pack = services.discord.store.add_sku("500 credits", CONSUMABLE)
+    assert not [each for each in await services.examine() if "SKU" in each.what]
+    good = await services.examine(premium_skus=f"{plus.id}=allowance:1000/month,{pack.id}=grant:500")
+    assert "the application has all 2 SKUs of PREMIUM_SKUS" in [each.what for each in good]
+    found = await services.examine(premium_skus=f"{pack.id}=allowance:5/day,77=grant:5")
+    assert [each.what for each in found if not each.good] == [
+        f"PREMIUM_SKUS names {pack.id}: the allowance of a consumable never ends, and nobody can buy it a second time",
+        "PREMIUM_SKUS names 77: the application has no such SKU",
+    ]

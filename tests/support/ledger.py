@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from bot.domain.credits import Account, PossibleCost
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job, State
+from bot.domain.premium import PremiumPlan
 from bot.engine.ledger import Ledger
 from bot.engine.member_identity import MemberIdentity
 from db.jobs import JobRepository
@@ -19,9 +20,15 @@ ALLOWANCE: Final = 100
 BUDGET: Final = 10_000
 
 
-def make_ledger(*, allowance: int = ALLOWANCE, budget: int = BUDGET, identity: MemberIdentity | None = None) -> Ledger:
+def make_ledger(
+    *,
+    allowance: int = ALLOWANCE,
+    budget: int = BUDGET,
+    identity: MemberIdentity | None = None,
+    premium: PremiumPlan | None = None,
+) -> Ledger:
     """Return a ledger with 100 credits a day and 10,000 a month."""
-    return Ledger(allowance=allowance, budget=budget, new_id=make_id, identity=identity)
+    return Ledger(allowance=allowance, budget=budget, new_id=make_id, identity=identity, premium=premium)
 
 
 def make_job_for(images: int = 1, *, member: int = MEMBER, now: datetime = START) -> Job:

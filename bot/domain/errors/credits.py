@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.allowances import PeriodKind
+from bot.domain.allowances import Allowance, PeriodKind
 from bot.domain.errors.base import AtelierError
 
 
@@ -41,8 +41,8 @@ class InsufficientCreditsError(CreditsError):
     """`needed` credits, but only `available` to spend.
 
     The allowance is renewed at `renews_at`. `allowance` is that of a whole `period`, None if unknown; `granted` is all
-    that the member has in granted credits, held ones included. Once the refused request is known, `remedy` is what
-    fits it; `offer` is a smaller request that was stored.
+    that the member has in granted credits, held ones included; `in_force` is the allowance with its source. Once the
+    refused request is known, `remedy` is what fits it; `offer` is a smaller request that was stored.
     """
 
     code = "insufficient_credits"
@@ -56,6 +56,7 @@ class InsufficientCreditsError(CreditsError):
         allowance: int | None = None,
         granted: int = 0,
         period: PeriodKind = PeriodKind.DAY,
+        in_force: Allowance | None = None,
     ) -> None:
         super().__init__()
         self.needed = needed
@@ -64,6 +65,7 @@ class InsufficientCreditsError(CreditsError):
         self.allowance = allowance
         self.granted = granted
         self.period = period
+        self.in_force = in_force
         self.remedy = Remedy.EITHER
         self.offer: AffordableOffer | None = None
 

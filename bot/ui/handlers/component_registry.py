@@ -11,7 +11,13 @@ from bot.domain.errors import NotOfferedError
 from bot.ui.buttons import CUSTOM_ID, PREFIX
 from bot.ui.component_tree import walk
 from bot.ui.handlers.error_handler import answer_error
-from bot.ui.handlers.interactions import GuildSettingsReader, attach_settings, no_settings
+from bot.ui.handlers.interactions import (
+    GuildSettingsReader,
+    PurchaseCounter,
+    attach_settings,
+    no_purchases,
+    no_settings,
+)
 from bot.ui.handlers.seen_interactions import SeenInteractions
 from bot.ui.i18n import _, set_locale
 
@@ -27,9 +33,15 @@ class ComponentRegistry:
     Cogs register theirs when they load; the client dispatches every press here.
     """
 
-    def __init__(self, seen: SeenInteractions, read_settings: GuildSettingsReader = no_settings) -> None:
+    def __init__(
+        self,
+        seen: SeenInteractions,
+        read_settings: GuildSettingsReader = no_settings,
+        count_purchases: PurchaseCounter = no_purchases,
+    ) -> None:
         self._seen = seen
         self._read_settings = read_settings
+        self._count_purchases = count_purchases
         self._handlers: dict[str, ComponentHandler] = {}
         self._forms: dict[str, ComponentHandler] = {}
         self._of_jobs: set[str] = set()
@@ -110,6 +122,7 @@ class ComponentRegistry:
     async def _answer_logged(self, interaction: discord.Interaction[Any], custom_id: str, *, is_form: bool) -> None:
         try:
             await attach_settings(interaction, self._read_settings)
+            await self._count_purchases(interaction)
             await (self._answer_form if is_form else self._answer)(interaction, custom_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs unexpected errors
             await answer_error(interaction, error)

@@ -8,11 +8,13 @@ import discord
 import structlog
 from discord import app_commands, ui
 
-from bot.domain.errors import AtelierError, DuplicateInteractionError, NotOfferedError
+from bot.domain.errors import AtelierError, DuplicateInteractionError, InsufficientCreditsError, NotOfferedError
 from bot.ui.delivery.discord_errors import AUTOMOD, RETRYABLE, classify
 from bot.ui.handlers.command_values import OddValueError
+from bot.ui.handlers.interactions import PurchaseOffer, no_offers
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import _, use_locale
+from bot.ui.render.credit_errors import purchase_note
 from bot.ui.render.error_messages import automod_refusal, error_buttons, error_message, unexpected
 from bot.ui.render.job_card import payload_view
 
@@ -78,10 +80,21 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, r
         reference = secrets.token_hex(4)
         _log.error("interaction.failed", reference=reference, exc_info=error)
         text = unexpected(reference)
-    if renderer is _plain and (buttons := error_buttons(error)):
+    offers = _purchases(interaction, error)
+    if renderer is _plain and (buttons := [*error_buttons(error), *offers]):
+        if offers:
+            text = f"{text}\n{purchase_note()}"
         await _send(interaction, {"view": payload_view(ui.TextDisplay(text), ui.ActionRow(*buttons))})
         return
     await _send(interaction, await renderer(text))
+
+
+def _purchases(interaction: discord.Interaction[Any], error: BaseException) -> list[ui.Button[ui.LayoutView]]:
+    """Return the buttons to buy missing credits, if any are sold."""
+    if not isinstance(error, InsufficientCreditsError):
+        return []
+    offer: PurchaseOffer = getattr(interaction.client, "offer_purchases", no_offers)
+    return offer(interaction, error)
 
 
 async def _send(interaction: discord.Interaction[Any], message: Mapping[str, Any]) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import discord
+from discord import ui
 
-from bot.domain.errors import NotAllowedError
+from bot.domain.errors import InsufficientCreditsError, NotAllowedError
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
 from bot.domain.lazy_text import LazyText
@@ -13,6 +14,12 @@ from bot.services.jobs import Actor
 
 GuildSettingsReader = Callable[[int], Awaitable[GuildSettings]]
 """Reads a guild's settings by its id."""
+
+PurchaseCounter = Callable[[discord.Interaction[Any]], Awaitable[None]]
+"""Counts the purchases that come with an interaction."""
+
+PurchaseOffer = Callable[[discord.Interaction[Any], InsufficientCreditsError], list[ui.Button[ui.LayoutView]]]
+"""Returns the buttons to buy missing credits."""
 
 _UNSET: Final = GuildSettings()
 _SETTINGS: Final = "guild_settings"
@@ -22,6 +29,17 @@ async def no_settings(guild_id: int) -> GuildSettings:
     """Return unset settings, for a client without a database."""
     del guild_id
     return _UNSET
+
+
+async def no_purchases(interaction: discord.Interaction[Any]) -> None:
+    """Do nothing, for a client without sales."""
+    del interaction
+
+
+def no_offers(interaction: discord.Interaction[Any], error: InsufficientCreditsError) -> list[ui.Button[ui.LayoutView]]:
+    """Return no buttons, for a client without sales."""
+    del interaction, error
+    return []
 
 
 async def attach_settings(interaction: discord.Interaction[Any], read: GuildSettingsReader) -> None:

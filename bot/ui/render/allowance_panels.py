@@ -229,5 +229,7 @@ def _reason(found: Explanation) -> str:
             return _("Their roles are not known, so everyone's allowance counts.")
         case AllowanceSource.SERVER:
             return _("None of their roles has an allowance.")
+        case AllowanceSource.PREMIUM:
+            return _("It was bought, and is more generous than those that apply without it.")
         case _:
             return _("This server has set none that applies.")

@@ -5,7 +5,7 @@ from typing import Final
 from bot.domain.allowances import Allowance, AllowanceEntry, AllowanceSource, PeriodKind
 from bot.domain.pseudonyms import is_pseudonym
 from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import in_credits, number
+from bot.ui.render.formatting import day, in_credits, number
 
 # Translators: {credits} is a phrase such as "200 credits".
 _A_PERIOD: Final = {
@@ -65,6 +65,19 @@ def origin_words(allowance: Allowance, *, own: bool) -> str:
             return _("from the operator's default")
         case AllowanceSource.LAST:
             return _("the one last in force")
+        case AllowanceSource.PREMIUM:
+            return _("from Premium")
+
+
+def allowance_words(allowance: Allowance, *, own: bool) -> str:
+    """Return an allowance with its origin, and its end if it has one."""
+    amount = amount_words(allowance.amount, allowance.period)
+    if allowance.source is not AllowanceSource.PREMIUM:
+        return f"{amount}, {origin_words(allowance, own=own)}"
+    until = None if allowance.purchase is None else allowance.purchase.until
+    if until is None:
+        return _("Premium: {allowance}").format(allowance=amount)
+    return _("Premium: {allowance} until {date}").format(allowance=amount, date=day(until))
 
 
 def holder_words(entry: AllowanceEntry, *, is_gone: bool = False) -> str:

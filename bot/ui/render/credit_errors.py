@@ -67,6 +67,11 @@ def credit_refusal(error: CreditsError | CreditChangeError) -> str | None:
             return None
 
 
+def purchase_note() -> str:
+    """Return the small print under the buttons to buy credits."""
+    return "-# " + _("Bought credits count in the server where you use the studio next.")
+
+
 def _too_expensive(error: InsufficientCreditsError) -> str:
     """Return the words for a price beyond the balance, or a whole period."""
     needed, available = in_credits(error.needed), number(error.available)

@@ -7,8 +7,9 @@ from discord import ui
 
 from bot.domain.credits import MovementKind
 from bot.domain.ledger_entries import LedgerEntry, LedgerFilter
-from bot.engine.ledger import CHANGED_REASON
+from bot.engine.ledger import CHANGED_REASON, PREMIUM_REASON
 from bot.services.credit_history import DeletedAccount, LedgerLine, LedgerPage
+from bot.services.premium import TEST_REASON
 from bot.ui.buttons import LEDGER_FILTER, LEDGER_NEWER, LEDGER_OLDER, NO_TARGET
 from bot.ui.i18n import N_, _
 from bot.ui.render.allowance_words import used_words
@@ -30,6 +31,10 @@ _LABELS: Final = {
 _KINDS: Final = {
     MovementKind.ALLOWANCE: N_("allowance"),
     MovementKind.EXPIRE: N_("rest of an allowance, expired"),
+}
+_PURCHASES: Final = {
+    MovementKind.PURCHASE: N_("Premium: bought credits"),
+    MovementKind.REFUND: N_("Premium: taken back after a refund"),
 }
 _BY_ADMINS: Final = {
     MovementKind.GRANT: N_("granted by {actor}"),
@@ -107,10 +112,16 @@ def _line_words(line: LedgerLine) -> list[str]:
         case MovementKind.RELEASE:
             amount, cause = 0, job or _("a job")
             small.append(_("nothing charged, {count} returned").format(count=number(-entry.held)))
+        case MovementKind.PURCHASE | MovementKind.REFUND:
+            amount, cause = entry.change, _(_PURCHASES[entry.kind])
+            if entry.reason == TEST_REASON:
+                small.append(_("a test, which nobody paid for"))
         case MovementKind.GRANT | MovementKind.TAKE | MovementKind.RESET:
             amount, cause = entry.change, _(_BY_ADMINS[entry.kind]).format(actor=_actor(entry))
             if entry.reason:
                 small.append(escaped(cut(entry.reason, _REASON_SHOWN)))
+        case _ if entry.reason == PREMIUM_REASON:
+            amount, cause = entry.change, _("Premium allowance")
         case _:
             changed = entry.reason == CHANGED_REASON
             amount, cause = entry.change, _("allowance changed") if changed else _(_KINDS[entry.kind])

@@ -8,7 +8,7 @@ from bot.services.credit_administration import CreditChange
 from bot.services.credits import MOST_RUNNING, Balance
 from bot.ui.buttons import LEDGER, NO_TARGET
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.allowance_words import amount_words, origin_words, used_words
+from bot.ui.render.allowance_words import allowance_words, used_words
 from bot.ui.render.details import message_link
 from bot.ui.render.formatting import ago, escaped, in_credits, number
 from bot.ui.render.job_card import AMBER, GREEN, payload_view
@@ -35,10 +35,12 @@ def _lines(balance: Balance, *, own: bool) -> list[str]:
         resets = ""
     else:
         lines.append(used_words(allowance, balance.used))
-    origin = f"{amount_words(allowance.amount, allowance.period)}, {origin_words(allowance, own=own)}"
+    origin = allowance_words(allowance, own=own)
     lines.append(f"-# {' · '.join(each for each in (origin, resets) if each)}")
     if not balance.roles_known and allowance.source is not AllowanceSource.MEMBER:
         lines.append("-# " + _("They are not in this server, so allowances of their roles are not known."))
+    if balance.is_used_elsewhere:
+        lines.append("-# " + _("Premium: used in another server now"))
     if balance.granted:
         lines.append("-# " + _("{count} granted, which do not expire").format(count=number(balance.granted)))
     if balance.held:

@@ -94,6 +94,11 @@ def moment(when: datetime) -> str:
     return f"<t:{int(when.timestamp())}:f>"
 
 
+def day(when: datetime) -> str:
+    """Return Discord's mark for a day, shown in each reader's language."""
+    return f"<t:{int(when.timestamp())}:D>"
+
+
 def seconds(duration: float) -> str:
     """Return "31 s" or "2 min 5 s", with no-break spaces."""
     minutes, rest = divmod(max(1, round(duration)), 60)

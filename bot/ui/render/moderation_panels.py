@@ -60,6 +60,9 @@ _ACTIONS: Final = {
     "credits.grant": N_("granted credits to"),
     "credits.take": N_("took credits back from"),
     "credits.reset": N_("gave the used allowance back to"),
+    "premium.grant": N_("gave bought credits to"),
+    "premium.begin": N_("began the bought allowance of"),
+    "premium.refund": N_("took a refunded purchase back from"),
     "settings.change": N_("changed the settings"),
     "admission.begin": N_("admitted the server"),
     "admission.end": N_("ended the admission of the server"),
@@ -202,7 +205,7 @@ def _target(entry: AuditEntry) -> str:
 
 
 def _is_for_all(entry: AuditEntry) -> bool:
-    return entry.target_id is None and entry.action.startswith("allowance.")
+    return entry.target_id is None and entry.action.startswith(("allowance.", "premium."))
 
 
 def _values(entry: AuditEntry) -> Iterator[str]:
