@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from bot.charts.fonts import drawable, families
 from bot.charts.scale import spread
-from bot.charts.specs import Bar, BarPairs, Bars, Chart, Lines, StackedBars
+from bot.charts.specs import Bar, BarPairs, Bars, Chart, Lines, StackedBars, Tick
 from bot.charts.style import (
     BACKGROUND,
     DENSITY,
@@ -31,6 +31,7 @@ from bot.charts.style import (
 _MARGIN: Final = 24
 _TITLE_ROOM: Final = 84
 _DAYS_ROOM: Final = 66
+_DAY_GAP: Final = 14
 _NAMES_ROOM: Final = 270
 _NAME_GAP: Final = 14
 _ROW: Final = 52
@@ -171,12 +172,27 @@ def _day_axes(canvas: _Canvas, chart: StackedBars | Lines) -> Axes:
     scale = max(canvas.width(tick.label) for tick in chart.scale)
     axes = canvas.axes(_MARGIN + scale + _NAME_GAP, _TITLE_ROOM, _LEADER + _LEADER_GAP + names + _MARGIN, _DAYS_ROOM)
     axes.set_xlim(-0.6, len(chart.series[0].values) - 0.4)
-    axes.set_xticks([tick.at for tick in chart.days], [drawable(tick.label) for tick in chart.days])
+    days = _with_room(canvas, axes, chart.days)
+    axes.set_xticks([tick.at for tick in days], [drawable(tick.label) for tick in days])
     axes.tick_params(axis="x", pad=12)
     axes.set_ylim(0, max(tick.at for tick in chart.scale))
     axes.set_yticks([tick.at for tick in chart.scale], [drawable(tick.label) for tick in chart.scale])
     axes.grid(axis="y", color=GRID, linewidth=1)
     return axes
+
+
+def _with_room(canvas: _Canvas, axes: Axes, days: Sequence[Tick]) -> list[Tick]:
+    """Return the days with room for their labels, from the last one back."""
+    first, last = axes.get_xlim()
+    scale = axes.get_position().width * WIDTH / (last - first)
+    kept: list[Tick] = []
+    start = float("inf")
+    for tick in reversed(days):
+        half = canvas.width(tick.label) / 2
+        if tick.at * scale + half + _DAY_GAP <= start:
+            kept.insert(0, tick)
+            start = tick.at * scale - half
+    return kept
 
 
 class _End(NamedTuple):

@@ -1,6 +1,7 @@
 """Drawn pictures: their size, colours and places, read from the pixels."""
 
 import io
+from itertools import pairwise
 from typing import Final
 
 import pytest
@@ -163,3 +164,23 @@ def test_name_that_no_font_has_is_drawn_by_its_spare() -> None:
 def test_long_names_are_cut_and_leave_room_for_bars() -> None:
     image = picture(Bars(title="x" * 200, bars=(Bar(name="a very long name " * 9, value=1, label="1"),)))
     assert count(image, SERIES[0][0]) > 100 * 30 * DENSITY * DENSITY
+
+
+def label_widths(days: int, name: str) -> list[int]:
+    """Return the widths of the labels below a chart of 30 days."""
+    ticks = tuple(Tick(at=29 - 8 * number, label="30.Mar") for number in reversed(range(days)))
+    series = (Series(name=name, values=(1.0,) * 30),)
+    image = picture(StackedBars(title="Jobs", days=ticks, scale=SCALE, series=series))
+    strip = image.crop((0, image.height - 50 * DENSITY, image.width, image.height)).convert("L")
+    letters = strip.point(lambda value: 255 * (value > 128))
+    lit = [at for at in range(strip.width) if letters.crop((at, 0, at + 1, strip.height)).getbbox()]
+    starts = [0, *(at for at in range(1, len(lit)) if lit[at] - lit[at - 1] > 10 * DENSITY), len(lit)]
+    return [lit[end - 1] - lit[start] for start, end in pairwise(starts)]
+
+
+def test_days_without_room_for_their_labels_have_none() -> None:
+    (alone,) = label_widths(1, "x")
+    assert [abs(width - alone) <= DENSITY for width in label_widths(4, "x")] == [True] * 4
+    beside_long_name = label_widths(4, "model-" * 9)
+    assert 2 <= len(beside_long_name) < 4
+    assert all(abs(width - alone) <= DENSITY for width in beside_long_name)

@@ -303,3 +303,10 @@ def test_time_without_jobs_is_a_friendly_line() -> None:
     assert texts(no_statistics_panel(statistics(30))) == [
         "## Statistics of the last 30 days\nNo jobs in this time yet.\n-# Members make pictures with `/imagine`."
     ]
+
+
+def test_name_that_turns_text_around_is_plain_in_file_and_description() -> None:
+    members = (MemberCredits(member_id=1, jobs=1, credits=12), MemberCredits(member_id=2, jobs=1, credits=12))
+    names = Names(members={1: "\u202e\u2067=evil", 2: "\u202e"})
+    assert [names.member(each.member_id, place) for place, each in enumerate(members, 1)] == ["=evil", "member 2"]
+    assert "member,,'=evil,jobs,1" in csv_text(statistics(members=members), names)

@@ -27,6 +27,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def without_directions(text: str) -> str:
+    """Return one line without the invisible characters that turn text around.
+
+    It is for files and descriptions, where nothing isolates a name from the rest.
+    """
+    return one_line(text.translate(_DIRECTIONS))
+
+
 def escaped(text: str) -> str:
     """Return one line shown as typed: no formatting, links or mentions."""
     line = _MARKDOWN.sub(r"\\\1", one_line(text.translate(_DIRECTIONS)))

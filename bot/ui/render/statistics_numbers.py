@@ -11,7 +11,7 @@ from bot.domain.money import ModelMoney
 from bot.domain.statistics import RoleCredits
 from bot.providers.registry import display_name
 from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import number, one_line, seconds
+from bot.ui.render.formatting import number, seconds, without_directions
 
 _MONTHS: Final = (
     N_("Jan"),
@@ -45,7 +45,7 @@ class Names:
 
     def member(self, member_id: int, place: int) -> str:
         """Return a member's name, or "member 1"."""
-        return one_line(self.members.get(member_id, "")) or numbered_member(place)
+        return without_directions(self.members.get(member_id, "")) or numbered_member(place)
 
     def role(self, role: RoleCredits) -> str:
         """Return the name of the applied allowance."""
@@ -53,7 +53,7 @@ class Names:
             return _("own allowance")
         if role.role_id == 0:
             return _("everybody")
-        return one_line(self.roles.get(role.role_id, "")) or _("a deleted role")
+        return without_directions(self.roles.get(role.role_id, "")) or _("a deleted role")
 
     def offer(self, money: ModelMoney) -> str:
         """Return "provider · model"."""
