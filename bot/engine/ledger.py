@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from sqlalchemy import Connection
@@ -84,6 +84,7 @@ class CreditTerms:
 
     allowance: Allowance
     period: Period
+    zone: tzinfo = UTC
     guild_budget: int | None = None
     is_used_elsewhere: bool = False
 
@@ -91,6 +92,14 @@ class CreditTerms:
     def role_id(self) -> int | None:
         """The role of the allowance, for `Hold`."""
         return None if self.allowance.source is AllowanceSource.MEMBER else self.allowance.role_id
+
+    def renews_at(self, account: Account) -> datetime:
+        """Return the time of the next allowance of an account under these terms.
+
+        After a move of the time zone to the west, the account's period may not have begun yet. It has its allowance.
+        """
+        is_ahead = account.period > self.period.key and kind_of(account.period) is self.period.kind
+        return (period_named(account.period, self.zone) if is_ahead else self.period).end
 
 
 class Ledger:
@@ -147,6 +156,7 @@ class Ledger:
         return CreditTerms(
             allowance=allowance,
             period=period_at(now, allowance.period, zone),
+            zone=zone,
             guild_budget=self._limits(guild_id, rules).lowest,
             is_used_elsewhere=len(usable) < len(purchased),
         )
@@ -262,7 +272,7 @@ class Ledger:
         raise InsufficientCreditsError(
             needed=needed,
             available=account.allowance + account.granted,
-            renews_at=terms.period.end,
+            renews_at=terms.renews_at(account),
             allowance=terms.allowance.amount,
             granted=account.granted + LedgerRepository(connection).held_grants(account.guild_id, account.member_id),
             period=terms.allowance.period,

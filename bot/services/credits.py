@@ -75,7 +75,7 @@ class CreditService:
                 used=account.spent,
                 granted=account.granted,
                 held=account.held,
-                renews_at=terms.period.end,
+                renews_at=terms.renews_at(account),
                 running=JobRepository(connection).list_live(guild_id, member_id, MOST_RUNNING + 1),
                 roles_known=roles is not None,
                 is_used_elsewhere=terms.is_used_elsewhere,

@@ -289,6 +289,19 @@ async def test_zone_moved_during_a_hold_gives_no_second_allowance(database: Data
     assert await database.read(audit) == []
 
 
+async def test_zone_moved_to_the_west_renews_after_the_day_that_had_its_allowance(database: Database) -> None:
+    ledger, now = make_ledger(allowance=24), datetime(2026, 3, 14, 13, tzinfo=UTC)
+    await move_to(database, "Pacific/Auckland")
+    await hold_one(database, ledger, job_with(images=2, now=now), now)
+    await move_to(database, "UTC")
+    with pytest.raises(InsufficientCreditsError) as caught:
+        await hold_one(database, ledger, job_with(now=now), now)
+    renewal = datetime(2026, 3, 16, tzinfo=UTC)
+    assert caught.value.renews_at == renewal
+    last_minute = renewal - timedelta(minutes=1)
+    assert [await left(database, ledger, now=each) for each in (now, last_minute, renewal)] == [0, 0, 24]
+
+
 async def test_zones_and_kinds_of_period_in_turn_renew_one_day_once(database: Database) -> None:
     """Each hour the server moves to the zone of the last midnight.
 
