@@ -28,6 +28,8 @@ from bot.ui.handlers.allowances import AllowanceHandlers
 from bot.ui.handlers.credits import CreditHandlers
 
 _LONGEST_AMOUNT: Final = 40
+_MEMBER: Final = locale_str("Choose the member")
+_REASON: Final = locale_str("Say why; the member reads it in their history")
 
 Amount = app_commands.Range[int, 1, MAX_CREDITS]
 Reason = app_commands.Range[str, 1, LONGEST_REASON]
@@ -94,7 +96,7 @@ class Credits(commands.GroupCog, name="credits", description=locale_str("See and
     @app_commands.describe(
         member=locale_str("Choose who gets them"),
         amount=locale_str("How many credits"),
-        reason=locale_str("Say why; the member reads it in their history"),
+        reason=_REASON,
     )
     async def grant(
         self, interaction: discord.Interaction[Any], member: discord.User, amount: Amount, reason: Reason | None = None
@@ -104,9 +106,9 @@ class Credits(commands.GroupCog, name="credits", description=locale_str("See and
 
     @app_commands.command(name="take", description=locale_str("Take granted credits back from a member; for admins"))
     @app_commands.describe(
-        member=locale_str("Choose the member"),
+        member=_MEMBER,
         amount=locale_str("How many credits, or all if there are fewer"),
-        reason=locale_str("Say why; the member reads it in their history"),
+        reason=_REASON,
     )
     async def take(
         self, interaction: discord.Interaction[Any], member: discord.User, amount: Amount, reason: Reason | None = None
@@ -117,9 +119,7 @@ class Credits(commands.GroupCog, name="credits", description=locale_str("See and
     @app_commands.command(
         name="reset", description=locale_str("Give a member the used part of their allowance back; for admins")
     )
-    @app_commands.describe(
-        member=locale_str("Choose the member"), reason=locale_str("Say why; the member reads it in their history")
-    )
+    @app_commands.describe(member=_MEMBER, reason=_REASON)
     async def reset(
         self, interaction: discord.Interaction[Any], member: discord.User, reason: Reason | None = None
     ) -> None:

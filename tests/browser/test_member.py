@@ -218,3 +218,24 @@ async def test_channel_drawer_on_phone_takes_and_returns_focus(open_page: OpenPa
     await page.keyboard.press("Escape")
     await expect(page.locator("#open-sidebar")).to_be_focused()
     await expect(page.locator("#channels")).to_be_hidden()
+
+
+async def test_credits_are_granted_seen_and_listed(open_page: OpenPage) -> None:
+    """An admin grants; the member reads the bar and the history."""
+    owner, member = await open_page("owner"), await open_page("member-two")
+    await owner.send("/credits grant member:member-two amount:30 reason:for the poster")
+    await owner.page.get_by_role("listbox", name="Values of member").get_by_role("option").click()
+    await owner.page.click("#send")
+    granted = own_message(owner, "got 30 credits.")
+    await expect(granted).to_contain_text("Granted credits do not expire.")
+
+    await member.send("/credits balance")
+    balance = own_message(member, "30 granted, which do not expire")
+    await expect(balance).to_contain_text("credits to spend")
+    await expect(balance).to_contain_text(re.compile("[█░]{10} [0-9]+ of 5,000 used today"))
+    await member.button(balance, "History").click()
+    history = own_message(member, "Your credits")
+    await expect(history).to_contain_text("+30 granted by")
+    await expect(history).to_contain_text("for the poster")
+    await member.button(history, "Spent").click()
+    await expect(history).not_to_contain_text("for the poster")
