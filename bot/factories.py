@@ -67,11 +67,25 @@ def build_providers(
     """
     providers: dict[str, Provider] = {}
     for name in settings.providers:
-        spec, key = settings.specs[name], settings.key_of(name)
+        key = settings.key_of(name)
         secret = None if key is None else key.get_secret_value()
-        http = spec.open_http(client, settings.api_url_of(name), secret, clock=now, record=record)
-        providers[name] = spec.build(http, **settings.extras_of(name))
+        providers[name] = build_provider(settings, client, name, secret, record, now=now)
     return providers
+
+
+def build_provider(
+    settings: Settings,
+    client: httpx.AsyncClient,
+    name: str,
+    key: str | None,
+    record: RecordExchange | None = None,
+    *,
+    now: Callable[[], datetime] = utc_now,
+) -> Provider:
+    """Return a provider with a key; see `build_providers`."""
+    spec = settings.specs[name]
+    http = spec.open_http(client, settings.api_url_of(name), key, clock=now, record=record)
+    return spec.build(http, **settings.extras_of(name))
 
 
 def build_result_downloader(settings: Settings, verify: ssl.SSLContext | None = None) -> ImageDownloader:

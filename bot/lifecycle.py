@@ -15,6 +15,7 @@ from bot.services.budget_alerts import BudgetAlerts
 from bot.services.daily_report import DailyReports
 from bot.services.deletions import DeletionService
 from bot.services.exports import ExportService
+from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.services.premium_sync import PremiumSync
 from bot.ui.delivery.card_updater import CardUpdater
@@ -41,6 +42,7 @@ class Lifecycle:
         balance_alerts: BalanceAlerts,
         budget_alerts: BudgetAlerts,
         daily_reports: DailyReports,
+        guild_key_reports: GuildKeyReports,
         model_alerts: ModelAlerts,
         premium_sync: PremiumSync,
         engine: Engine,
@@ -53,7 +55,10 @@ class Lifecycle:
         self._client = client
         self._background_sync = background_sync
         self._deletions = deletions
-        self._beside = (budget_alerts, model_alerts, balance_alerts, daily_reports, exports, deletions, premium_sync)
+        self._beside = (
+            *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports),
+            *(exports, deletions, premium_sync),
+        )
         self._engine = engine
         self._card_updater = card_updater
         self._housekeeping = housekeeping

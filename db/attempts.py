@@ -32,6 +32,7 @@ _COLUMNS = (
     attempts.c.started_at,
     attempts.c.webhook_hash,
     attempts.c.retry_at,
+    attempts.c.key_id,
 )
 
 NANOS: Final = 1_000_000_000
@@ -94,6 +95,7 @@ class AttemptRepository:
                     "result": [],
                     "started_at": attempt.started_at,
                     "webhook_hash": attempt.webhook_hash,
+                    "key_id": attempt.key_id,
                 }
                 for attempt in new
             ],

@@ -402,29 +402,32 @@ def _wrong_budgets(connection: Connection) -> Iterator[str]:
     spent = connection.execute(
         select(
             holds.c.guild_id,
+            jobs.c.own_key,
             holds.c.month,
             func.sum(case((jobs.c.state.in_(LIVE), holds.c.allowance + holds.c.granted), else_=0)),
             func.sum(func.coalesce(jobs.c.charged, 0)),
         )
         .join(jobs, jobs.c.id == holds.c.job_id)
-        .group_by(holds.c.guild_id, holds.c.month)
+        .group_by(holds.c.guild_id, jobs.c.own_key, holds.c.month)
     )
     possible = connection.execute(
         select(
             holds.c.guild_id,
+            jobs.c.own_key,
             risks.c.month,
             func.sum(case((risks.c.outcome == RiskOutcome.OWED, risks.c.amount), else_=0)),
             func.sum(case((risks.c.outcome.is_(None), risks.c.amount), else_=0)),
         )
         .join(holds, holds.c.job_id == risks.c.job_id)
-        .group_by(holds.c.guild_id, risks.c.month)
+        .join(jobs, jobs.c.id == risks.c.job_id)
+        .group_by(holds.c.guild_id, jobs.c.own_key, risks.c.month)
     )
-    for guild, month, held, captured in spent:
-        for each in {guild, ALL_GUILDS}:
+    for guild, own_key, month, held, captured in spent:
+        for each in _budgets_of(guild, own_key=own_key):
             sums[each, month][0] += int(held)
             sums[each, month][1] += int(captured)
-    for guild, month, owed, at_risk in possible:
-        for each in {guild, ALL_GUILDS}:
+    for guild, own_key, month, owed, at_risk in possible:
+        for each in _budgets_of(guild, own_key=own_key):
             sums[each, month][1] += int(owed)
             sums[each, month][2] += int(at_risk)
     columns = budgets.c.guild_id, budgets.c.month, budgets.c.held, budgets.c.captured, budgets.c.at_risk
@@ -434,3 +437,8 @@ def _wrong_budgets(connection: Connection) -> Iterator[str]:
         if has != says:
             of_guild = "" if guild == ALL_GUILDS else f" of guild {guild}"
             yield f"budget{of_guild} of {month}: held, captured and at risk are {has}, the jobs say {says}"
+
+
+def _budgets_of(guild: int, *, own_key: bool) -> set[int]:
+    """Return the budgets of a guild's jobs, with its own keys or without."""
+    return {guild} if own_key else {guild, ALL_GUILDS}

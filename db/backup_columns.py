@@ -1,7 +1,7 @@
 """Parts of the database left out of backups.
 
-Secrets, addresses with secrets in them, and rows that live for minutes. Values encrypted with SECRET_KEY may stay: the
-key is no part of a backup. Prompts stay too, and `/privacy` documents that.
+Secrets, addresses with secrets in them, and rows that live for minutes. Servers' keys are left out although they are
+encrypted: a removed one must not come back with an older backup. Prompts stay too, and `/privacy` documents that.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Table
 
 from db.columns import metadata
-from db.tables import attempts, drafts, exports, forms, inputs, jobs, searches, workers
+from db.tables import attempts, drafts, exports, forms, guild_keys, inputs, jobs, searches, workers
 
 LEFT_OUT: Final = frozenset(table.name for table in (workers, drafts, exports, forms, searches))
 """Tables without rows in a backup."""
@@ -18,6 +18,7 @@ LEFT_OUT: Final = frozenset(table.name for table in (workers, drafts, exports, f
 ERASED: Final[Mapping[str, Mapping[str, Any]]] = {
     jobs.name: {"token": None, "owner": None},
     attempts.name: {"webhook_hash": None, "result": []},
+    guild_keys.name: {"ciphertext": ""},
     inputs.name: {"url": None, "provider_url": None, "token_hash": None},
 }
 """Columns without their values in a backup, with the value in their place."""

@@ -16,8 +16,10 @@ from db.attempts import NANOS
 from db.tables import attempts, jobs, pictures
 
 _ENDED_THEN: Final = (jobs.c.finished_at >= bindparam("begin")) & (jobs.c.finished_at < bindparam("end"))
+# A job with its guild's own keys costs the operator nothing.
+_CHARGED: Final = func.sum(case((jobs.c.own_key, 0), else_=jobs.c.charged))
 _JOBS: Final = (
-    select(jobs.c.state, jobs.c.fault, func.count().label("number"), func.sum(jobs.c.charged).label("charged"))
+    select(jobs.c.state, jobs.c.fault, func.count().label("number"), _CHARGED.label("charged"))
     .where(_ENDED_THEN)
     .group_by(jobs.c.state, jobs.c.fault)
 )
@@ -31,7 +33,7 @@ _CALLS: Final = (
         func.sum(attempts.c.cost_nanos).label("nanos"),
     )
     .join(jobs, jobs.c.id == attempts.c.job_id)
-    .where(_ENDED_THEN)
+    .where(_ENDED_THEN, ~jobs.c.own_key)
     .group_by(attempts.c.provider, attempts.c.fault, attempts.c.cost_currency, attempts.c.outcome)
 )
 _PICTURES: Final = (
@@ -61,8 +63,9 @@ class ProviderDay:
 class DayFigures:
     """The figures of the jobs with their end on a day.
 
-    `faults` are those of failed and lost jobs. `costs` are the known ones, and `unpriced` counts the finished calls
-    with an unknown cost. `providers` are those with failed calls.
+    `faults` are those of failed and lost jobs. Jobs with a guild's own keys count in `ended`, `faults` and `pictures`
+    alone. `costs` are the known ones, and `unpriced` counts the finished calls with an unknown cost. `providers` are
+    those with failed calls.
     """
 
     ended: Mapping[State, int]
@@ -130,7 +133,7 @@ def read_captured_by_day(connection: Connection, first: datetime, days: int) -> 
     )
     statement = (
         select(number.label("day"), func.sum(jobs.c.charged).label("charged"))
-        .where(jobs.c.finished_at >= begins[0], jobs.c.finished_at < begins[-1], jobs.c.charged > 0)
+        .where(jobs.c.finished_at >= begins[0], jobs.c.finished_at < begins[-1], jobs.c.charged > 0, ~jobs.c.own_key)
         .group_by("day")
     )
     return {begins[row.day].date(): int(row.charged) for row in connection.execute(statement)}

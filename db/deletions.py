@@ -23,6 +23,7 @@ from db.tables import (
     entitlements,
     exports,
     forms,
+    guild_keys,
     holds,
     jobs,
     movements,
@@ -56,6 +57,7 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     audit_log.c.actor_id,
     audit_log.c.target_id,
     communities.c.admitted_by,
+    guild_keys.c.set_by,
     presets.c.saved_by,
 )
 # Free text of admins, moderators and owners, who may name a member in it.

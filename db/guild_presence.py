@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from bot.domain.guild_settings import GUILD_SETTINGS
 from bot.domain.pauses import PauseScope
+from db.guild_keys import GuildKeyRepository
 from db.guilds import GuildRepository
 from db.tables import access_rules, allowances, communities, jobs, pauses, presets
 
@@ -35,8 +36,9 @@ class GuildPresenceRepository:
         self._connection.execute(update(communities).where(communities.c.id == guild_id).values(arrived_at=None))
 
     def leave(self, guild_id: int, at: datetime) -> None:
-        """Record a departure."""
+        """Record a departure; the guild's provider keys are removed."""
         GuildRepository(self._connection).add(guild_id)
+        GuildKeyRepository(self._connection).retire(guild_id, at)
         present = (communities.c.id == guild_id) & communities.c.left_at.is_(None)
         self._connection.execute(update(communities).where(present).values(left_at=at))
 

@@ -55,7 +55,7 @@ def _has_no_cost() -> ColumnElement[bool]:
 def _calls(condition: ColumnElement[bool]) -> Select[Any]:
     """Return the query for one row of each job and provider.
 
-    `condition` chooses holds or jobs.
+    `condition` chooses holds or jobs. Those with a guild's own keys cost the operator nothing.
     """
     # A dropped risk costs nothing.
     is_possible = or_(risks.c.outcome.is_(None), risks.c.outcome == RiskOutcome.OWED)
@@ -93,7 +93,7 @@ def _calls(condition: ColumnElement[bool]) -> Select[Any]:
         .join(jobs, jobs.c.id == holds.c.job_id)
         .join(attempts, attempts.c.job_id == holds.c.job_id)
         .outerjoin(risks, and_(risks.c.job_id == attempts.c.job_id, risks.c.number == attempts.c.number))
-        .where(condition)
+        .where(condition, ~jobs.c.own_key)
         .group_by(attempts.c.job_id, attempts.c.provider, jobs.c.model, jobs.c.charged)
     )
 

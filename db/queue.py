@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Subquery,
+    and_,
     bindparam,
     case,
     exists,
@@ -55,6 +56,7 @@ def _queue(most_turns: BindParameter[Any] | None = None, *, new: BindParameter[A
             jobs.c.due_at,
             jobs.c.guild_id,
             jobs.c.model,
+            jobs.c.own_key,
             (of_member + func.coalesce(member_counts.c.active, 0)).label("turn"),
             member_turns.c.served_at,
         )
@@ -81,6 +83,7 @@ def _queue(most_turns: BindParameter[Any] | None = None, *, new: BindParameter[A
             waiting.c.due_at,
             waiting.c.guild_id,
             waiting.c.model,
+            waiting.c.own_key,
             waiting.c.turn,
             waiting.c.served_at,
             guild_turns.c.served_at.label("guild_served_at"),
@@ -156,13 +159,19 @@ _AHEAD: Final = select(
     _number(_IS_BEFORE & _OF_MEMBER).label("before_of_member"),
 ).where(jobs.c.finished_at.is_(None))
 _HAS_WAITING: Final = select(exists().where(*_QUEUED))
+_HAS_WAITING_OWN: Final = select(exists().where(*_QUEUED, jobs.c.own_key))
 _COUNT: Final = select(func.count()).select_from(jobs).where(*_QUEUED)
 # The queue is limited before the jobs' rows are read: it may be long, and they are wide.
 _TURNS: Final = _queue(bindparam("per_member")).subquery()
 _CLAIMED: Final = (
     select(_TURNS)
     .where(or_(_TURNS.c.due_at <= bindparam("now"), _TURNS.c.due_at > bindparam("far")))
-    .where(_TURNS.c.model.in_(bindparam("models", expanding=True)))
+    .where(
+        or_(
+            and_(~_TURNS.c.own_key, _TURNS.c.model.in_(bindparam("models", expanding=True))),
+            and_(_TURNS.c.own_key, _TURNS.c.model.in_(bindparam("own_models", expanding=True))),
+        )
+    )
     .where(_TURNS.c.guild_id.not_in(bindparam("full", expanding=True)))
     .order_by(*_order(_TURNS))
     .offset(bindparam("skipped"))
@@ -203,12 +212,13 @@ class QueueRepository:
         skipped: int = 0,
         *,
         models: Collection[str],
+        own_models: Collection[str] = (),
         full: Collection[int] = (),
     ) -> tuple[Job, ...]:
         """Return acknowledged, due jobs of these models in fair order.
 
         Guilds take turns, then their members, then jobs by age. The first `skipped` jobs and those of `full` guilds
-        are left out.
+        are left out. `own_models` are those for jobs with their guild's own keys.
         """
         parameters = {
             "per_member": per_member,
@@ -217,6 +227,7 @@ class QueueRepository:
             "most": limit,
             "skipped": skipped,
             "models": list(models),
+            "own_models": list(own_models),
             "full": list(full),
         }
         return JobRepository(self._connection).from_rows(self._connection.execute(_CLAIMABLE, parameters))
@@ -228,6 +239,10 @@ class QueueRepository:
     def has_waiting(self) -> bool:
         """Return whether any job waits for a slot."""
         return bool(self._connection.execute(_HAS_WAITING).scalar_one())
+
+    def has_waiting_own(self) -> bool:
+        """Return whether a job with its guild's own keys waits for a slot."""
+        return bool(self._connection.execute(_HAS_WAITING_OWN).scalar_one())
 
     def count(self) -> int:
         """Return the number of jobs waiting for a slot."""

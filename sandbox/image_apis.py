@@ -20,6 +20,11 @@ from sandbox.providers import (
 )
 
 _WORKFLOWS: Final = Path(__file__).parent.parent / "docs" / "workflows"
+SERVER_KEY: Final = "sandbox-server-key"
+"""The key of another account at each fake, for a Discord server to enter."""
+
+# The same after a restart, or servers' stored keys could not be read.
+_SECRET_KEY: Final = "the-secret-key-of-every-sandbox-known-to-all"  # noqa: S105 - no secret
 _USUAL: Final = Latency(queue=1, work=3)
 
 
@@ -88,8 +93,16 @@ class ImageApis:
             "COMFYUI_WORKFLOWS": str(_WORKFLOWS),
             "PROVIDER_ORDER": ",".join(self.servers),
             "DEFAULT_MODEL": "reve-2.0",
+            "COMMUNITY_KEYS": "on",
+            "SECRET_KEY": _SECRET_KEY,
         }
 
     def _options(self, provider: str, times: StudioClock) -> dict[str, Any]:
         self._keys[provider] = f"sandbox-{secrets.token_urlsafe(16)}"
-        return {"key": self._keys[provider], "latency": _USUAL, "clock": times.monotonic, "wall_clock": times}
+        return {
+            "key": self._keys[provider],
+            "other_keys": (SERVER_KEY,),
+            "latency": _USUAL,
+            "clock": times.monotonic,
+            "wall_clock": times,
+        }

@@ -229,6 +229,13 @@ def test_communities_accept_ids_or_star(monkeypatch: pytest.MonkeyPatch, value: 
     assert load_settings().communities == admitted
 
 
+def test_community_keys_need_a_secret_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start must read the keys also without the data folder."""
+    assert mistakes(monkeypatch, COMMUNITY_KEYS="on") == ("COMMUNITY_KEYS takes on or off; on needs SECRET_KEY",)
+    monkeypatch.setenv("SECRET_KEY", "k" * 32)
+    assert load_settings().community_keys
+
+
 def test_shard_ids_need_shard_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Needs the number of shards."""
     monkeypatch.setenv("SHARD_COUNT", "4")

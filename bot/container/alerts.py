@@ -7,6 +7,7 @@ from bot.container.connection import ConnectionContainer
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.daily_report import DailyReports
+from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.ui.delivery.alert_webhook import AlertWebhook
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
@@ -64,4 +65,15 @@ class AlertContainer(ConnectionContainer):
             clock=self.clock,
             closed_models=self.model_availability.closed_models,
             default_model=lambda: self.model_availability.default_models()[0],
+        )
+
+    @cached_property
+    def guild_key_reports(self) -> GuildKeyReports:
+        """Reports about servers' unusable keys."""
+        return GuildKeyReports(
+            database=self.database,
+            vault=lambda: self.key_vault,
+            pool=self.provider_pool,
+            channels=LogChannelMessages(self.client),
+            clock=self.clock,
         )

@@ -12,6 +12,7 @@ from bot.ui.handlers.allowances import AllowanceHandlers
 from bot.ui.handlers.arrivals import ArrivalHandlers
 from bot.ui.handlers.budgets import BudgetHandlers
 from bot.ui.handlers.credits import CreditHandlers
+from bot.ui.handlers.guild_keys import GuildKeyHandlers
 from bot.ui.handlers.pauses import PauseHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.privacy import PrivacyHandlers
@@ -34,6 +35,7 @@ from cogs.status import StudioStatus
 from cogs.studio import (
     AdmissionCommands,
     BudgetCommands,
+    KeyCommands,
     ModerationCommands,
     PauseCommands,
     SetupCommands,
@@ -103,6 +105,8 @@ class CommandContainer(HandlerContainer):
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
                 ModerationCommands(client=client, handlers=self.moderation_handlers),
                 StatisticsCommands(handlers=self.statistics_handlers),
+                KeyCommands(client=client, handlers=GuildKeyHandlers(keys=self.guild_keys)),
+                without=() if self.settings.community_keys else ("keys",),
             ),
         )
 

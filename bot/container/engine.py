@@ -29,6 +29,7 @@ from bot.engine.input_publisher import InputPublisher
 from bot.engine.input_store import InputStore
 from bot.engine.job_endings import JobEndings
 from bot.engine.job_store import JobStore
+from bot.engine.key_vault import KeyVault
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.maintenance import Maintenance
@@ -36,7 +37,9 @@ from bot.engine.member_identity import MemberIdentity
 from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
 from bot.engine.progress import ProgressRegistry
+from bot.engine.provider_pool import ProviderPool
 from bot.engine.provider_status import ProviderStatus
+from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.restored_jobs import RestoredJobs
 from bot.engine.result_downloader import ResultDownloader
@@ -54,6 +57,7 @@ from bot.factories import (
     build_input_policy,
     build_input_url,
     build_member_tag,
+    build_provider,
     build_providers,
     build_secret_key,
 )
@@ -104,6 +108,8 @@ class EngineContainer:
         """Close the parts built here."""
         for provider in self.__dict__.get("providers", {}).values():  # not built only to be closed
             await provider.close()
+        if "provider_pool" in self.__dict__:
+            await self.provider_pool.close()
         await self.image_service.close()
 
     @cached_property
@@ -287,6 +293,38 @@ class EngineContainer:
         )
 
     @cached_property
+    def provider_statuses(self) -> ProviderStatuses:
+        """Acceptance of submits by provider and key."""
+
+        def build() -> ProviderStatus:
+            return ProviderStatus(
+                catalogue=self.catalogue,
+                health=HealthRegistry(()),
+                breakers=CircuitBreakers(self.provider_names),
+                clock=self.clock,
+                of_guild=True,
+            )
+
+        return ProviderStatuses(self.provider_status, build)
+
+    @cached_property
+    def key_vault(self) -> KeyVault:
+        """Encryption of servers' keys."""
+        return KeyVault(self.secret_key.for_encryption)
+
+    @cached_property
+    def provider_pool(self) -> ProviderPool:
+        """Clients of providers by call."""
+        return ProviderPool(
+            operators=self.providers,
+            database=self.database,
+            vault=lambda: self.key_vault,
+            # Not measured: a server's key is no concern of the operator's alarms.
+            build=lambda name, key: build_provider(self.settings, self.http, name, key, now=self.clock.now),
+            clock=self.clock,
+        )
+
+    @cached_property
     def storage_gate(self) -> StorageGate:
         """Pause of submits while images cannot be stored."""
         return StorageGate(image_service=self.image_service, catalogue=self.catalogue, clock=self.clock)
@@ -317,7 +355,7 @@ class EngineContainer:
                 is_allowed=self.input_policy.is_known,
             ),
             input_publisher=self.input_publisher,
-            provider_status=self.provider_status,
+            statuses=self.provider_statuses,
             storage_gate=self.storage_gate,
             observer=self.observer,
             clock=self.clock,
@@ -333,7 +371,7 @@ class EngineContainer:
             sender=self.call_sender,
             results=self.result_downloader,
             catalogue=self.catalogue,
-            provider_status=self.provider_status,
+            statuses=self.provider_statuses,
             clock=self.clock,
             config=self.engine_config,
             randomness=self.randomness,
@@ -343,9 +381,9 @@ class EngineContainer:
     def call_sender(self) -> CallSender:
         """Sender of single calls."""
         return CallSender(
-            providers=self.providers,
+            pool=self.provider_pool,
             submissions=self.submissions,
-            provider_status=self.provider_status,
+            statuses=self.provider_statuses,
             clock=self.clock,
             lease=self.lease,
             claim_handle=self.batch_store.claim_handle,
@@ -360,8 +398,9 @@ class EngineContainer:
     def status_reader(self) -> StatusReader:
         """Reader of jobs' statuses."""
         return StatusReader(
-            providers=self.providers,
-            provider_status=self.provider_status,
+            providers=self.provider_names,
+            pool=self.provider_pool,
+            statuses=self.provider_statuses,
             results=self.result_downloader,
             catalogue=self.catalogue,
             clock=self.clock,
@@ -420,7 +459,7 @@ class EngineContainer:
             submitter=self.submitter,
             poller=self.poller,
             decode_guard=self.decode_guard,
-            provider_status=self.provider_status,
+            statuses=self.provider_statuses,
             storage_gate=self.storage_gate,
             observer=self.observer,
             clock=self.clock,

@@ -81,6 +81,7 @@ class Container(CommandContainer):
             balance_alerts=self.balance_alerts,
             budget_alerts=self.budget_alerts,
             daily_reports=self.daily_reports,
+            guild_key_reports=self.guild_key_reports,
             model_alerts=self.model_alerts,
             premium_sync=self.premium_sync,
             engine=self.engine,

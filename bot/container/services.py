@@ -3,9 +3,11 @@
 from functools import cached_property
 
 from bot.container.engine import EngineContainer
+from bot.domain.errors import FaultKind
 from bot.factories import (
     admitted_guilds,
 )
+from bot.providers.key_check import check_key
 from bot.services.access import AccessService
 from bot.services.allowances import AllowanceService
 from bot.services.budgets import BudgetService
@@ -15,6 +17,8 @@ from bot.services.credit_administration import CreditAdministration
 from bot.services.credit_history import CreditHistoryService
 from bot.services.credits import CreditService
 from bot.services.details import DetailService
+from bot.services.guild_key_policy import GuildKeyPolicy
+from bot.services.guild_keys import GuildKeyService
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.guild_setup import GuildSetupService
 from bot.services.history import HistoryService
@@ -67,6 +71,33 @@ class ServiceContainer(EngineContainer):
             availability=self.model_availability,
             default_allowance=self.settings.default_allowance,
             now=self.clock.now,
+            keys=self.guild_key_policy,
+        )
+
+    @cached_property
+    def guild_key_policy(self) -> GuildKeyPolicy:
+        """Keys of servers' new jobs."""
+        return GuildKeyPolicy(enabled=self.settings.community_keys, catalogue=self.catalogue)
+
+    @cached_property
+    def guild_keys(self) -> GuildKeyService:
+        """Servers' own provider keys."""
+        settings = self.settings
+        takers = [name for name in self.provider_names if settings.specs[name].takes_guild_keys]
+
+        async def check(provider: str, key: str) -> FaultKind | None:
+            spec = settings.specs[provider]
+            return await check_key(spec, spec.open_http(self.http, settings.api_url_of(provider), key))
+
+        return GuildKeyService(
+            database=self.database,
+            vault=lambda: self.key_vault,
+            check=check,
+            providers=takers if settings.community_keys else (),
+            now=self.clock.now,
+            new_id=self.new_id,
+            on_change=self.engine.wake,
+            limits=self.member_limits,
         )
 
     @cached_property
@@ -94,6 +125,7 @@ class ServiceContainer(EngineContainer):
             now=self.clock.now,
             is_blocked=self.model_availability.is_blocked,
             identity=self.member_identity,
+            keys=self.guild_key_policy,
         )
 
     @cached_property
@@ -146,6 +178,7 @@ class ServiceContainer(EngineContainer):
             catalogue=self.catalogue,
             effects=self.settings.effects,
             default_models=self.model_availability.default_models,
+            keys=self.guild_key_policy,
         )
 
     @cached_property
@@ -244,6 +277,7 @@ class ServiceContainer(EngineContainer):
             snapshots=self.snapshots,
             health=self.health,
             catalogue=self.catalogue,
+            uses_own_keys=self.guild_key_policy.uses_own,
         )
 
     @cached_property
@@ -266,7 +300,13 @@ class ServiceContainer(EngineContainer):
     @cached_property
     def budgets(self) -> BudgetService:
         """Servers' budgets and their limits."""
-        return BudgetService(database=self.database, ledger=self.ledger, clock=self.clock, new_id=self.new_id)
+        return BudgetService(
+            database=self.database,
+            ledger=self.ledger,
+            clock=self.clock,
+            new_id=self.new_id,
+            uses_own_keys=self.guild_key_policy.uses_own,
+        )
 
     @cached_property
     def pauses(self) -> PauseService:

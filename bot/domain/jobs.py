@@ -141,7 +141,8 @@ class Job:
     job that it was made from. `deleted_at` is the time when its member or a moderator deleted it. `notice` is the
     message that tells its member that it is done, `notice_at` that message's planned time. `public_at` is
     the time when its member made a private one public, `public_message_id` the message that shows it then.
-    `favourite_at` is the time when its member chose it as a favourite.
+    `favourite_at` is the time when its member chose it as a favourite. `own_key`: it uses the guild's own provider keys
+    alone, and the operator owes nothing for it.
     """
 
     id: str
@@ -175,6 +176,7 @@ class Job:
     public_at: datetime | None = None
     public_message_id: int | None = None
     favourite_at: datetime | None = None
+    own_key: bool = False
 
     @property
     def is_private(self) -> bool:
@@ -230,7 +232,7 @@ class Attempt:
     part that was refused may be sent again in its batch. `images` are those of this call, None for all of the job.
     `result` holds the images' addresses between the provider's answer and their storage. `webhook_hash` is the SHA-256
     of the secret in the callback URL. `retry_at` is the time from which the provider that refused it may be asked again
-    for this job.
+    for this job. `key_id` is the guild's own key of the call, None if it has the operator's.
     """
 
     job_id: str
@@ -248,6 +250,7 @@ class Attempt:
     result: tuple[str, ...] = ()
     webhook_hash: str | None = None
     retry_at: datetime | None = None
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ class BatchPoller:
     async def advance(self, job: Job, batch: Sequence[Attempt]) -> StepResult:
         """Read the status of each waiting call, then decide about the job."""
         progress = self._schedule.progress_of(job, batch[0])
-        provider = self._reader.provider_of(batch[0])
+        provider = await self._reader.provider_of(batch[0])
         waiting = [call for call in batch if is_waiting(call)]
         news: list[bool] = []
         if provider is not None and waiting:

@@ -1,7 +1,7 @@
 """One call to a provider, and its outcome for certain or not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, TypeVar
@@ -16,7 +16,9 @@ from bot.engine.claimer import ClaimedCall
 from bot.engine.clock import Clock
 from bot.engine.fault_attribution import attribute_failure, attribute_refusal, level_of
 from bot.engine.lease import Lease
-from bot.engine.provider_status import ProviderStatus, SubmitEpochs
+from bot.engine.provider_pool import ProviderPool
+from bot.engine.provider_status import SubmitEpochs
+from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.submissions import SubmissionBuilder
 from bot.images.fair_queue import FairQueue
 from bot.providers.base import Failed, Finished, InputForm, LostCall, Pending, Provider, SubmitAnswer
@@ -57,17 +59,17 @@ class CallSender:
     def __init__(
         self,
         *,
-        providers: Mapping[str, Provider],
+        pool: ProviderPool,
         submissions: SubmissionBuilder,
-        provider_status: ProviderStatus,
+        statuses: ProviderStatuses,
         clock: Clock,
         lease: Lease,
         claim_handle: Callable[[Attempt, str], Awaitable[bool]],
     ) -> None:
         self._claim_handle = claim_handle
-        self._providers = providers
+        self._pool = pool
         self._submissions = submissions
-        self._provider_status = provider_status
+        self._statuses = statuses
         self._clock = clock
         self._lease = lease
         # Apart, since synchronous calls take minutes and others seconds.
@@ -98,13 +100,17 @@ class CallSender:
 
     async def send(self, job: Job, call: ClaimedCall, offer: Offer, epochs: SubmitEpochs | None) -> CallResult:
         """Send a call once and return its result."""
-        provider = self._providers[offer.provider]
+        provider = await self._client_of(job, call.attempt)
+        if isinstance(provider, ProviderError):
+            return provider
+        status = self._statuses.of(call.attempt.key_id)
         url = None if call.callback_url is None else call.callback_url.url
         try:
             answer = await self._send(job, call.attempt, offer, provider, url)
         except ProviderError as error:
             error = attribute_refusal(error, job.request, has_callback=url is not None)
-            self._provider_status.record_refusal(offer, error, epochs, member_id=job.place.member_id)
+            error = await self._pool.attribute(call.attempt, error)
+            status.record_refusal(offer, error, epochs, member_id=job.place.member_id)
             if error.maybe_accepted:
                 _log.error(
                     "submit.reply_lost", job=job.id, provider=offer.provider, fault=error.kind, status=error.status
@@ -122,10 +128,10 @@ class CallSender:
             return error
         except Exception:  # noqa: BLE001 - whatever it was, it may have come after the request was sent
             _log.exception("submit.broke", job=job.id, provider=offer.provider)
-            self._provider_status.record_lost_reply(offer, epochs)
+            status.record_lost_reply(offer, epochs)
             return await self.find(job, call.attempt, offer, has_callback=url is not None)
-        answer = attribute_failure(answer, job.request)
-        self._provider_status.record_answer(offer, answer, epochs)
+        answer = await self._pool.attribute(call.attempt, attribute_failure(answer, job.request))
+        status.record_answer(offer, answer, epochs)
         if isinstance(answer, Finished | Failed):
             return with_list_price(answer, job, call.attempt, offer, self._clock.now().date())
         return answer
@@ -135,12 +141,13 @@ class CallSender:
 
         `offer` is None if the catalogue has it no more.
         """
-        provider = None if offer is None else self._providers.get(offer.provider)
+        provider = None if offer is None else await self._pool.provider_of(attempt)
         if provider is None or offer is None:
             return LostReply(may_come=has_callback)
         try:
             found = await provider.find_lost(self._submissions.describe(job, attempt, offer))
         except ProviderError as error:
+            await self._pool.attribute(attempt, error)
             _log.warning("submit.not_asked", job=job.id, provider=provider.name, fault=error.kind, status=error.status)
             found = LostCall.ASK_AGAIN
         except Exception:  # noqa: BLE001 - a fault of ours proves nothing about the call
@@ -162,6 +169,25 @@ class CallSender:
             case handle:
                 _log.info("submit.found", job=job.id, provider=provider.name)
                 return Pending(handle=handle, running=False)
+
+    async def _client_of(self, job: Job, call: Attempt) -> Provider | ProviderError:
+        """Return the client of an unsent call, or why it is refused.
+
+        Without the guild's key it is never sent with the operator's.
+        """
+        term = self._lease.term
+        fault, detail = FaultKind.GUILD_KEY_GONE, "no key"
+        try:
+            provider = await self._pool.provider_of(call)
+        except Exception:  # noqa: BLE001 - the database may be back in a moment, and nothing is sent
+            _log.exception("submit.no_client", job=job.id)
+            return ProviderError(FaultKind.UNAVAILABLE, provider=call.provider, detail="its key was not read")
+        if provider is not None and (call.key_id is None or (self._lease.is_held and self._lease.term == term)):
+            return provider
+        if provider is not None:  # the lease ended while the key was read: another worker may own the job
+            fault, detail = FaultKind.STORAGE, "not sent without a lease"
+        _log.warning("submit.refused", job=job.id, provider=call.provider, fault=fault, detail=detail)
+        return ProviderError(fault, provider=call.provider, detail=detail)
 
     async def _send(
         self, job: Job, attempt: Attempt, offer: Offer, provider: Provider, url: str | None

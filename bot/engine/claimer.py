@@ -13,9 +13,10 @@ from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.domain.models import Offer
 from bot.domain.requests import images_by_call, offers_for
 from bot.engine.config import EngineConfig
+from bot.engine.guild_key_offers import usable_keys
 from bot.engine.lease import Lease
 from bot.engine.retry_policy import is_webhook_refused, next_retry_at, ready_offers, remaining_offers
-from bot.engine.slots import Slots
+from bot.engine.slots import KeyLimits, Slots
 from db.attempts import AttemptRepository
 from db.fair_share import FairShareRepository
 from db.inputs import InputImageRepository
@@ -60,6 +61,11 @@ class Claim:
     offer: Offer
     calls: tuple[ClaimedCall, ...]
 
+    @property
+    def key_id(self) -> str | None:
+        """The guild's key of all its calls; None is the operator's."""
+        return self.calls[0].attempt.key_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
@@ -67,7 +73,8 @@ class ClaimResult:
 
     `claims` are in SUBMITTING now. `queue` has the first of this worker's jobs in the queue, if requested.
     `next_retry_in` is the number of seconds until the next job may be tried again. `has_waiting`: any job still
-    waits, of any worker. `is_paused`: a pause may be the reason.
+    waits, of any worker. `is_paused`: a pause may be the reason. `keyless` are this worker's waiting jobs whose guild
+    has no usable key for them any more.
     """
 
     claims: tuple[Claim, ...] = ()
@@ -75,6 +82,7 @@ class ClaimResult:
     next_retry_in: float | None = None
     has_waiting: bool = False
     is_paused: bool = False
+    keyless: tuple[str, ...] = ()
 
 
 def has_input_urls(job: Job, until: datetime) -> bool:
@@ -125,6 +133,7 @@ class JobClaimer:
         available_submits: Mapping[str, int],
         offer_limits: Mapping[tuple[str, str], int],
         *,
+        key_limits: KeyLimits,
         with_queue: bool,
     ) -> ClaimResult:
         """Claim up to `limit` jobs; see `JobStore.claim_batch`."""
@@ -133,8 +142,9 @@ class JobClaimer:
         if not queue.has_waiting():
             return ClaimResult()
         pauses = PauseRepository(connection).list()
-        slots = Slots(connection, self._config, self._catalogue, available_submits, offer_limits, pauses)
-        claims, retries = self._claim_jobs(connection, slots, now, limit)
+        slots = Slots(connection, self._config, self._catalogue, available_submits, offer_limits, pauses, key_limits)
+        keyless: list[str] = []
+        claims, retries = self._claim_jobs(connection, slots, now, limit, keyless)
         waiting = queue.list_first(_QUEUE_SHOWN + limit) if with_queue else ()
         if (next_due := queue.next_due(now)) is not None:
             retries.append(next_due)
@@ -144,12 +154,16 @@ class JobClaimer:
             next_retry_in=(min(retries) - now).total_seconds() if retries else None,
             has_waiting=queue.has_waiting(),
             is_paused=bool(pauses),
+            keyless=tuple(keyless),
         )
 
     def _claim_jobs(
-        self, connection: Connection, slots: Slots, now: datetime, limit: int
+        self, connection: Connection, slots: Slots, now: datetime, limit: int, keyless: list[str]
     ) -> tuple[list[Claim], list[datetime]]:
-        """Return the claims, and the retry times of the skipped jobs."""
+        """Return the claims, and the retry times of the skipped jobs.
+
+        Jobs without a usable key are added to `keyless`.
+        """
         jobs = JobRepository(connection)
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
@@ -158,15 +172,19 @@ class JobClaimer:
         for job in self._list_claimable(QueueRepository(connection), slots, now, limit):
             earlier = attempts.list_for(job.id) if job.tries else ()
             offers = remaining_offers(offers_for(job.request, self._catalogue), earlier)
+            keys = usable_keys(connection, job)
+            if keys is not None and offers and not any(offer.provider in keys for offer in offers):
+                keyless += [job.id] if job.owner == self._lease.worker_id else []
+                continue
             if not self._has_input_urls(job, now):
                 # If none is left, the job's next step publishes its inputs again.
                 offers = tuple(offer for offer in offers if not self._takes_urls(offer.provider))
-            offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now), job.request.images)
+            offer = slots.take(job.place.guild_id, ready_offers(offers, earlier, now), job.request.images, keys)
             if offer is None:
                 if (retry := next_retry_at(offers, earlier, now)) is not None:
                     retries.append(retry)
                 continue
-            calls = self._plan_calls(job, offer, earlier, now)
+            calls = self._plan_calls(job, offer, earlier, now, key_id=None if keys is None else keys[offer.provider])
             addressed = self._with_input_urls(connection, job) if self._takes_urls(offer.provider) else job
             claims.append(Claim(job=addressed, offer=offer, calls=calls))
             new.extend(call.attempt for call in calls)
@@ -177,7 +195,9 @@ class JobClaimer:
             FairShareRepository(connection).record_served((claim.job for claim in claims), now)
         return [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims], retries
 
-    def _plan_calls(self, job: Job, offer: Offer, earlier: Sequence[Attempt], now: datetime) -> tuple[ClaimedCall, ...]:
+    def _plan_calls(
+        self, job: Job, offer: Offer, earlier: Sequence[Attempt], now: datetime, *, key_id: str | None
+    ) -> tuple[ClaimedCall, ...]:
         """Return the calls for a job at an offer, enough for its images."""
         with_callback = not is_webhook_refused(offer.provider, earlier)
         first = earlier[-1].number + 1 if earlier else 1
@@ -194,6 +214,7 @@ class JobClaimer:
                 part=part,
                 images=images,
                 webhook_hash=None if url is None else url.hash,
+                key_id=key_id,
             )
             calls.append(ClaimedCall(attempt=attempt, callback_url=url))
         return tuple(calls)
@@ -223,13 +244,20 @@ class JobClaimer:
         seen: set[str] = set()
         skipped = 0
         for _ in range(_PAGES if slots.has_free else 0):
-            wanted = slots.models, slots.full_guilds
+            wanted = slots.models, slots.own_models, slots.full_guilds
+            models, own_models, full = wanted
             page = queue.list_claimable(
-                now, self._config.active_per_member, limit, skipped, models=wanted[0], full=wanted[1]
+                now,
+                self._config.active_per_member,
+                limit,
+                skipped,
+                models=models,
+                own_models=own_models,
+                full=full,
             )
             yield from (job for job in page if job.id not in seen)
             seen.update(job.id for job in page)
-            if wanted != (slots.models, slots.full_guilds):
+            if wanted != (slots.models, slots.own_models, slots.full_guilds):
                 skipped = 0  # fewer models or guilds have a free slot now: the offset counts other rows
             elif len(page) < limit:
                 return

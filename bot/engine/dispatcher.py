@@ -14,7 +14,7 @@ from bot.engine.clock import Clock
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.observer import JobObserver
-from bot.engine.provider_status import ProviderStatus
+from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.storage_gate import StorageGate
 from bot.engine.submitter import Submitter
 from bot.engine.worker_store import WorkerStore
@@ -44,7 +44,7 @@ class Dispatcher:
         job_store: JobStore,
         worker_store: WorkerStore,
         claims: ClaimTracker,
-        provider_status: ProviderStatus,
+        statuses: ProviderStatuses,
         storage_gate: StorageGate,
         submitter: Submitter,
         observer: JobObserver,
@@ -56,7 +56,7 @@ class Dispatcher:
         self._job_store = job_store
         self._worker_store = worker_store
         self._claims = claims
-        self._provider_status = provider_status
+        self._statuses = statuses
         self._storage_gate = storage_gate
         self._submitter = submitter
         self._observer = observer
@@ -117,8 +117,9 @@ class Dispatcher:
         to_refresh = self._queue_shown_at + _QUEUE_REFRESH_SECONDS - self._clock.monotonic()
         result = await self._job_store.claim_batch(
             _CLAIM_BATCH,
-            self._storage_gate.limit(self._provider_status.available_submits()),
-            self._provider_status.offer_limits(),
+            self._storage_gate.limit(self._statuses.operators.available_submits()),
+            self._statuses.operators.offer_limits(),
+            key_limits=self._statuses.key_limits(self._storage_gate.limit),
             with_queue=to_refresh <= 0,
         )
         if self._stopping.is_set():
@@ -130,6 +131,8 @@ class Dispatcher:
             self._schedule(claim.job.id)
             self._observer.on_job_changed(claim.job.id)
             _log.info("job.moved", job=claim.job.id, state=claim.job.state, provider=claim.job.provider)
+        for job_id in result.keyless:
+            self._schedule(job_id)
         if self._claims.has_lost_claim:
             await self._schedule_unknown_claims()
         if len(result.claims) == _CLAIM_BATCH:
@@ -139,7 +142,7 @@ class Dispatcher:
         if result.has_waiting:
             if to_refresh > 0:
                 delays.append(to_refresh)
-            delays.append(self._provider_status.next_probe_in())
+            delays.append(self._statuses.next_probe_in())
             if result.is_paused or not self._lease.is_alone:
                 delays.append(_QUEUE_CHECK_SECONDS)
         return min((delay for delay in delays if delay is not None), default=None)

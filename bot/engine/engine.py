@@ -22,7 +22,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
-from bot.engine.provider_status import ProviderStatus
+from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.reconciliation_store import ReconciliationStore
 from bot.engine.storage_gate import PROBE_SECONDS, StorageGate
 from bot.engine.submitter import Submitter
@@ -52,7 +52,7 @@ class Engine:
         submitter: Submitter,
         poller: JobPoller,
         decode_guard: DecodeGuard,
-        provider_status: ProviderStatus,
+        statuses: ProviderStatuses,
         storage_gate: StorageGate,
         observer: JobObserver,
         clock: Clock,
@@ -67,10 +67,10 @@ class Engine:
         self._submitter = submitter
         self._poller = poller
         self._decode_guard = decode_guard
-        self._provider_status = provider_status
+        self._statuses = statuses
         self._storage_gate = storage_gate
         storage_gate.subscribe(self.wake)
-        provider_status.subscribe(self._note_withdrawn)
+        statuses.operators.subscribe(self._note_withdrawn)
         self._observer = observer
         self._clock = clock
         self._config = config
@@ -97,7 +97,7 @@ class Engine:
             job_store=job_store,
             worker_store=worker_store,
             claims=self._claims,
-            provider_status=provider_status,
+            statuses=statuses,
             storage_gate=storage_gate,
             submitter=submitter,
             observer=observer,
@@ -183,7 +183,7 @@ class Engine:
 
     def is_blocked(self, request: GenerationRequest) -> bool:
         """Return whether no provider accepts the request until its operator acts."""
-        return self._provider_status.is_blocked(request)
+        return self._statuses.operators.is_blocked(request)
 
     def wake(self) -> None:
         """Dispatch soon: a slot may be free or a job may be queued."""

@@ -1,5 +1,6 @@
 """Jobs in HELD: card, input images, deadlines."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -8,6 +9,7 @@ import structlog
 from bot.domain.attachments import is_fetchable
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job
+from bot.domain.models import Offer
 from bot.engine.card_store import CardStore
 from bot.engine.claimer import has_input_urls
 from bot.engine.clock import Clock
@@ -17,7 +19,7 @@ from bot.engine.input_publisher import InputPublisher, PublishError
 from bot.engine.input_store import InputStore
 from bot.engine.job_store import JobStore
 from bot.engine.observer import JobObserver
-from bot.engine.provider_status import ProviderStatus
+from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.step_result import StepResult
 from bot.engine.storage_gate import PROBE_SECONDS, StorageGate
 from bot.images.disk_space import MEGABYTE
@@ -48,7 +50,7 @@ class HeldJobs:
         card_store: CardStore,
         input_downloader: InputDownloader,
         input_publisher: InputPublisher | None,
-        provider_status: ProviderStatus,
+        statuses: ProviderStatuses,
         storage_gate: StorageGate,
         observer: JobObserver,
         clock: Clock,
@@ -60,7 +62,7 @@ class HeldJobs:
         self._input_downloader = input_downloader
         self._input_publisher = input_publisher
         self._publications: dict[str, tuple[float, int]] = {}  # the monotonic time of the first try, and the tries
-        self._provider_status = provider_status
+        self._statuses = statuses
         self._storage_gate = storage_gate
         self._observer = observer
         self._clock = clock
@@ -87,6 +89,8 @@ class HeldJobs:
             return StepResult(job=await self._job_store.mark_cancelled(job))
         if self._age(job) > self._config.hard_deadline:
             return StepResult(job=await self._job_store.mark_lost(job))
+        if job.own_key and (fault := await self._job_store.key_fault(job)) is not None:
+            return StepResult(job=await self._job_store.mark_failed(job, fault))
         if self._input_publisher is not None and all(image.file is not None for image in job.request.inputs):
             if not has_input_urls(job, self._clock.now() + _PUBLISHED_AHEAD):
                 if await self._job_store.needs_input_urls(job):
@@ -170,14 +174,15 @@ class HeldJobs:
         A job fails at once if its model is gone, and once no provider has accepted it for too long.
         """
         age = self._age(job)
-        if self._provider_status.has_withdrawn_offer(job.request.model):
+        status = self._statuses.operators
+        if not job.own_key and status.has_withdrawn_offer(job.request.model):
             offers = await self._job_store.remaining_offers(job)
-            if self._provider_status.is_withdrawn(offers):
+            if status.is_withdrawn(offers):
                 return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MODEL_UNAVAILABLE))
         if age <= self._config.soft_deadline:
             return StepResult(job=job, next_step_in=self._config.soft_deadline - age + 1.0)
         offers = await self._job_store.remaining_offers(job)
-        fault = self._provider_status.open_longer_than(offers, self._config.soft_deadline)
+        fault = self._open_fault(offers, await self._job_store.usable_keys(job))
         if fault is not None:
             # Every offer left for this job has been failing for long: an error now is better than more waiting.
             return StepResult(job=await self._job_store.mark_failed(job, fault))
@@ -185,6 +190,18 @@ class HeldJobs:
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.STORAGE))
         left = self._config.hard_deadline - age + 1.0
         return StepResult(job=job, next_step_in=min(left, _LATE_CHECK_SECONDS), refresh_card=True)
+
+    def _open_fault(self, offers: Sequence[Offer], keys: Mapping[str, str] | None) -> FaultKind | None:
+        """Return a fault if all these offers have been failing for too long."""
+        seconds = self._config.soft_deadline
+        if keys is None:
+            return self._statuses.operators.open_longer_than(offers, seconds)
+        faults = [
+            self._statuses.of(keys[offer.provider]).open_longer_than((offer,), seconds)
+            for offer in offers
+            if offer.provider in keys
+        ]
+        return None if None in faults else next(iter(faults), None)
 
     async def _room_of(self, member_id: int) -> int | None:
         """Return the space left for a member's images; None if unlimited."""

@@ -13,6 +13,7 @@ from bot.domain.errors import FaultKind
 from bot.domain.jobs import Attempt, Job, Outcome, State
 from bot.domain.requests import offers_for
 from bot.engine.config import EngineConfig
+from bot.engine.guild_key_offers import usable_offers
 from bot.engine.ledger import Ledger
 from bot.engine.retry_policy import next_retry_at, ready_offers, remaining_offers
 from db.attempts import AttemptRepository
@@ -54,7 +55,7 @@ class JobEndings:
     def retry_or_fail(self, connection: Connection, job: Job, fault: FaultKind, now: datetime) -> Job:
         """Return a refused job to HELD; fail it if no offer is left."""
         tried = AttemptRepository(connection).list_for(job.id)
-        left = remaining_offers(offers_for(job.request, self._catalogue), tried)
+        left = usable_offers(connection, job, remaining_offers(offers_for(job.request, self._catalogue), tried))
         if not left:
             return self.end(connection, job, State.FAILED, now, fault=fault)
         due = now if ready_offers(left, tried, now) else next_retry_at(left, tried, now)

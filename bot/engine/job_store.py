@@ -18,10 +18,12 @@ from bot.domain.requests import offers_for
 from bot.engine.claimer import CallbackUrl, ClaimResult, JobClaimer, no_callback_url, no_input_url, takes_urls
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
+from bot.engine.guild_key_offers import key_fault, usable_keys, usable_offers
 from bot.engine.job_endings import FIRST_RECONCILIATION, JobEndings, possible_cost
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.retry_policy import back_off, refusals_of, remaining_offers
+from bot.engine.slots import NO_KEY_LIMITS, KeyLimits
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
@@ -88,24 +90,49 @@ class JobStore:
         available_submits: Mapping[str, int],
         offer_limits: Mapping[tuple[str, str], int] = NO_LIMITS,
         *,
+        key_limits: KeyLimits = NO_KEY_LIMITS,
         with_queue: bool = True,
     ) -> ClaimResult:
         """Claim free slots for up to `limit` queued jobs.
 
         `available_submits` is how many submits each provider accepts now, `offer_limits` the same for single offers
-        with a limit, by provider and model. Ordering a long queue takes time and
-        blocks other writes, so it is done only if a slot is free or `with_queue` is set.
+        with a limit, by provider and model. `key_limits` are those of guilds' own keys. Ordering a long queue takes
+        time and blocks other writes, so it is done only if a slot is free or `with_queue` is set.
         """
         now = self._clock.now()
         return await self._database.write(
             lambda connection: self._claimer.claim_batch(
-                connection, now, limit, available_submits, offer_limits, with_queue=with_queue
+                connection,
+                now,
+                limit,
+                available_submits,
+                offer_limits,
+                key_limits=key_limits,
+                with_queue=with_queue,
             )
         )
 
     async def remaining_offers(self, job: Job) -> tuple[Offer, ...]:
-        """Return the offers left for a job after its refusals."""
-        attempts = await self._database.read(lambda connection: AttemptRepository(connection).list_for(job.id))
+        """Return the offers left for a job after its refusals.
+
+        With its guild's own keys, those with a key.
+        """
+        return await self._database.read(
+            lambda connection: usable_offers(connection, job, self._remaining(connection, job))
+        )
+
+    async def key_fault(self, job: Job) -> FaultKind | None:
+        """Return why no key of the guild serves a job; None if one does."""
+        return await self._database.read(
+            lambda connection: key_fault(connection, job, self._remaining(connection, job))
+        )
+
+    async def usable_keys(self, job: Job) -> Mapping[str, str] | None:
+        """Return the ids of a job's keys by provider; None for the operator's."""
+        return await self._database.read(lambda connection: usable_keys(connection, job))
+
+    def _remaining(self, connection: Connection, job: Job) -> tuple[Offer, ...]:
+        attempts = AttemptRepository(connection).list_for(job.id)
         return remaining_offers(offers_for(job.request, self._catalogue), attempts)
 
     async def needs_input_urls(self, job: Job) -> bool:

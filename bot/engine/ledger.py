@@ -313,7 +313,8 @@ class Ledger:
         self._record(connection, account, movement, now, actor=place.member_id, reason="imagine", job_id=job.id)
         if place.guild_id:
             self._reserve(connection, place.guild_id, job.price, terms.guild_budget, now)
-        self._reserve(connection, ALL_GUILDS, job.price, self._budget, now)
+        if not job.own_key:
+            self._reserve(connection, ALL_GUILDS, job.price, self._budget, now)
         return account
 
     def _use_terms(
@@ -398,7 +399,7 @@ class Ledger:
             reason = possible_cost.cause
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id)
         at_risk = 0 if possible_cost is None else possible_cost.amount
-        for budget in _budgets(connection, job.place.guild_id):
+        for budget in _budgets(connection, job):
             budget.settle(hold.month, held=hold.amount, captured=charge, at_risk=at_risk)
 
     def decide_possible_costs(self, connection: Connection, job: Job, outcome: RiskOutcome, now: datetime) -> None:
@@ -410,7 +411,7 @@ class Ledger:
                 continue
             movement = decided_cost(risk.amount, outcome)
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=outcome, job_id=job.id)
-            for budget in _budgets(connection, job.place.guild_id):
+            for budget in _budgets(connection, job):
                 budget.decide(risk.month, risk.amount, captured=outcome is RiskOutcome.OWED)
 
     def has_free_repeat(self, connection: Connection, member_id: int, now: datetime) -> bool:
@@ -623,7 +624,11 @@ class Ledger:
         )
 
 
-def _budgets(connection: Connection, guild_id: int) -> list[BudgetRepository]:
-    """Return the budgets of a guild's jobs, in the order of locking."""
+def _budgets(connection: Connection, job: Job) -> list[BudgetRepository]:
+    """Return the budgets of a job, in the order of locking.
+
+    The operator owes nothing for a job with the guild's own keys.
+    """
+    guild_id = job.place.guild_id
     of_guild = [BudgetRepository(connection, guild_id)] if guild_id else []
-    return [*of_guild, BudgetRepository(connection)]
+    return of_guild if job.own_key else [*of_guild, BudgetRepository(connection)]

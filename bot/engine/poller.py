@@ -127,7 +127,7 @@ class JobPoller:
             return StepResult(job=await self._job_store.mark_storing(job, late), next_step_in=0.0)
         if attempt.handle is None:
             return await self._ask_for(job, attempt)
-        provider = self._reader.provider_of(attempt)
+        provider = await self._reader.provider_of(attempt)
         if provider is not None:
             if (wait := self.seconds_to_next_read(job.id)) > 0:
                 return StepResult(job=job, next_step_in=wait)
@@ -178,7 +178,7 @@ class JobPoller:
     async def _poll(self, job: Job, attempt: Attempt) -> StepResult:
         if attempt.handle is None:
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.MALFORMED, may_be_billed=True))
-        provider = self._reader.provider_of(attempt)
+        provider = await self._reader.provider_of(attempt)
         progress = self._schedule.progress_of(job, attempt)
         has_callback = attempt.webhook_hash is not None
         if provider is None:

@@ -1,5 +1,6 @@
 """Provider health and the providers open for submits."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -47,11 +48,21 @@ class SubmitEpochs:
 
 
 class ProviderStatus:
-    """Health and circuit breakers of all providers and their offers."""
+    """Health and circuit breakers of all providers and their offers.
+
+    `of_guild`: they are those of a guild's own key, and no concern of the operator.
+    """
 
     def __init__(
-        self, *, catalogue: Catalogue, health: HealthRegistry, breakers: CircuitBreakers, clock: Clock
+        self,
+        *,
+        catalogue: Catalogue,
+        health: HealthRegistry,
+        breakers: CircuitBreakers,
+        clock: Clock,
+        of_guild: bool = False,
     ) -> None:
+        self._level = logging.INFO if of_guild else logging.ERROR
         self._catalogue = catalogue
         self._offers = {(offer.provider, offer.model): offer for offer in catalogue.offers}
         self._offer_breakers = OfferBreakers(catalogue.offers)
@@ -239,7 +250,7 @@ class ProviderStatus:
         closed = tuple(each.model for each in offers if self._offer_breakers.is_open(each))
         self._health.record_closed_models(offer.provider, closed)
         if not was_open and offer.model in closed:
-            _log.error("model.left_alone", provider=offer.provider, model=offer.model, status=status)
+            _log.log(self._level, "model.left_alone", provider=offer.provider, model=offer.model, status=status)
         if self._offer_breakers.is_withdrawn(offer):
             for on_withdrawn in self._listeners:
                 on_withdrawn(offer.model)
@@ -249,7 +260,7 @@ class ProviderStatus:
         before = self._breakers.open_fault(provider)
         self._breakers.record_failure(provider, fault, self._clock.monotonic(), epoch)
         if before is None and self._breakers.open_fault(provider) is not None:
-            _log.error("provider.left_alone", provider=provider, fault=fault)
+            _log.log(self._level, "provider.left_alone", provider=provider, fault=fault)
 
     def _record_health_fault(self, error: ProviderError) -> None:
         if error.kind not in _REQUEST_FAULTS:

@@ -75,7 +75,7 @@ class JobReconciler:
         """Return the end of a call; None if it is not known now."""
         if call.result:
             return Finished(image_urls=call.result, cost=call.cost)
-        provider = self._reader.provider_of(call)
+        provider = await self._reader.provider_of(call)
         if provider is None or call.handle is None:
             return None  # its key was removed from the settings and may come back
         status = await self._reader.read(job, call, provider, call.handle)

@@ -1,7 +1,7 @@
 """Reading of a job's status, with the images of an answer on the disk."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +14,8 @@ from bot.engine.call_sender import with_list_price
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.fault_attribution import attribute_failure
-from bot.engine.provider_status import ProviderStatus
+from bot.engine.provider_pool import ProviderPool
+from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.result_downloader import ResultDownloader
 from bot.providers.base import CancelOutcome, Failed, Finished, Provider, Status
 
@@ -29,15 +30,16 @@ class StatusReader:
     def __init__(
         self,
         *,
-        providers: Mapping[str, Provider],
-        provider_status: ProviderStatus,
+        providers: Collection[str],
+        pool: ProviderPool,
+        statuses: ProviderStatuses,
         results: ResultDownloader,
         catalogue: Catalogue,
         clock: Clock,
         config: EngineConfig,
     ) -> None:
-        self._providers = providers
-        self._provider_status = provider_status
+        self._pool = pool
+        self._statuses = statuses
         self._results = results
         self._catalogue = catalogue
         self._clock = clock
@@ -50,9 +52,9 @@ class StatusReader:
         """Forget an ended job, or a job of another worker."""
         self._read_at.pop(job_id, None)
 
-    def provider_of(self, attempt: Attempt) -> Provider | None:
+    async def provider_of(self, attempt: Attempt) -> Provider | None:
         """Return the provider of a call; None without its key."""
-        return self._providers.get(attempt.provider)
+        return await self._pool.provider_of(attempt)
 
     def seconds_to_next_read(self, job_id: str) -> float:
         """Return the seconds until a job's status may be read again.
@@ -71,8 +73,9 @@ class StatusReader:
         try:
             async with self._slots[provider.name]:
                 answer = await provider.poll(handle, hide=job.request.words)
-            status = attribute_failure(answer, job.request)
+            status = await self._pool.attribute(attempt, attribute_failure(answer, job.request))
         except ProviderError as error:
+            status = await self._pool.attribute(attempt, error)
             _log.warning(
                 "poll.failed",
                 job=job.id,
@@ -81,9 +84,8 @@ class StatusReader:
                 status=error.status,
                 detail=error.detail,
             )
-            status = error
         self._read_at[job.id] = self._clock.monotonic()
-        self._provider_status.record_status(provider.name, job.request.model, status)
+        self._statuses.of(attempt.key_id).record_status(provider.name, job.request.model, status)
         offer = self._catalogue.find_offer(attempt.provider, job.request.model)
         if offer is not None and isinstance(status, Finished | Failed):
             status = with_list_price(status, job, attempt, offer, self._clock.now().date())

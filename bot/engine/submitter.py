@@ -21,7 +21,8 @@ from bot.engine.config import EngineConfig
 from bot.engine.fault_attribution import log_failure
 from bot.engine.gather import gather_all
 from bot.engine.job_store import JobStore
-from bot.engine.provider_status import ProviderStatus, SubmitEpochs
+from bot.engine.provider_status import SubmitEpochs
+from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.result_downloader import ResultDownloader
 from bot.engine.retry_policy import back_off
 from bot.engine.step_result import StepResult
@@ -51,7 +52,7 @@ class Submitter:
         sender: CallSender,
         results: ResultDownloader,
         catalogue: Catalogue,
-        provider_status: ProviderStatus,
+        statuses: ProviderStatuses,
         clock: Clock,
         config: EngineConfig,
         randomness: random.Random,
@@ -61,7 +62,7 @@ class Submitter:
         self._sender = sender
         self._results = results
         self._catalogue = catalogue
-        self._provider_status = provider_status
+        self._statuses = statuses
         self._clock = clock
         self._config = config
         self._random = randomness
@@ -83,7 +84,7 @@ class Submitter:
 
         A failing provider gets one submit at a time.
         """
-        self._epochs[claim.job.id] = self._provider_status.record_start(claim.offer)
+        self._epochs[claim.job.id] = self._statuses.of(claim.key_id).record_start(claim.offer)
 
     def forget(self, job_id: str) -> None:
         """Forget a job of another worker."""

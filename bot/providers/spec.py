@@ -82,6 +82,14 @@ class ProviderSpec:
         """Return the environment variable for switching the provider on."""
         return self.key_variable if self.needs_key else self.url_variable
 
+    @property
+    def takes_guild_keys(self) -> bool:
+        """True if a server can bring its own key.
+
+        The provider has public accounts. Services, proxies and machines of the operator are none.
+        """
+        return self.needs_key and bool(self.default_url) and not self.is_service
+
     def open_http(
         self,
         client: httpx.AsyncClient,

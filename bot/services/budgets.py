@@ -29,7 +29,7 @@ class GuildBudget:
     """A server's budget of this month.
 
     Without `limits`, only the budget `of_all` servers limits it, and there is no forecast. `forecast` is None
-    also without enough data.
+    also without enough data. `own_keys`: its jobs use its own provider keys, and `of_all` does not limit them.
     """
 
     budget: Budget
@@ -37,6 +37,7 @@ class GuildBudget:
     of_all: Budget
     renews_at: datetime
     forecast: BudgetForecast | None = None
+    own_keys: bool = False
 
     @property
     def is_limited(self) -> bool:
@@ -46,13 +47,22 @@ class GuildBudget:
     @property
     def left(self) -> int:
         """Credits that jobs in the server can still hold."""
-        return min(self.budget.left, self.of_all.left)
+        return self.budget.left if self.own_keys else min(self.budget.left, self.of_all.left)
 
 
 class BudgetService:
     """Reads servers' budgets, and changes their limits."""
 
-    def __init__(self, *, database: Database, ledger: Ledger, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        ledger: Ledger,
+        clock: Clock,
+        new_id: Callable[[], str],
+        uses_own_keys: Callable[[Connection, int], bool] = lambda *_: False,
+    ) -> None:
+        self._uses_own_keys = uses_own_keys
         self._database = database
         self._ledger = ledger
         self._clock = clock
@@ -122,7 +132,14 @@ class BudgetService:
             days = [now.date() - timedelta(days=each) for each in range(PACE_DAYS + 1)]
             spending = SpendingRepository(connection, guild_id)
             forecast = budget_forecast(budget, spending.by_day(days), now, since=spending.first_at() or now)
-        return GuildBudget(budget=budget, limits=limits, of_all=of_all, renews_at=month_end(now), forecast=forecast)
+        return GuildBudget(
+            budget=budget,
+            limits=limits,
+            of_all=of_all,
+            renews_at=month_end(now),
+            forecast=forecast,
+            own_keys=self._uses_own_keys(connection, guild_id),
+        )
 
     def _record(
         self, connection: Connection, guild_id: int, action: str, before: Any, after: Any, actor_id: int

@@ -15,6 +15,7 @@ from bot.domain.pauses import Pauses
 from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
 from bot.services.access_rules import AccessRules
+from bot.services.guild_key_policy import GuildKeyPolicy
 from bot.services.model_availability import ModelAvailability
 from db.accounts import AccountRepository
 from db.allowances import AllowanceRepository
@@ -38,6 +39,7 @@ class Silence(StrEnum):
     SERVER_CAP_SPENT = "server_cap_spent"
     NO_ALLOWANCE = "no_allowance"
     LOW_ALLOWANCE = "low_allowance"
+    NO_USABLE_KEY = "no_usable_key"
     PAUSED = "paused"
 
 
@@ -72,7 +74,9 @@ class GuildSetupService:
         availability: ModelAvailability,
         default_allowance: int,
         now: Callable[[], datetime],
+        keys: GuildKeyPolicy | None = None,
     ) -> None:
+        self._keys = keys or GuildKeyPolicy(enabled=False, catalogue=availability.catalogue())
         self._database = database
         self._access = access
         self._ledger = ledger
@@ -100,7 +104,8 @@ class GuildSetupService:
         models = self._availability.catalogue().models
         if models:
             reserved = self._reserved_models(connection, guild_id, roles)
-            models, closed = self._usable_models(guild_id, None if is_paused else pauses, reserved)
+            own = self._keys.providers(connection, guild_id)
+            models, closed = self._usable_models(guild_id, None if is_paused else pauses, reserved, own)
             found += closed
             cheapest = min(each.text_price for each in models)
             found += self._spent_budgets(connection, guild_id, settings, cheapest)
@@ -123,18 +128,25 @@ class GuildSetupService:
         return AccessRules(self._availability.catalogue()).reserved_models(connection, guild_id, roles)
 
     def _usable_models(
-        self, guild_id: int, pauses: Pauses | None, reserved: Collection[str]
+        self, guild_id: int, pauses: Pauses | None, reserved: Collection[str], own: Collection[str] | None
     ) -> tuple[tuple[Model, ...], list[Silence]]:
-        """Return the usable models; without any, the last ones and the reason."""
+        """Return the usable models; without any, the last ones and the reason.
+
+        `own` are the providers with an own key of the server, None if it uses the operator's keys.
+        """
         catalogue, living = self._availability.catalogue(), self._availability.living_models()
 
+        def providers_of(model: Model) -> list[str]:
+            found = [offer.provider for offer in catalogue.offers_of(model.id)]
+            return [each for each in found if own is None or each in own]
+
         def is_paused(model: Model) -> bool:
-            providers = [offer.provider for offer in catalogue.offers_of(model.id)]
-            return pauses is not None and pauses.blocking(guild_id, model.id, providers) is not None
+            return pauses is not None and pauses.blocking(guild_id, model.id, providers_of(model)) is not None
 
         usable = catalogue.models
         checks: tuple[tuple[Silence, Callable[[Model], bool]], ...] = (
-            (Silence.NO_PROVIDER, lambda model: model.id in living),
+            (Silence.NO_USABLE_KEY, lambda model: own is None or bool(providers_of(model))),
+            (Silence.NO_PROVIDER, lambda model: own is not None or model.id in living),
             (Silence.MODELS_PAUSED, lambda model: not is_paused(model)),
             (Silence.MODELS_RESERVED, lambda model: model.id not in reserved),
         )
@@ -149,7 +161,8 @@ class GuildSetupService:
         self, connection: Connection, guild_id: int, settings: GuildSettings, cheapest: int
     ) -> Iterator[Silence]:
         now = self._now()
-        if self._ledger.budget(connection, now).is_spent(cheapest):
+        is_own = self._keys.uses_own(connection, guild_id)
+        if not is_own and self._ledger.budget(connection, now).is_spent(cheapest):
             yield Silence.BUDGET_SPENT
         limits = self._ledger.guild_limits(connection, guild_id)
         if settings.monthly_budget == 0:

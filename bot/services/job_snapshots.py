@@ -14,6 +14,7 @@ from bot.domain.pauses import Pause
 from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
+from bot.engine.guild_key_offers import usable_offers
 from bot.engine.ledger import Ledger
 from bot.engine.progress import ProgressRegistry
 from bot.engine.retry_policy import remaining_offers
@@ -136,7 +137,7 @@ class JobSnapshotService:
         if not pauses:
             return None
         attempts = AttemptRepository(connection).list_for(job.id) if job.tries else ()
-        offers = remaining_offers(offers_for(job.request, self._catalogue), attempts)
+        offers = usable_offers(connection, job, remaining_offers(offers_for(job.request, self._catalogue), attempts))
         return pauses.blocking(job.place.guild_id, job.request.model, [offer.provider for offer in offers])
 
     def _held_until(self, connection: Connection, job: Job, now: datetime) -> datetime | None:

@@ -169,6 +169,7 @@ class JobService:
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
+            NoGuildKeyError: the server uses own keys, and none of them serves the request.
             StorageFullError: there is no space for its images.
             QueueFullError: too many of the member's jobs are waiting.
             InsufficientCreditsError: the member cannot pay the price.
@@ -211,6 +212,7 @@ class JobService:
 
     def _make(self, connection: Connection, job: Job) -> Snapshot:
         rules = self._gate.check(connection, job.place, job.request)
+        job = replace(job, own_key=self._gate.uses_own_keys(connection, job.place.guild_id))
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at, rules)

@@ -27,6 +27,7 @@ class FreeAction(StrEnum):
     CONFIRMATION = "confirmation"
     EXPORT = "export"
     FORM = "form"
+    KEY_CHECK = "key_check"
     LOOKUP = "lookup"
     MENTION = "mention"
     PREFERENCE = "preference"
@@ -42,6 +43,7 @@ MOST_PER_WINDOW: Final = {
     FreeAction.CONFIRMATION: 20,
     FreeAction.EXPORT: 6,
     FreeAction.FORM: 20,
+    FreeAction.KEY_CHECK: 6,  # of a server; nobody should try many keys from this address
     FreeAction.LOOKUP: 6,
     FreeAction.MENTION: 10,
     FreeAction.PREFERENCE: 30,

@@ -19,6 +19,7 @@ from bot.domain.requests import GenerationRequest, offers_for, require_offer, re
 from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from bot.services.access_rules import AccessRules
+from bot.services.guild_key_policy import GuildKeyPolicy
 from db.allowances import AllowanceRepository, JobRules
 from db.bans import BanRepository
 from db.database import Database
@@ -40,6 +41,7 @@ class RequestGate:
         catalogue: Catalogue,
         now: Callable[[], datetime],
         is_blocked: Callable[[GenerationRequest], bool] = lambda _: False,
+        keys: GuildKeyPolicy | None = None,
         identity: MemberIdentity | None = None,
     ) -> None:
         self._database = database
@@ -49,6 +51,7 @@ class RequestGate:
         self._now = now
         self._is_blocked = is_blocked
         self._rules = AccessRules(catalogue)
+        self._keys = keys or GuildKeyPolicy(enabled=False, catalogue=catalogue)
 
     def check(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> JobRules:
         """Check that the request is possible here and now.
@@ -67,6 +70,7 @@ class RequestGate:
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
+            NoGuildKeyError: the server uses own keys, and none of them serves the request.
         """
         if self._identity is not None:
             self._identity.welcome(connection, place.member_id)  # before the rules, which may come back with them
@@ -74,16 +78,24 @@ class RequestGate:
         require_prompt(request)
         pauses = PauseRepository(connection)
         pauses.lock_for_new_job()
+        usable = self._keys.providers(connection, place.guild_id)
         providers = [offer.provider for offer in offers_for(request, self._catalogue)]
+        if usable is not None:
+            providers = [each for each in providers if each in usable]
         pause = pauses.find(place.guild_id).blocking(place.guild_id, request.model, providers)
         if pause is not None:
             raise StudioPausedError(pause, model=request.model)
         check_ban(connection, place.guild_id, place.member_id, self._now())
         self._rules.check(connection, place.guild_id, place.roles, request)
         require_offer(request, self._catalogue)
-        if self._is_blocked(request):
+        self._keys.check(connection, place.guild_id, request)
+        if usable is None and self._is_blocked(request):
             raise ModelClosedError(request.model)
         return rules
+
+    def uses_own_keys(self, connection: Connection, guild_id: int) -> bool:
+        """Return whether new jobs of a server use its own provider keys."""
+        return self._keys.uses_own(connection, guild_id)
 
     def check_open(self, connection: Connection, place: InteractionContext) -> None:
         """Check a place before its member fills in a form or is asked.

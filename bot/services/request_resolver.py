@@ -20,6 +20,7 @@ from bot.domain.presets import Preset
 from bot.domain.quotes import Quote, quotes
 from bot.domain.requests import GenerationRequest
 from bot.services.access_rules import AccessRules
+from bot.services.guild_key_policy import GuildKeyPolicy
 from db.database import Database
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
@@ -69,12 +70,14 @@ class ResolverService:
         catalogue: Catalogue,
         effects: tuple[str, ...] = (),
         default_models: Callable[[Collection[str]], Sequence[str]] | None = None,
+        keys: GuildKeyPolicy | None = None,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self.effects = effects
         self._default_models = default_models or (lambda _: (catalogue.default_model,))
         self._rules = AccessRules(catalogue)
+        self._keys = keys or GuildKeyPolicy(enabled=False, catalogue=catalogue)
 
     def resolver_for(
         self,
@@ -109,6 +112,7 @@ class ResolverService:
             # Only a default model moves on to the next: a chosen one is refused before the hold.
             by_default = roles is not None and options.get("model") is None
             reserved = self._rules.reserved_models(connection, guild_id, roles or ()) if by_default else frozenset()
+            reserved |= self._keys.closed_models(connection, guild_id)
             for catalogue in self._catalogues(reserved):
                 try:
                     request = chosen_request(
@@ -197,12 +201,16 @@ class ResolverService:
     ) -> tuple[Quote, ...]:
         """Return a quote for each model while a command is being typed.
 
-        See `bot.domain.quotes`.
+        See `bot.domain.quotes`. Models that the server's own keys do not serve are left out.
         """
         name = preset if isinstance(preset, str) else None
-        preferences, stored = await self._database.read(lambda connection: _read(connection, guild_id, member_id, name))
-        catalogue = next(self._catalogues(frozenset()))
-        return quotes(chosen, catalogue, preset=stored, preferences=preferences, inputs=inputs)
+
+        def read(connection: Connection) -> tuple[tuple[Preferences, Preset | None], frozenset[str]]:
+            return _read(connection, guild_id, member_id, name), self._keys.closed_models(connection, guild_id)
+
+        (preferences, stored), closed = await self._database.read(read)
+        found = quotes(chosen, next(self._catalogues(closed)), preset=stored, preferences=preferences, inputs=inputs)
+        return tuple(each for each in found if each.model.id not in closed)
 
     def _catalogues(self, reserved: Collection[str]) -> Iterator[Catalogue]:
         """Yield the catalogue with each of the present default models."""

@@ -1,5 +1,6 @@
 """Status of the bot."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -21,7 +22,8 @@ class Status:
     """The bot's status.
 
     `providers` is their health, `waiting` and `working` count jobs, `usual_seconds` maps each offered model to its
-    median and 90th percentile. `budget` is the operator's of this month; it is spent if it covers no further picture.
+    median and 90th percentile. `budget` is the operator's of this month; it is spent if it covers no further
+    picture and the guild needs it.
     `pauses` are those that may stop jobs of the guild `guild_id`.
     """
 
@@ -47,7 +49,9 @@ class StatusService:
         snapshots: JobSnapshotService,
         health: HealthRegistry,
         catalogue: Catalogue,
+        uses_own_keys: Callable[[Connection, int], bool] = lambda *_: False,
     ) -> None:
+        self._uses_own_keys = uses_own_keys
         self._database = database
         self._ledger = ledger
         self._clock = clock
@@ -59,11 +63,12 @@ class StatusService:
         """Return the current status for a guild."""
         now = self._clock.now()
 
-        def read(connection: Connection) -> tuple[tuple[int, int], Budget, Pauses]:
+        def read(connection: Connection) -> tuple[tuple[int, int], Budget, Pauses, bool]:
             pauses = PauseRepository(connection).find(guild_id)
-            return JobRepository(connection).count_live(), self._ledger.budget(connection, now), pauses
+            own_keys = self._uses_own_keys(connection, guild_id)
+            return JobRepository(connection).count_live(), self._ledger.budget(connection, now), pauses, own_keys
 
-        (waiting, working), budget, pauses = await self._database.read(read)
+        (waiting, working), budget, pauses, own_keys = await self._database.read(read)
         providers = self._health.list()
         models = self._catalogue.models
         usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in models}
@@ -73,7 +78,7 @@ class StatusService:
             working=working,
             usual_seconds=usual,
             budget=budget,
-            budget_spent=budget.is_spent(min((model.text_price for model in models), default=1)),
+            budget_spent=not own_keys and budget.is_spent(min((model.text_price for model in models), default=1)),
             guild_id=guild_id,
             pauses=pauses,
         )

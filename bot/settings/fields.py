@@ -222,6 +222,7 @@ class Settings(_ProviderSettings):
     community_budget: Annotated[
         Whole | None, Field(ge=0, le=MAX_CREDITS, description="takes credits a month, 0 to 1000000000")
     ] = None
+    community_keys: Annotated[bool, Field(description="takes on or off; on needs SECRET_KEY")] = False
     low_balance_usd: Annotated[
         Decimal, Field(ge=0, allow_inf_nan=False, description="takes dollars, 0 or more (0: no warning)")
     ] = Decimal(5)
@@ -263,6 +264,9 @@ class Settings(_ProviderSettings):
         shards = self.shard_ids
         if shards is not None and not (shards and max(shards) < (self.shard_count or 0)):
             mistakes.append("shard_ids")
+        # Not the key in the data folder: who copies the database alone would lose every server's key.
+        if self.community_keys and self.secret_key is None:
+            mistakes.append("community_keys")
         if mistakes:
             raise ValueError(" ".join(mistakes))  # the names, for `_variables`
         return self

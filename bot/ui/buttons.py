@@ -44,7 +44,7 @@ def custom_id(
 
 
 def model_digest(model_id: str) -> str:
-    """Return the digest of a model's id for a custom id."""
+    """Return the digest of a model's or provider's name for a custom id."""
     return hashlib.blake2s(model_id.encode(), digest_size=16).hexdigest()
 
 
@@ -161,6 +161,13 @@ SETUP_SECTIONS: Final = {
 In a form, fingerprints of the shown settings take the place of the search.
 """
 
+KEY_ENTER: Final = ButtonSpec("keyenter", N_("Enter key"), discord.ButtonStyle.primary)
+"""Opens the form of a server's own key, which has the same action; the search is the digest of the provider."""
+KEY_TEST: Final = ButtonSpec("keytest", N_("Test"))
+KEY_REMOVE: Final = ButtonSpec("keyremove", N_("Remove"), discord.ButtonStyle.danger)
+KEY_MENU: Final = "keymenu"
+"""The action of the menu of providers; of all four, the target is as of `SETUP`."""
+
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
     Action.VARY: ButtonSpec("vary", N_("Vary")),
@@ -219,6 +226,9 @@ BUTTONS: Final = (
     LEAVE,
     SETUP,
     *SETUP_SECTIONS.values(),
+    KEY_ENTER,
+    KEY_TEST,
+    KEY_REMOVE,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

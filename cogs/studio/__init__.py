@@ -3,6 +3,7 @@
 from cogs.studio.admission import AdmissionCommands
 from cogs.studio.budget import BudgetCommands
 from cogs.studio.group import Studio
+from cogs.studio.keys import KeyCommands
 from cogs.studio.moderation import ModerationCommands
 from cogs.studio.pauses import PauseCommands
 from cogs.studio.setup import SetupCommands
@@ -11,6 +12,7 @@ from cogs.studio.statistics import StatisticsCommands
 __all__ = [
     "AdmissionCommands",
     "BudgetCommands",
+    "KeyCommands",
     "ModerationCommands",
     "PauseCommands",
     "SetupCommands",

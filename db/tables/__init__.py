@@ -1,6 +1,6 @@
 """The tables. Migrations create them; a test checks that both agree."""
 
-from db.tables.guilds import access_rules, allowances, audit_log, bans, communities, pauses
+from db.tables.guilds import access_rules, allowances, audit_log, bans, communities, guild_keys, pauses
 from db.tables.images import fingerprint_keys, inputs, pictures
 from db.tables.jobs import attempts, jobs
 from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
@@ -24,6 +24,7 @@ __all__ = [
     "facts",
     "fingerprint_keys",
     "forms",
+    "guild_keys",
     "holds",
     "inputs",
     "jobs",

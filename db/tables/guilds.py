@@ -1,4 +1,4 @@
-"""Guilds: settings, allowances, rules, bans, pauses, and their log."""
+"""Guilds: settings, allowances, rules, bans, pauses, keys, their log."""
 
 from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 
@@ -77,6 +77,31 @@ pauses = Table(
     Column("reason", Text, nullable=False),
     snowflake("actor_id", nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# Provider keys of guilds, encrypted. A replaced or removed one is kept until the last job with it has ended.
+guild_keys = Table(
+    "guild_keys",
+    metadata,
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("ciphertext", Text, nullable=False),
+    snowflake("set_by", nullable=False),
+    Column("set_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
+    # Why no new job may use it. `report_at` is the time to report that to the admins; None once it is done.
+    Column("fault", String(32)),
+    Column("report_at", UtcDateTime),
+)
+_IN_USE = guild_keys.c.retired_at.is_(None)
+Index(
+    "ix_guild_keys_community_id_provider",
+    guild_keys.c.guild_id,
+    guild_keys.c.provider,
+    unique=True,
+    sqlite_where=_IN_USE,
+    postgresql_where=_IN_USE,
 )
 
 # Changes and decisions of admins, moderators and owners. Guild 0 is the operator's. Details hold no prompts.

@@ -77,6 +77,8 @@ jobs = Table(
     Column("favourite_at", UtcDateTime),
     # When the words that its member typed were erased: `db/prompts.py`.
     Column("words_erased_at", UtcDateTime),
+    # Whether it uses its guild's own provider keys alone, as decided at its hold.
+    Column("own_key", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
@@ -190,6 +192,8 @@ attempts = Table(
     Column("cost_nanos", BigInteger),
     Column("cost_currency", String(8)),
     Column("cost_source", String(12)),
+    # The guild's key of the call; None is the operator's. No foreign key: a key is deleted before its calls.
+    id_column("key_id"),
 )
 Index(
     "ix_attempts_webhook_hash",

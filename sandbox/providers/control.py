@@ -2,10 +2,11 @@
 
 GET /sandbox/faults lists the faults, PUT adds one (an object) or replaces all (a list), DELETE removes all.
 GET /sandbox/cases lists the names of the provider's cases by endpoint, for faults of the kind `case`.
-GET /sandbox/jobs lists the jobs with their fetched inputs, the charges and the balance.
+GET /sandbox/jobs lists the jobs with their fetched inputs and the label of their key, the charges and the balance.
 With webhooks, GET /sandbox/webhooks lists the sent ones and POST /sandbox/webhooks/release sends the delayed ones.
 """
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -47,6 +48,7 @@ def control_routes(faults: Faults, store: JobStore) -> list[web.RouteDef]:
         jobs = [
             {
                 "id": job.id,
+                "key": key_label(job.owner),
                 "state": job.state,
                 "prompt": job.request.prompt,
                 "images": job.request.images,
@@ -65,6 +67,11 @@ def control_routes(faults: Faults, store: JobStore) -> list[web.RouteDef]:
         web.get("/sandbox/cases", _require_own_origin(list_cases)),
         web.get("/sandbox/jobs", _require_own_origin(list_jobs)),
     ]
+
+
+def key_label(key: str) -> str:
+    """Return a short label of a key, which does not reveal it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
 def webhook_routes(webhooks: Webhooks) -> list[web.RouteDef]:

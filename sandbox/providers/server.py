@@ -210,6 +210,14 @@ class ImageApiServer(ABC):
         scheme, _, key = record.headers.get("authorization", "").partition(" ")
         return key if scheme.lower() == "bearer" else ""
 
+    def used_keys(self, *endpoints: Endpoint) -> list[str]:
+        """Return the keys of the remembered requests with one, in their order.
+
+        Without `endpoints`, those of all.
+        """
+        chosen = [each for each in self.requests if not endpoints or each.endpoint in endpoints]
+        return [key for each in chosen if (key := self.request_key(each))]
+
     def key_error(self, key: str) -> RequestError:  # noqa: ARG002 - some providers quote its end
         """Return the error for a missing or unknown key."""
         return RequestError(401, "Missing or invalid API key.")

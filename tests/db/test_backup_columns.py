@@ -16,12 +16,15 @@ KEPT: Final = {
     "communities": {"locale", "moderator_roles", "studio_channels", "time_zone"},
     "pauses": {"name", "reason", "scope"},
     "accounts": {"period"},
-    "attempts": {"cost_currency", "cost_source", "fault", "handle", "job_id", "outcome", "provider", "record_id"},
+    "attempts": {
+        *("cost_currency", "cost_source", "fault", "handle", "job_id", "key_id", "outcome", "provider", "record_id"),
+    },
     "budgets": {"month"},
     "budget_alerts": {"month", "target"},
     "entitlements": {"period"},
     "facts": {"name", "value"},
     "fingerprint_keys": {"job_id"},
+    "guild_keys": {"fault", "id", "provider"},
     "holds": {"job_id", "month", "period"},
     "inputs": {"changes", "job_id", "media_type", "parent_id", "sha256"},
     "jobs": {

@@ -28,6 +28,8 @@ PATIENCE = 60.0
 TOKEN = "end-to-end-token"
 SKILLBOSS_KEY = "end-to-end-skillboss-key"
 REVE2IMG_KEY = "end-to-end-reve2img-key"
+SERVER_KEY = "end-to-end-server-key"
+"""The key of another account at both providers, for a server to enter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,12 @@ class SystemHarness:
             DiscordServer(default_world(token=TOKEN, now=self.clock)) if beside is None else beside.discord
         )
         self.discord.world.acknowledge_within = PATIENCE
-        timed: Any = {"latency": MANUAL, "clock": self.clock.monotonic, "wall_clock": self.clock}
+        timed: Any = {
+            "other_keys": (SERVER_KEY,),
+            "latency": MANUAL,
+            "clock": self.clock.monotonic,
+            "wall_clock": self.clock,
+        }
         self.skillboss: SkillBossServer = (
             SkillBossServer(key=SKILLBOSS_KEY, **timed) if beside is None else beside.skillboss
         )

@@ -38,6 +38,7 @@ from bot.domain.errors import (
     FaultKind,
     FormGoneError,
     GrantTooLargeError,
+    GuildKeyError,
     ImageError,
     ImageGoneError,
     InputError,
@@ -48,11 +49,17 @@ from bot.domain.errors import (
     JobNotFoundError,
     JobRunningError,
     JobStateError,
+    KeyFormError,
+    KeyFormProblem,
+    KeyGoneError,
+    KeyNotSavedError,
+    KeysOffError,
     LedgerError,
     LimitError,
     ModelClosedError,
     ModeratorRoleError,
     NoBanError,
+    NoGuildKeyError,
     NotAdmittedError,
     NotAllowedError,
     NothingGrantedError,
@@ -609,6 +616,49 @@ WORDED: list[tuple[AtelierError, str]] = [
         ),
     ),
     (
+        KeysOffError(),
+        (
+            "This studio does not let servers use their own keys for that.\n"
+            "Its operator can change that with `COMMUNITY_KEYS`."
+        ),
+    ),
+    (
+        KeyFormError(KeyFormProblem.PREFIX),
+        "Enter the key alone, without “Bearer” or the name of a header.",
+    ),
+    (KeyFormError(KeyFormProblem.LENGTH), "A key has 12 to 300 characters."),
+    (
+        KeyNotSavedError("openai", FaultKind.GUILD_KEY_REJECTED),
+        "OpenAI does not accept this key. Nothing was saved.",
+    ),
+    (
+        KeyNotSavedError("openai", FaultKind.GUILD_ACCOUNT_EMPTY),
+        "OpenAI says that the account of this key is empty. Nothing was saved.",
+    ),
+    (
+        KeyNotSavedError("openai", FaultKind.UNAVAILABLE),
+        "OpenAI did not answer, so nothing was saved. Try again in a few minutes.",
+    ),
+    (KeyGoneError(), "This server has no key for it any more."),
+    (
+        NoGuildKeyError("reve-2.0", models=("flux-3",)),
+        (
+            "This server uses its own keys, and has none for reve-2.0. Nothing was charged.\n"
+            "Choose flux-3, or ask an admin to look at `/studio keys`."
+        ),
+    ),
+    *(
+        (
+            NoGuildKeyError("reve-2.0", provider="openai", fault=fault),
+            f"{said} Nothing was charged.\nAn admin of this server can fix that with `/studio keys`.",
+        )
+        for fault, said in (
+            (FaultKind.GUILD_KEY_REJECTED, "OpenAI does not accept this server's key."),
+            (FaultKind.GUILD_ACCOUNT_EMPTY, "The account of this server's key for OpenAI is empty."),
+            (FaultKind.GUILD_KEY_UNREADABLE, "This server's key for OpenAI cannot be read any more."),
+        )
+    ),
+    (
         ImageGoneError(own=False),
         "The picture that this was made from is no longer kept. Nothing was charged.\nAttach it to `/edit` once more.",
     ),
@@ -626,6 +676,7 @@ BASES = (
     AccessError,
     CreditChangeError,
     CreditsError,
+    GuildKeyError,
     JobError,
     LimitError,
     PresetError,

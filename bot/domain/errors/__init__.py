@@ -67,6 +67,12 @@
     |- SetupError              a field of a server's setup cannot be read
     |  |- UnknownTimeZoneError  no time zone, or several, have this name
     |  '- ModeratorRoleError   a role of everyone or of a bot
+    |- GuildKeyError           a server's own provider key
+    |  |- KeysOffError         the operator allows none, or none for this provider
+    |  |- KeyFormError         what was typed cannot be a key
+    |  |- KeyNotSavedError     the provider does not accept it, or did not answer
+    |  |- KeyGoneError         the server has no key for this provider any more
+    |  '- NoGuildKeyError      no own key serves this request
     |- StudioPausedError       a pause refuses new jobs
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
@@ -114,6 +120,15 @@ from bot.domain.errors.credits import (
     InsufficientCreditsError,
     LedgerError,
     Remedy,
+)
+from bot.domain.errors.guild_keys import (
+    GuildKeyError,
+    KeyFormError,
+    KeyFormProblem,
+    KeyGoneError,
+    KeyNotSavedError,
+    KeysOffError,
+    NoGuildKeyError,
 )
 from bot.domain.errors.jobs import (
     AlreadyAskedError,
@@ -188,6 +203,7 @@ __all__ = [
     "FaultKind",
     "FormGoneError",
     "GrantTooLargeError",
+    "GuildKeyError",
     "ImageError",
     "ImageGoneError",
     "ImageProblem",
@@ -199,12 +215,18 @@ __all__ = [
     "JobNotFoundError",
     "JobRunningError",
     "JobStateError",
+    "KeyFormError",
+    "KeyFormProblem",
+    "KeyGoneError",
+    "KeyNotSavedError",
+    "KeysOffError",
     "LedgerError",
     "LimitError",
     "ModelClosedError",
     "ModelOffer",
     "ModeratorRoleError",
     "NoBanError",
+    "NoGuildKeyError",
     "NotAdmittedError",
     "NotAllowedError",
     "NotInServerError",

@@ -14,6 +14,10 @@ class FaultKind(StrEnum):
     INVALID = "invalid"  # the provider rejects the request itself (400, 422)
     KEY_REJECTED = "key_rejected"  # the operator's key (401, 403)
     ACCOUNT_EMPTY = "account_empty"  # the operator's balance there (402, FAILED for low balance)
+    GUILD_KEY_REJECTED = "guild_key_rejected"  # as KEY_REJECTED, of the key of the job's server
+    GUILD_ACCOUNT_EMPTY = "guild_account_empty"  # as ACCOUNT_EMPTY, likewise
+    GUILD_KEY_UNREADABLE = "guild_key_unreadable"  # it cannot be decrypted: SECRET_KEY changed
+    GUILD_KEY_GONE = "guild_key_gone"  # the server has no key for the job any more
     RATE_LIMITED = "rate_limited"  # 429
     UNAVAILABLE = "unavailable"  # 503, no connection
     SERVER_ERROR = "server_error"  # 500 and other 5xx

@@ -5,11 +5,13 @@ import zlib
 import discord
 import structlog
 
+from bot.domain.guild_keys import GuildKey
 from bot.services.budget_alerts import BudgetAlert
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
 from bot.ui.render.budget_alerts import guild_budget_alert
+from bot.ui.render.guild_key_words import key_fault_alert
 
 _log = structlog.get_logger(__name__)
 
@@ -27,12 +29,21 @@ class LogChannelMessages:
         """
         with use_locale(locale or discord.Locale.american_english.value):
             text = guild_budget_alert(alert)
-        topic = zlib.crc32(f"{alert.budget.month} {alert.percentage}".encode()) % 100_000
+        return await self._send(channel_id, text, f"{alert.budget.month} {alert.percentage}")
+
+    async def send_key_fault(self, channel_id: int, locale: str | None, key: GuildKey) -> bool:
+        """Send the fault of a server's own key, likewise."""
+        with use_locale(locale or discord.Locale.american_english.value):
+            text = key_fault_alert(key)
+        return await self._send(channel_id, text, f"{key.id} {key.fault}")
+
+    async def _send(self, channel_id: int, text: str, topic: str) -> bool:
+        number = zlib.crc32(topic.encode()) % 100_000
         try:
             async with bounded(REQUEST_SECONDS):
                 channel = self._client.get_partial_messageable(channel_id)
                 await channel.send(
-                    text, nonce=f"{channel_id}-{topic:05}", allowed_mentions=discord.AllowedMentions.none()
+                    text, nonce=f"{channel_id}-{number:05}", allowed_mentions=discord.AllowedMentions.none()
                 )
         except Exception as error:
             if classify(error) is None:

@@ -117,7 +117,9 @@ def _limits(shown: GuildBudget) -> list[str]:
         lines.append(given.format(credits=in_credits(limits.operators)))
     if not shown.is_limited:
         lines.append(_("No limit is set for this server; `/studio budget` with `amount` sets one."))
-    if not shown.is_limited or shown.of_all.left < shown.budget.left:
+    if shown.own_keys:
+        lines.append(_("New pictures use this server's own keys: their providers bill this server."))
+    elif not shown.is_limited or shown.of_all.left < shown.budget.left:
         all_servers = _("All servers together have {left} of {limit} left.")
         lines.append(all_servers.format(left=number(shown.of_all.left), limit=number(shown.of_all.limit)))
     return [f"-# {line}" for line in lines]

@@ -21,6 +21,7 @@ from bot.domain.errors import (
     ExportTooSoonError,
     FaultKind,
     FormGoneError,
+    GuildKeyError,
     ImageGoneError,
     InputError,
     InsufficientCreditsError,
@@ -63,6 +64,7 @@ from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.budget_words import budget_limit_refusal
 from bot.ui.render.credit_errors import credit_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
+from bot.ui.render.guild_key_words import ASK_ADMIN, guild_key_message
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 from bot.ui.render.setup_messages import setup_message
@@ -157,6 +159,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(what, f"{_('Nothing was charged.')} {next_step}")
         case UnknownPauseTargetError():
             return in_lines(*unknown_pause_target(error))
+        case GuildKeyError():
+            return guild_key_message(error)
         case StudioClosedError():
             return nothing_charged(
                 _("The studio is closed for this model at the moment."),
@@ -388,6 +392,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.INVALID: (N_("The image service did not accept this request."), N_("Change the prompt or the options.")),
     FaultKind.KEY_REJECTED: _CLOSED,
     FaultKind.ACCOUNT_EMPTY: _CLOSED,
+    FaultKind.GUILD_KEY_REJECTED: (N_("The image service does not accept this server's key."), ASK_ADMIN),
+    FaultKind.GUILD_ACCOUNT_EMPTY: (N_("The account of this server's key is empty."), ASK_ADMIN),
+    FaultKind.GUILD_KEY_UNREADABLE: (N_("This server's key cannot be read any more."), ASK_ADMIN),
+    FaultKind.GUILD_KEY_GONE: (N_("This server's key for this was removed."), N_("Send it again.")),
     FaultKind.RATE_LIMITED: (N_("The image service is too busy."), N_("Try again in a few minutes.")),
     FaultKind.UNAVAILABLE: (N_("The image service cannot be reached."), N_("Try again in a few minutes.")),
     FaultKind.SERVER_ERROR: (N_("The image service has a fault."), N_("Try again in a few minutes.")),

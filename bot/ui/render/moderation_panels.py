@@ -31,7 +31,7 @@ LOG_KINDS: Final = (
     (),
     ("ban",),
     ("credits", "allowance"),
-    ("settings", "access", "admission"),
+    ("settings", "access", "admission", "key"),
     ("budget", "pause"),
     ("privacy",),
 )
@@ -66,6 +66,9 @@ _ACTIONS: Final = {
     "settings.change": N_("changed the settings"),
     "admission.begin": N_("admitted the server"),
     "admission.end": N_("ended the admission of the server"),
+    "key.set": N_("entered an own key"),
+    "key.replace": N_("replaced an own key"),
+    "key.remove": N_("removed an own key"),
     "allowance.set": N_("set the allowance of"),
     "allowance.remove": N_("removed the allowance of"),
 }

@@ -30,6 +30,7 @@ _SILENCES: Final = {
     Silence.SERVER_CAP_SPENT: N_("What the operator gives this server for this month is used up."),
     Silence.NO_ALLOWANCE: N_("Nobody has credits, because the allowance is 0: change it below."),
     Silence.LOW_ALLOWANCE: N_("No allowance is enough for the cheapest picture: change it below."),
+    Silence.NO_USABLE_KEY: N_("None of this server's own keys can be used: `/studio keys` says why."),
     Silence.PAUSED: N_("The studio is paused: `/studio resume` ends a pause of this server's admins."),
 }
 _USES: Final = {
