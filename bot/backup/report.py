@@ -58,6 +58,8 @@ def _details(restored: Restored) -> Iterator[str]:
     if restored.lost_deletions:
         deletions = _count(restored.lost_deletions, "deletion")
         yield f"{deletions} by members since then, of another key: start with the secret.key or SECRET_KEY of before."
+    if restored.deleted_jobs:
+        yield f"{_count(restored.deleted_jobs, 'job')} deleted since then: the next start deletes them again."
     if restored.migrations:
         yield f"Upgraded: {', '.join(restored.migrations)}."
     if restored.pictures:

@@ -27,6 +27,7 @@ from bot.settings import Settings
 from db.audit import audit
 from db.database import Database
 from db.deletions import DeletionRepository
+from db.job_deletions import JobDeletionRepository
 from db.migrate import NewerDatabaseError, migrate
 
 _DAMAGED: Final = "The backup is damaged"
@@ -37,7 +38,7 @@ class Restored:
     """The result of a restore, or of a check.
 
     `aside` is the place of the earlier database. `damaged_pictures` were left out. `deletions` by members are newer
-    than the backup, and so are `lost_deletions`, of another key than the present one.
+    than the backup, and so are `lost_deletions`, of another key than the present one, and `deleted_jobs`.
     """
 
     manifest: Manifest
@@ -48,6 +49,7 @@ class Restored:
     aside: str | None = None
     deletions: int = 0
     lost_deletions: int = 0
+    deleted_jobs: int = 0
 
 
 async def restore_backup(settings: Settings, file: Path, now: datetime, *, force: bool) -> Restored:
@@ -127,25 +129,27 @@ async def _prove(settings: Settings, database: Database, manifest: Manifest, now
     problems = await database.read(audit, long_running=True)
     if len(problems) > manifest.ledger_faults:
         raise BackupError(f"{_DAMAGED}: its ledger does not balance, and did when it was made. {problems[0]}.")
-    newer, lost = await asyncio.to_thread(_registered_deletions, settings)
+    register = await asyncio.to_thread(_register_of, settings)
+    newer, lost = await asyncio.to_thread(lambda: (register.read(), register.read_of_other_keys()))
+    job_ids = [*await asyncio.to_thread(register.read_jobs)]
     return Restored(
         manifest=manifest,
         migrations=migrations,
         ended=ended,
         deletions=len(await database.read(lambda connection: DeletionRepository(connection).list_forgotten(newer))),
         lost_deletions=len(await database.read(lambda connection: DeletionRepository(connection).list_forgotten(lost))),
+        deleted_jobs=await database.read(lambda connection: JobDeletionRepository(connection).count_undeleted(job_ids)),
     )
 
 
-def _registered_deletions(settings: Settings) -> tuple[dict[int, datetime], dict[int, datetime]]:
-    """Return the registered deletions of the present key, and of others."""
+def _register_of(settings: Settings) -> DeletionRegister:
+    """Return the register of deletions, with the present key's name."""
     configured = settings.secret_key
     try:
         key = find_secret_key(None if configured is None else configured.get_secret_value(), settings.data_dir)
     except SecretKeyError as error:
         raise BackupError(str(error)) from None
-    register = DeletionRegister(settings.data_dir / DELETIONS_FILE, "" if key is None else key.name)
-    return register.read(), register.read_of_other_keys()
+    return DeletionRegister(settings.data_dir / DELETIONS_FILE, "" if key is None else key.name)
 
 
 def _store_pictures(settings: Settings, backup: BackupReader) -> tuple[int, int]:

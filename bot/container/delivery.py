@@ -6,8 +6,6 @@ from bot.container.alerts import AlertContainer
 from bot.domain.remix import possible_actions
 from bot.engine.input_publisher import InputPublisher
 from bot.engine.observer import JobObserver
-from bot.services.deletion_register import FILE_NAME as DELETIONS_FILE
-from bot.services.deletion_register import DeletionRegister
 from bot.services.deletions import DeletionService
 from bot.services.export_parts import ExportBuilder
 from bot.services.exports import ExportService
@@ -117,7 +115,7 @@ class DeliveryContainer(AlertContainer):
             job_store=self.job_store,
             engine=self.engine,
             eraser=JobMessageEraser(messages=self.messages),
-            register=DeletionRegister(self.settings.data_dir / DELETIONS_FILE, self.secret_key.name),
+            register=self.deletion_register,
             pseudonym_of=self.pseudonym_of,
             clock=self.clock,
         )

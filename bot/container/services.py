@@ -16,6 +16,8 @@ from bot.services.confirmations import ConfirmationService
 from bot.services.credit_administration import CreditAdministration
 from bot.services.credit_history import CreditHistoryService
 from bot.services.credits import CreditService
+from bot.services.deletion_register import FILE_NAME as DELETIONS_FILE
+from bot.services.deletion_register import DeletionRegister
 from bot.services.details import DetailService
 from bot.services.guild_key_policy import GuildKeyPolicy
 from bot.services.guild_keys import GuildKeyService
@@ -264,8 +266,14 @@ class ServiceContainer(EngineContainer):
             image_service=self.image_service,
             clock=self.clock,
             catalogue=self.catalogue,
+            register=self.deletion_register,
             current=self.model_availability.catalogue,
         )
+
+    @cached_property
+    def deletion_register(self) -> DeletionRegister:
+        """Deletions that a restored backup must not undo."""
+        return DeletionRegister(self.settings.data_dir / DELETIONS_FILE, self.secret_key.name)
 
     @cached_property
     def status(self) -> StatusService:

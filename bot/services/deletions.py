@@ -1,9 +1,12 @@
-"""Deletion of everything about a member, carried out in the background."""
+"""Deletion of everything about a member, carried out in the background.
+
+After a restored backup, also of the jobs deleted since.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -20,6 +23,7 @@ from db.accounts import AccountRepository
 from db.database import Database
 from db.deletions import Deletion, DeletionRepository
 from db.file_references import referenced_hashes
+from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
 from db.member_jobs import MemberJobRepository
 from db.presets import PresetRepository
@@ -152,6 +156,7 @@ class DeletionService:
 
     async def replay(self) -> None:
         """Request deletions again after a restored backup."""
+        all_ended = await self._replay_jobs()
         listed = await asyncio.to_thread(self._register.read)
         of_other_keys = await asyncio.to_thread(self._register.read_of_other_keys)
         now = self._clock.now()
@@ -179,7 +184,34 @@ class DeletionService:
             _log.warning("deletion.replayed", members=len(found))
         if lost:
             _log.error("deletion.other_key", members=lost, remedy="start with the SECRET_KEY of before")
-        self._replayed = True
+        self._replayed = all_ended
+
+    async def _replay_jobs(self) -> bool:
+        """Delete jobs again; return False if one of them has not ended."""
+        listed = await asyncio.to_thread(self._register.read_jobs)
+        now, ids = self._clock.now(), [*listed]
+        count, all_ended = 0, True
+        for start in range(0, len(listed), _BATCH):
+            found = await self._list_undeleted(ids[start : start + _BATCH])
+            ended = [job_id for job_id, has_ended in found.items() if has_ended]
+            all_ended = all_ended and len(ended) == len(found)
+            if ended:
+                await self._delete_jobs({job_id: listed[job_id] for job_id in ended}, now)
+                count += len(ended)
+        if count:
+            _log.warning("deletion.jobs_replayed", jobs=count)
+        return all_ended
+
+    async def _list_undeleted(self, job_ids: Sequence[str]) -> dict[str, bool]:
+        return await self._database.read(lambda connection: JobDeletionRepository(connection).list_undeleted(job_ids))
+
+    async def _delete_jobs(self, requests: Mapping[str, datetime], now: datetime) -> None:
+        def write(connection: Connection) -> list[tuple[str, str]]:
+            repository = JobDeletionRepository(connection)
+            return [file for job_id, at in requests.items() for file in repository.delete(job_id, at, now)]
+
+        for sha256, media_type in await self._database.write(write):
+            await self._image_service.discard(sha256, media_type, older_than=now - _RECENT)
 
     async def carry_out(self) -> bool:
         """Carry out every pending deletion; return False if one must wait."""

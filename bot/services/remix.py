@@ -3,6 +3,7 @@
 Read the job as a source, build the request of an action, or delete the job.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,10 +29,10 @@ from bot.domain.remix import (
 from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest, price, require_prompt
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
+from bot.services.deletion_register import DeletionRegister
 from bot.services.jobs import Actor, check_manageable, check_visible
 from db.database import Database
-from db.file_references import referenced_hashes
-from db.inputs import InputImageRepository
+from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 
@@ -105,9 +106,11 @@ class RemixService:
         image_service: ImageService,
         clock: Clock,
         catalogue: Catalogue,
+        register: DeletionRegister,
         current: Callable[[], Catalogue] | None = None,
     ) -> None:
         self._database = database
+        self._register = register
         self._image_service = image_service
         self._clock = clock
         self._catalogue = catalogue
@@ -248,16 +251,18 @@ class RemixService:
 
         The caller deletes its card. Jobs made from it stay, and so does its charge. Idempotent. Raises as
         `get_deletable` does.
+
+        Raises:
+            OSError: the deletion cannot be registered; nothing was deleted.
         """
         now = self._clock.now()
+        if (await self.get_deletable(job_id, actor)).deleted_at is None:
+            # First: once something is deleted here, no restored backup may bring it back.
+            await asyncio.to_thread(self._register.add_job, job_id, now)
 
         def write(connection: Connection) -> tuple[Job, list[tuple[str, str]]]:
             job = _deletable(connection, job_id, actor)
-            JobRepository(connection).set_deleted(job_id, now)
-            files = ResultImageRepository(connection).remove_for(job_id, now)
-            files |= InputImageRepository(connection).remove_for(job_id, now)
-            needed = referenced_hashes(connection, [sha256 for sha256, _ in files]) if files else set()
-            return job, [file for file in files if file[0] not in needed]
+            return job, JobDeletionRepository(connection).delete(job_id, now, now)
 
         job, unneeded = await self._database.write(write)
         for sha256, media_type in unneeded:

@@ -343,6 +343,21 @@ async def test_unreachable_database_is_named(backup: Path, tmp_path: Path) -> No
         await restore(backup, settings)
 
 
+async def test_restore_counts_jobs_deleted_since_the_backup(backup: Path, tmp_path: Path) -> None:
+    settings = sqlite_settings(tmp_path / "to")
+    register = DeletionRegister(settings.data_dir / "deletions.txt", "")
+    register.add_job("f" * 32, NOW)
+
+    def register_one(connection: sqlite3.Connection) -> None:
+        (job_id,) = connection.execute("SELECT id FROM jobs WHERE deleted_at IS NULL").fetchone()
+        register.add_job(job_id, NOW)
+
+    with_database(backup, tmp_path, register_one)
+    restored = await restore(backup, settings)
+    assert restored.deleted_jobs == 1
+    assert "1 job deleted since then: the next start deletes them again." in "\n".join(restored_lines(restored))
+
+
 @pytest.mark.parametrize("kept", [True, False])
 async def test_restore_names_deletions_since_the_backup(backup: Path, tmp_path: Path, kept: bool) -> None:
     settings = sqlite_settings(tmp_path / "to", secret_key="k" * 32 if kept else None)

@@ -31,6 +31,7 @@ from bot.services.access import AccessService
 from bot.services.allowances import AllowanceService
 from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
+from bot.services.deletion_register import DeletionRegister
 from bot.services.details import DetailService
 from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
@@ -133,6 +134,7 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
         container.input_policy = SERVED
         container.new_callback_url = no_callback_url
         container.image_service = images
+        container.deletion_register = DeletionRegister(tmp_path / "deletions.txt", "")
         return ServiceHarness(
             database=database,
             clock=clock,

@@ -254,6 +254,28 @@ async def test_restored_backup_is_deleted_again_once_the_key_is_back(
     assert logs == []
 
 
+async def test_deleted_job_of_a_restored_backup_is_deleted_again(
+    database: Database, image_service: ImageService, tmp_path: Path
+) -> None:
+    gone, kept = await add_job(database, image_service), await add_job(database, image_service)
+    running = make_job(state=State.RUNNING)
+    await database.write(adding(running))
+    register, clock = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name), ManualClock()
+    for job_id in (gone.id, running.id, make_id()):
+        register.add_job(job_id, START)
+    clock.advance(DAY)
+    service = service_of(database, image_service, Discord(), clock, tmp_path)
+    listed = select(jobs.c.id, jobs.c.deleted_at).where(jobs.c.deleted_at.is_not(None))
+    for _ in range(2):
+        with capture_logs() as logs:
+            await service.replay()
+        rows = await database.read(lambda connection: connection.execute(listed).all())
+        assert [tuple(row) for row in rows] == [(gone.id, START)]
+    assert logs == []
+    left = select(pictures.c.job_id).where(pictures.c.removed_at.is_(None))
+    assert await database.read(lambda connection: connection.execute(left).scalars().all()) == [kept.id]
+
+
 async def test_returned_member_is_not_deleted_again_at_a_start(
     database: Database, image_service: ImageService, tmp_path: Path
 ) -> None:
@@ -325,6 +347,16 @@ def test_register_with_an_odd_line_keeps_the_others(tmp_path: Path, line: bytes)
     register.path.write_bytes(b"\xef\xbb\xbf-7 2026-03-01T12:00:00+00:00\r\n" + line + b"\n")
     register.add(-9, START)
     assert register.read() == {-7: datetime(2026, 3, 1, 12, tzinfo=UTC), -9: START}
+
+
+def test_register_keeps_members_and_jobs_apart(tmp_path: Path) -> None:
+    register, job_id = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name), make_id()
+    register.add_job(job_id, START)
+    register.add(-7, START)
+    register.add_job(job_id, START + timedelta(days=1))
+    with register.path.open("a") as file:
+        file.write("job\njob 7 2026-03-01T12:00:00+00:00\njob " + make_id() + " 2026-03-0")
+    assert (register.read(), register.read_jobs()) == ({-7: START}, {job_id: START})
 
 
 def test_register_of_two_files_has_the_latest_requests(tmp_path: Path) -> None:

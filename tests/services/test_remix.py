@@ -27,6 +27,7 @@ from bot.domain.errors import (
 from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.requests import KEEP_AS_IT_IS
+from bot.services.deletion_register import DeletionRegister
 from bot.services.history import Selection
 from bot.services.jobs import Actor, require_files
 from bot.services.remix import RemixOptions
@@ -234,6 +235,22 @@ async def test_member_and_moderator_may_delete_ended_job(services: ServiceHarnes
     running, _ = await ended(services, state=State.RUNNING, finished_at=None, delivered_at=None, charged=None)
     with pytest.raises(JobRunningError):
         await services.remix.delete(running.id, ME)
+
+
+async def test_deletion_is_registered_once_and_before_it(services: ServiceHarness, tmp_path: Path) -> None:
+    job, _ = await ended(services)
+    register = DeletionRegister(tmp_path / "deletions.txt", "")
+    with pytest.raises(NotAllowedError):
+        await services.remix.delete(job.id, STRANGER)
+    assert not register.path.exists()
+    register.path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        await services.remix.delete(job.id, ME)
+    assert (await stored_job(services, job.id)).deleted_at is None
+    register.path.rmdir()
+    for _ in range(2):
+        await services.remix.delete(job.id, ME)
+    assert register.path.read_text().split() == ["job", job.id, services.clock.now().isoformat()]
 
 
 async def test_private_job_is_its_members_alone(services: ServiceHarness) -> None:
