@@ -93,7 +93,7 @@ async def test_server_alert_is_one_message_in_its_log_channel(monkeypatch: pytes
     assert sent == [True, True, False]
     assert message.content.splitlines() == [
         "**This server's studio has reached 80 % of its budget of 2026-03.**",
-        "Budget this month: 20 of 100 left · 80 spent · 0 held · 0 at risk",
+        "Budget this month: 20 of 100 left · 80 spent",
         "-# At 100 % no more pictures are made here until the month ends. `/studio budget` shows more.",
     ]
 

@@ -286,6 +286,7 @@ class ServiceContainer(EngineContainer):
             health=self.health,
             catalogue=self.catalogue,
             uses_own_keys=self.guild_key_policy.uses_own,
+            is_admitted=self.access.is_admitted,
         )
 
     @cached_property

@@ -72,6 +72,16 @@ class AccessService:
         if not admitted:
             raise NotAdmittedError(by_list=self._admitted is not None)
 
+    def is_admitted(self, connection: Connection, guild_id: int) -> bool:
+        """Return False for a guild without admission; True outside servers."""
+        try:
+            self.check(connection, guild_id)
+        except NotAdmittedError:
+            return False
+        except NotInServerError:
+            return True
+        return True
+
     async def require(self, guild_id: int) -> None:
         """Raise as `check` does, in a separate transaction."""
         await self._database.read(lambda connection: self.check(connection, guild_id))

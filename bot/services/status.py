@@ -24,7 +24,7 @@ class Status:
     `providers` is their health, `waiting` and `working` count jobs, `usual_seconds` maps each offered model to its
     median and 90th percentile. `budget` is the operator's of this month; it is spent if it covers no further
     picture and the guild needs it.
-    `pauses` are those that may stop jobs of the guild `guild_id`.
+    `pauses` are those that may stop jobs of the guild `guild_id`; `is_admitted` is False if it may not use the bot.
     """
 
     providers: tuple[ProviderHealth, ...]
@@ -35,6 +35,7 @@ class Status:
     budget_spent: bool = False
     guild_id: int = 0
     pauses: Pauses = field(default_factory=Pauses)
+    is_admitted: bool = True
 
 
 class StatusService:
@@ -50,7 +51,9 @@ class StatusService:
         health: HealthRegistry,
         catalogue: Catalogue,
         uses_own_keys: Callable[[Connection, int], bool] = lambda *_: False,
+        is_admitted: Callable[[Connection, int], bool] = lambda *_: True,
     ) -> None:
+        self._is_admitted = is_admitted
         self._uses_own_keys = uses_own_keys
         self._database = database
         self._ledger = ledger
@@ -63,12 +66,14 @@ class StatusService:
         """Return the current status for a guild."""
         now = self._clock.now()
 
-        def read(connection: Connection) -> tuple[tuple[int, int], Budget, Pauses, bool]:
+        def read(connection: Connection) -> tuple[tuple[int, int], Budget, Pauses, bool, bool]:
             pauses = PauseRepository(connection).find(guild_id)
             own_keys = self._uses_own_keys(connection, guild_id)
-            return JobRepository(connection).count_live(), self._ledger.budget(connection, now), pauses, own_keys
+            live = JobRepository(connection).count_live()
+            admitted = self._is_admitted(connection, guild_id)
+            return live, self._ledger.budget(connection, now), pauses, own_keys, admitted
 
-        (waiting, working), budget, pauses, own_keys = await self._database.read(read)
+        (waiting, working), budget, pauses, own_keys, admitted = await self._database.read(read)
         providers = self._health.list()
         models = self._catalogue.models
         usual = {model.id: await self._snapshots.usual_seconds(model.id) for model in models}
@@ -81,4 +86,5 @@ class StatusService:
             budget_spent=not own_keys and budget.is_spent(min((model.text_price for model in models), default=1)),
             guild_id=guild_id,
             pauses=pauses,
+            is_admitted=admitted,
         )

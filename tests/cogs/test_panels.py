@@ -21,7 +21,7 @@ async def test_status_shows_queue_and_providers(bot: BotHarness) -> None:
         "1 job queued · 0 generating",
         "-# SkillBoss: working",
         "-# Usual times: not measured yet",
-        "-# Budget this month: 99,988 of 100,000 left · 0 spent · 12 held · 0 at risk",
+        "-# Budget this month: 99,988 of 100,000 left · 0 spent · 12 held",
     ]
 
 

@@ -66,12 +66,18 @@ async def test_new_server_is_greeted_once_and_admitted_by_card(system: SystemHar
     system.discord.join(guild, permissions=RIGHTS)
     await until(lambda: posts(system, guild) and owner_cards(system))
     (hello,), (card,) = posts(system, guild), owner_cards(system)
-    assert "The studio opens here once the bot's owner admits this server." in text(hello)
+    assert "The studio opens here once the bot's owner admits this server; *Set up*" in text(hello)
     assert text(card).startswith("## A server asks for the studio\n**\u2068Painters\u2069** · 2 members")
+
+    member = system.discord.actor("member")
+    status = text(await (await member.slash("status", channel="Painters-lounge")).response())
+    assert status.startswith("## The studio is closed\nThe studio is not open to this server yet.")
+    assert "Budget" not in status
 
     admitted = await (await owner.click(card, label="Admit")).response()
     assert text(admitted).startswith("## Admitted\n**\u2068Painters\u2069**")
-    member = system.discord.actor("member")
+    status = text(await (await member.slash("status", channel="Painters-lounge")).response())
+    assert status.startswith("## The studio is open\n")
     made = await (await member.slash("imagine", channel="Painters-lounge", prompt="a fox")).response()
     assert "a fox" in text(made)
     setup = await (await member.click(hello, label="Set up")).response()

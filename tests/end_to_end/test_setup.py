@@ -49,11 +49,11 @@ async def fill_in(who: Actor, card: Message, name: str, values: Mapping[str, Any
 async def test_setup_in_every_section_takes_effect_at_once(system: SystemHarness) -> None:
     owner, member = system.discord.actor("owner"), system.discord.actor("member")
     card = await (await owner.slash("studio setup")).response()
-    assert text(card).startswith("## The studio is ready\nMembers can make pictures in every channel")
+    assert text(card).startswith("## The studio is ready\nMembers can make pictures with `/imagine` in every channel")
 
     card = await fill_in(owner, card, "channels", {"channels": ["showcase"], "results": ["private"]})
     showcase = system.discord.world.channel("showcase").id
-    assert f"Members can make pictures in <#{showcase}> with" in text(card)
+    assert f"Members can make pictures with `/imagine` in <#{showcase}>." in text(card)
     assert f"**Works in** · <#{showcase}> · set here" in text(card)
     refused = await (await member.slash("imagine", prompt="a fox")).response()
     assert refused.ephemeral
@@ -116,7 +116,7 @@ async def test_setup_names_what_keeps_the_studio_silent_in_every_channel(system:
         return text(await (await owner.slash("studio setup")).response()).splitlines()
 
     unwritable = ", ".join(f"<#{discord.world.channel(each).id}>" for each in ("announcements", "secret"))
-    assert (await said())[1] == f"Members can make pictures in every channel except {unwritable} with `/imagine`."
+    assert (await said())[1] == f"Members can make pictures with `/imagine` in every channel except {unwritable}."
     for channel in discord.world.guild_channels(guild):
         discord.set_overwrite(channel, bot, deny=Permission.ATTACH_FILES)
     lacking = f"- <#{discord.world.channel('general').id}>: I lack Attach Files."
@@ -265,9 +265,7 @@ async def test_setup_in_a_channel_closed_to_the_bot_says_so(system: SystemHarnes
     owner, announcements = system.discord.actor("owner"), system.discord.world.channel("announcements")
     card = await (await owner.slash("studio setup", channel="announcements")).response()
     assert card.ephemeral
-    (said,) = [
-        line for line in text(card).splitlines() if line.startswith("Members can make pictures in every channel")
-    ]
+    (said,) = [line for line in text(card).splitlines() if line.startswith("Members can make pictures with `/imagine`")]
     assert f"<#{announcements.id}>" in said
     card = await fill_in(owner, card, "channels", {"channels": ["announcements"], "results": ["public"]})
     assert text(card).startswith("## The studio is not ready")

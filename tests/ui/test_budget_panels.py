@@ -84,7 +84,7 @@ def test_budget_panel_shows_parts_bar_end_and_limits() -> None:
 def test_budget_panel_without_a_limit_names_the_budget_of_all() -> None:
     assert lines(budget_panel(shown(GuildLimits(), captured=120))) == [
         "## 120 credits used this month",
-        "-# 120 spent · 0 held for pictures in progress · 0 at risk · renews <t:1796083200:R>",
+        "-# 120 spent · renews <t:1796083200:R>",
         "-# No limit is set for this server; `/studio budget` with `amount` sets one.",
         "-# All servers together have 90,000 of 100,000 left.",
     ]

@@ -25,7 +25,12 @@ def greeting(guild_id: int, *, is_admitted: bool) -> ui.LayoutView:
     if is_admitted:
         lines.append(_("Members make pictures with `/imagine`. An admin can set the studio up in two minutes:"))
     else:
-        lines.append(_("Thank you for the invitation. The studio opens here once the bot's owner admits this server."))
+        lines.append(
+            _(
+                "Thank you for the invitation. The studio opens here once the bot's owner admits this server; "
+                "*Set up* says whether that is done."
+            )
+        )
     button = SETUP.build(guild_target(guild_id))
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), ui.ActionRow(button), accent_colour=BLURPLE))
 

@@ -57,15 +57,12 @@ def closed_log_channel(guild_id: int, guild_name: str | None) -> str:
 
 
 def budget_parts(budget: Budget) -> str:
-    """Return the parts of a month's budget."""
-    said = _("Budget this month: {left} of {limit} left · {captured} spent · {held} held · {risk} at risk")
-    return said.format(
-        left=number(budget.left),
-        limit=number(budget.limit),
-        captured=number(budget.captured),
-        held=number(budget.held),
-        risk=number(budget.at_risk),
-    )
+    """Return the parts of a month's budget, without empty ones."""
+    said = _("Budget this month: {left} of {limit} left · {captured} spent")
+    parts = [said.format(left=number(budget.left), limit=number(budget.limit), captured=number(budget.captured))]
+    parts += [_("{held} held").format(held=number(budget.held))] if budget.held else []
+    parts += [_("{risk} at risk").format(risk=number(budget.at_risk))] if budget.at_risk else []
+    return " · ".join(parts)
 
 
 def _about_guild(alert: BudgetAlert, guild_name: str | None) -> str:

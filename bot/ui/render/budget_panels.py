@@ -65,16 +65,11 @@ def budget_panel(shown: GuildBudget, *, changed: bool = False) -> ui.LayoutView:
     lines = [_("Saved.")] if changed else []
     lines.append(f"## {title}")
     lines += [f"`{bar(budget)}`"] if shown.is_limited else []
-    parts = _("{captured} spent · {held} held for pictures in progress · {risk} at risk · renews {when}")
-    lines.append(
-        "-# "
-        + parts.format(
-            captured=number(budget.captured),
-            held=number(budget.held),
-            risk=number(budget.at_risk),
-            when=ago(shown.renews_at),
-        )
-    )
+    parts = [_("{captured} spent").format(captured=number(budget.captured))]
+    parts += [_("{held} held for pictures in progress").format(held=number(budget.held))] if budget.held else []
+    parts += [_("{risk} at risk").format(risk=number(budget.at_risk))] if budget.at_risk else []
+    parts.append(_("renews {when}").format(when=ago(shown.renews_at)))
+    lines.append("-# " + " · ".join(parts))
     lines += [_outlook(budget, shown.forecast)] if shown.is_limited else []
     lines += _limits(shown)
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREEN if shown.left else AMBER))

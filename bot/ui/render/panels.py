@@ -54,6 +54,7 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
     """
     title, open_ = _heading_of(status)
     lines = [f"## {title}"]
+    lines += [] if status.is_admitted else [_("The studio is not open to this server yet.")]
     lines += [_("The studio's budget for this month is used up.")] if status.budget_spent else []
     lines += [f"{paused(each)} ({ago(each.at)})" for each in status.pauses if each.scope not in _NAMED_SCOPES]
     waiting = ngettext("{count} job queued", "{count} jobs queued", status.waiting).format(count=number(status.waiting))
@@ -63,7 +64,7 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
         condition = provider_condition(each) if pause is None else _paused_since(pause)
         lines.append(f"-# {provider_name(each.provider)}: {condition}")
     lines += _usual_times(status)
-    lines.append("-# " + budget_parts(status.budget))
+    lines += ["-# " + budget_parts(status.budget)] if status.is_admitted else []
     fine = (
         open_
         and not status.pauses
@@ -74,6 +75,8 @@ def status_panel(status: Status, provider_name: Callable[[str], str] = display_n
 
 def _heading_of(status: Status) -> tuple[str, bool]:
     """Return the heading, and whether jobs are taken."""
+    if not status.is_admitted:
+        return _("The studio is closed"), False
     paused_providers = status.pauses.names(PauseScope.PROVIDER)
     paused_models = status.pauses.names(PauseScope.MODEL)
     running = [each for each in status.providers if each.provider not in paused_providers]

@@ -107,7 +107,7 @@ def _top(state: GuildState, checks: SetupChecks, silent: Sequence[str], missing:
         place = _("in every channel except {channels}").format(channels=channel_list(exceptions))
     else:
         place = _("in every channel")
-    said = _("Members can make pictures {place} with `/imagine`.").format(place=place)
+    said = _("Members can make pictures with `/imagine` {place}.").format(place=place)
     return [f"## {_('The studio is ready')}", said]
 
 

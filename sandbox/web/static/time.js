@@ -38,7 +38,7 @@ export const seconds = () => Date.now() / 1000 + (store.panel?.offset ?? 0);
 function ago(at) {
   const away = Math.round(at - seconds());
   const [unit, length] = STEPS.find((each) => Math.abs(away) >= each[1]) ?? STEPS.at(-1);
-  return relative.format(Math.trunc(away / length), unit);
+  return relative.format(Math.round(away / length), unit);
 }
 
 export function timestamp(at, style) {
