@@ -1,20 +1,23 @@
 """Lines for the operator about a backup."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from bot.backup.creation import Created
 from bot.backup.restoration import Restored
 
 _TIME = "%Y-%m-%d at %H:%M UTC"
 
+_MEGABYTE: Final = 1_000_000
+
 
 def created_lines(created: Created) -> Iterator[str]:
     """Yield the contents of a new backup."""
     manifest = created.manifest
-    yield f"Wrote {created.file}, {_megabytes(created.file.stat().st_size)}. Only you can read it; it holds prompts."
+    yield f"Wrote {created.file}, {_file_size(created.file.stat().st_size)}. Only you can read it; it holds prompts."
     parts = [_count(manifest.rows.get("jobs", 0), "job")]
     if manifest.pictures is not None:
-        parts.append(f"{_count(manifest.pictures, 'picture')} ({_megabytes(manifest.picture_bytes)})")
+        parts.append(f"{_count(manifest.pictures, 'picture')} ({_file_size(manifest.picture_bytes)})")
     else:
         parts.append("no pictures (--pictures adds them)")
     yield f"It has {' and '.join(parts)}. Secrets are left out: keep .env and secret.key elsewhere."
@@ -68,8 +71,9 @@ def _details(restored: Restored) -> Iterator[str]:
         yield f"{_count(restored.damaged_pictures, 'picture')} in it are damaged."
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1_000_000:,.1f} MB"
+def _file_size(size: int) -> str:
+    megabytes, small = divmod(size, _MEGABYTE)
+    return f"{size / _MEGABYTE:,.1f} MB" if megabytes else f"{small / 1000:,.0f} KB"
 
 
 def _count(number: int, noun: str) -> str:
