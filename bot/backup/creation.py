@@ -124,6 +124,8 @@ async def _copy_source(settings: Settings, file: Path) -> tuple[dict[str, int], 
     """Copy the database; return the numbers of rows by table, and its kind."""
     source = await Database.open(settings.database_address)
     try:
+        if await source.read(current_revision) is None:
+            raise BackupError("This database is empty. Name Atelier's in DATABASE_URL or DATA_DIR.")
         if await pending_migrations(source):
             raise BackupError(
                 "This database is from an older version of Atelier. Make the backup with that version, or run"

@@ -285,6 +285,13 @@ async def test_missing_database_is_not_created(tmp_path: Path) -> None:
     assert not settings.data_dir.exists()
 
 
+async def test_empty_database_is_named_as_such(tmp_path: Path) -> None:
+    settings = sqlite_settings(tmp_path)
+    (tmp_path / "atelier.db").touch()
+    with pytest.raises(BackupError, match="This database is empty"):
+        await create_backup(settings, None, NOW, pictures=False)
+
+
 async def test_copy_left_by_a_killed_backup_is_deleted_by_the_next(tmp_path: Path) -> None:
     url = await SqliteDatabases(tmp_path).create(migrated=True)
     folder = tmp_path / "backups"

@@ -110,6 +110,6 @@ def test_budget_panel_tells_the_outlook(budget: GuildBudget, said: str) -> None:
     assert said in lines(budget_panel(budget))
 
 
-@pytest.mark.parametrize(("used", "blocks"), [(0, 0), (1, 0), (19_999, 19), (20_000, 20), (30_000, 20)])
-def test_bar_is_full_only_if_nothing_is_left(used: int, blocks: int) -> None:
+@pytest.mark.parametrize(("used", "blocks"), [(0, 0), (1, 1), (19_999, 19), (20_000, 20), (30_000, 20)])
+def test_bar_is_empty_and_full_only_if_the_budget_is(used: int, blocks: int) -> None:
     assert bar(Budget(month="2026-11", limit=20_000, captured=used)) == "█" * blocks + "░" * (20 - blocks)

@@ -78,11 +78,11 @@ def budget_panel(shown: GuildBudget, *, changed: bool = False) -> ui.LayoutView:
 def bar(budget: Budget) -> str:
     """Return twenty blocks: spent █, held ▓, at risk ▒, left ░.
 
-    Only a whole budget fills all.
+    Something used fills at least one, and only a whole budget fills all.
     """
     whole = max(1, budget.limit, budget.used)
     ends = [budget.captured, budget.captured + budget.held, budget.used]
-    full = [_BLOCKS * each // whole for each in ends]
+    full = [max(_BLOCKS * each // whole, min(each, 1)) for each in ends]
     if budget.left == 0:
         full[-1] = _BLOCKS
     spent, held, risk = full[0], full[1] - full[0], full[2] - full[1]
