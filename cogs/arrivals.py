@@ -35,6 +35,11 @@ class Arrivals(commands.Cog):
         await self._handlers.arrive(guild)
 
     @commands.Cog.listener()
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Greet a new server, unavailable at the start."""
+        await self._handlers.become_available(guild)
+
+    @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Record a departure. An outage of a server is another event."""
         await self._handlers.leave(guild)

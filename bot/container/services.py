@@ -272,7 +272,7 @@ class ServiceContainer(EngineContainer):
 
     @cached_property
     def deletion_register(self) -> DeletionRegister:
-        """Deletions that a restored backup must not undo."""
+        """Register of deletions, for restored backups."""
         return DeletionRegister(self.settings.data_dir / DELETIONS_FILE, self.secret_key.name)
 
     @cached_property

@@ -81,6 +81,12 @@ class Pauses:
         own = (self._entries.get((scope, str(guild_id))) for scope in (PauseScope.GUILD, PauseScope.STUDIO))
         return self.of_all or next((each for each in own if each is not None), None)
 
+    def of_operator(self, guild_id: int) -> tuple[Pause, ...]:
+        """Return the operator's pauses for a guild, the widest first."""
+        elsewhere = (PauseScope.GUILD, PauseScope.STUDIO)
+        own = self._entries.get((PauseScope.GUILD, str(guild_id)))
+        return tuple(each for each in self if each is own or each.scope not in elsewhere)
+
     def blocking(self, guild_id: int, model: str, providers: Collection[str]) -> Pause | None:
         """Return the pause in a job's way, or None.
 

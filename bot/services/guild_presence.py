@@ -36,10 +36,13 @@ class GuildPresenceService:
         now = self._now()
         await self._database.write(lambda connection: GuildPresenceRepository(connection).leave(guild_id, now))
 
-    async def compare(self, present: Collection[int], *, shard: int, count: int) -> tuple[int, ...]:
+    async def compare(
+        self, present: Collection[int], *, unavailable: Collection[int] = (), shard: int, count: int
+    ) -> tuple[int, ...]:
         """Record the servers of a shard, and return the new ones.
 
-        The servers of the first comparison are no arrivals: the bot was there before it remembered any.
+        An unavailable one has not left, and counts as new once it is available. The servers of the first comparison are
+        no arrivals: the bot was there before it remembered any.
         """
         now, key = self._now(), _KEY.format(shard=shard, count=count)
 
@@ -48,9 +51,10 @@ class GuildPresenceService:
             is_first = facts.find(key) is None
             facts.save(key, now.isoformat())
             for guild_id in presence.list_present():
-                if (guild_id >> 22) % count == shard and guild_id not in present:
+                if (guild_id >> 22) % count == shard and guild_id not in {*present, *unavailable}:
                     presence.leave(guild_id, now)
-            arrived = tuple(each for each in present if presence.arrive(each, now))
+            known = [*present, *unavailable] if is_first else present
+            arrived = tuple(each for each in known if presence.arrive(each, now))
             return () if is_first else arrived
 
         return await self._database.write(write)

@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
+import discord
 import httpx
 import pytest
 from sqlalchemy import Connection
@@ -22,6 +25,8 @@ from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.services.guild_presence import GuildPresenceService
 from bot.services.guild_settings import GuildSettingsService
+from bot.ui.delivery.owner_messages import OwnerMessages
+from bot.ui.handlers.arrivals import ArrivalHandlers
 from db.allowances import AllowanceRepository
 from db.audit import audit
 from db.audit_log import AuditLogRepository
@@ -30,7 +35,7 @@ from db.jobs import JobRepository
 from db.pauses import PauseRepository
 from db.pictures import ResultImageRepository
 from sandbox.providers.pictures import draw_picture
-from tests.services.conftest import Open
+from tests.services.conftest import Open, ServiceHarness
 from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, make_context, make_id, make_job
 from tests.support.ledger import end, hold, make_ledger
@@ -100,6 +105,81 @@ async def test_servers_of_first_start_are_no_arrivals(presence: GuildPresenceSer
     assert await presence.compare({1, 2}, shard=0, count=1) == ()
     assert await presence.compare({1, 2, 3}, shard=0, count=1) == (3,)
     assert await presence.compare({1, 2, 3}, shard=0, count=1) == ()
+
+
+async def test_server_unavailable_at_the_start_is_new_once_it_is_available(presence: GuildPresenceService) -> None:
+    assert await presence.compare({1}, unavailable={2}, shard=0, count=1) == ()
+    assert await presence.compare({1, 2}, unavailable={3}, shard=0, count=1) == ()
+    assert await presence.compare({1}, unavailable={2, 3}, shard=0, count=1) == ()
+    assert await presence.compare({1, 2, 3}, shard=0, count=1) == (3,)
+
+
+@dataclass(kw_only=True)
+class FakeGuild:
+    """A server with one channel, and a count of its greetings."""
+
+    id: int
+    unavailable: bool = False
+    failure: Exception | None = None
+    greetings: int = 0
+    me: None = None
+    preferred_locale: discord.Locale = discord.Locale.american_english
+    text_channels: tuple[object, ...] = ()
+
+    @property
+    def system_channel(self) -> "FakeGuild | None":
+        """The channel, unless the server is unavailable."""
+        return None if self.unavailable else self
+
+    @property
+    def owner_id(self) -> None:
+        """No owner is known."""
+
+    def permissions_for(self, member: None) -> discord.Permissions:
+        """Permit everything."""
+        del member
+        return discord.Permissions.all()
+
+    async def send(self, **message: object) -> None:
+        """Record a greeting, or fail."""
+        del message
+        if self.failure is not None:
+            raise self.failure
+        self.greetings += 1
+
+
+def arrivals_of(presence: GuildPresenceService, services: ServiceHarness) -> ArrivalHandlers:
+    """Return the handlers of a studio open to every server."""
+    client = cast("discord.Client", None)
+    return ArrivalHandlers(presence=presence, access=services.access, owners=OwnerMessages(client), client=client)
+
+
+async def test_new_server_unavailable_at_the_start_is_greeted_later(
+    presence: GuildPresenceService, open_services: Open
+) -> None:
+    await presence.compare({1}, shard=0, count=1)
+    handlers, old, new = arrivals_of(presence, open_services()), FakeGuild(id=1), FakeGuild(id=2, unavailable=True)
+    # Before the comparison, Discord announces every server.
+    await handlers.become_available(cast("discord.Guild", old))
+    await handlers.compare(cast("list[discord.Guild]", [old, new]), [0], 1)
+    assert (old.greetings, new.greetings) == (0, 0)
+    new.unavailable = False
+    for _ in range(2):
+        for guild in (old, new):
+            await handlers.become_available(cast("discord.Guild", guild))
+    assert (old.greetings, new.greetings) == (0, 1)
+
+
+async def test_failed_greeting_stops_no_other_and_is_repeated(
+    presence: GuildPresenceService, open_services: Open
+) -> None:
+    await presence.compare((), shard=0, count=1)
+    broken, others = FakeGuild(id=2, failure=ValueError()), [FakeGuild(id=each) for each in (1, 3)]
+    for _ in range(2):
+        handlers = arrivals_of(presence, open_services())
+        await handlers.compare(cast("list[discord.Guild]", [*others, broken]), [0], 1)
+        assert ([each.greetings for each in others], broken.greetings) == ([1, 1], int(broken.failure is None))
+        broken.failure = None
 
 
 async def test_rejoining_within_term_finds_settings_and_no_greeting(

@@ -366,6 +366,14 @@ WORDED: list[tuple[AtelierError, str]] = [
         UnknownTimeZoneError("berlen", ("Europe/Berlin",)),
         "“\u2068berlen\u2069” may mean several time zones, or none.\nType one of these: Europe/Berlin.",
     ),
+    (
+        WrongChannelError((1,)).among({2}),
+        (
+            "The studio does not work in this channel.\n"
+            "Its channels were deleted. An admin can choose others with `/studio setup`."
+        ),
+    ),
+    (WrongChannelError((1, 2)).among({2}), "The studio does not work in this channel.\nUse it in <#2>."),
     (WrongChannelError((1,)), "The studio does not work in this channel.\nUse it in <#1>."),
     (
         WrongChannelError((1, 2, 3, 4, 5, 6, 7)),

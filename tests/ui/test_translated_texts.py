@@ -263,7 +263,7 @@ def test_panels_are_translated(folder: Path) -> None:
     for pause in (Pause(scope=scope, name="7", reason="", actor_id=1, at=START) for scope in PauseScope):
         with use_locale("de", folder):
             assert english(paused_note(pause)) == []
-            assert english(guild_resumed(pause, ended=True)) == []
+            assert english(guild_resumed([pause], ended=True)) == []
         assert left(folder, lambda pause=pause: all_paused_panel(pause)) == []  # type: ignore[misc]
     assert left(folder, ask_pause_panel) == []
     for report in (FINE, BAD_DAY):

@@ -1,6 +1,6 @@
 """Access errors: wrong place, missing permission, no provider."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from datetime import datetime
 
 from bot.domain.errors.alternatives import ModelOffer
@@ -98,6 +98,10 @@ class WrongChannelError(AccessError):
     def __init__(self, channel_ids: tuple[int, ...]) -> None:
         super().__init__()
         self.channel_ids = channel_ids
+
+    def among(self, existing: Container[int]) -> "WrongChannelError":
+        """Return the error without deleted channels."""
+        return WrongChannelError(tuple(each for each in self.channel_ids if each in existing))
 
 
 class CannotPostError(AccessError):

@@ -36,39 +36,69 @@ class ArrivalHandlers:
         self._access = access
         self._owners = owners
         self._client = client
+        self._seen: set[int] | None = None
 
     async def compare(self, guilds: list[discord.Guild], shards: list[int], count: int) -> None:
-        """Greet the new servers since the last start."""
+        """Greet the new servers since the last start.
+
+        Nothing is known about an unavailable one: it waits for `become_available`.
+        """
         by_id = {guild.id: guild for guild in guilds}
+        unavailable = {guild.id for guild in guilds if guild.unavailable}
         for shard in shards:
             present = {each for each in by_id if (each >> 22) % count == shard}
-            for guild_id in await self._presence.compare(present, shard=shard, count=count):
-                await self._greet(by_id[guild_id])
+            arrived = await self._presence.compare(
+                present - unavailable, unavailable=present & unavailable, shard=shard, count=count
+            )
+            for guild_id in arrived:
+                await self._try_greeting(by_id[guild_id])
+        self._seen = by_id.keys() - unavailable
+        for guild_id in unavailable:
+            if not by_id[guild_id].unavailable:
+                await self.become_available(by_id[guild_id])
+
+    async def become_available(self, guild: discord.Guild) -> None:
+        """Greet a server first seen after the comparison, if it is new."""
+        if self._seen is not None and guild.id not in self._seen:
+            await self.arrive(guild)
 
     async def arrive(self, guild: discord.Guild) -> None:
         """Greet a server, once."""
+        if self._seen is not None:
+            self._seen.add(guild.id)
         if await self._presence.arrive(guild.id):
             await self._greet(guild)
 
     async def leave(self, guild: discord.Guild) -> None:
         """Record a departure."""
+        if self._seen is not None:
+            self._seen.discard(guild.id)
         await self._presence.leave(guild.id)
 
-    async def _greet(self, guild: discord.Guild) -> None:
-        is_admitted = await self._is_admitted(guild.id)
-        if not is_admitted:
-            card, by_list = _card(guild), self._access.is_by_list
-            await self._owners.send_arrival(guild.id, lambda: admission_card(card, is_admitted=False, by_list=by_list))
+    async def _try_greeting(self, guild: discord.Guild) -> None:
+        """Greet a server; an error concerns that server alone."""
         try:
+            await self._greet(guild)
+        except Exception:  # noqa: BLE001 - the others are greeted all the same
+            _log.exception("arrival.greeting_failed", guild=guild.id)
+
+    async def _greet(self, guild: discord.Guild) -> None:
+        try:
+            is_admitted = await self._is_admitted(guild.id)
+            if not is_admitted:
+                card, by_list = _card(guild), self._access.is_by_list
+                await self._owners.send_arrival(
+                    guild.id, lambda: admission_card(card, is_admitted=False, by_list=by_list)
+                )
             async with bounded(REQUEST_SECONDS):
                 await self._send(guild, is_admitted=is_admitted)
         except Exception as error:
             kind = classify(error)
             _log.warning("arrival.not_greeted", guild=guild.id, error=type(error).__name__)
+            if kind is None or kind in RETRYABLE:
+                await self._presence.forget_arrival(guild.id)
             if kind is None:
                 raise
-            if kind in RETRYABLE:
-                await self._presence.forget_arrival(guild.id)
 
     async def _is_admitted(self, guild_id: int) -> bool:
         try:

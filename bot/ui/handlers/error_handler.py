@@ -11,7 +11,7 @@ from discord import app_commands, ui
 from bot.domain.errors import AtelierError, DuplicateInteractionError, InsufficientCreditsError, NotOfferedError
 from bot.ui.delivery.discord_errors import AUTOMOD, RETRYABLE, classify
 from bot.ui.handlers.command_values import OddValueError
-from bot.ui.handlers.interactions import PurchaseOffer, no_offers
+from bot.ui.handlers.interactions import PurchaseOffer, no_offers, without_deleted_channels
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import _, use_locale
 from bot.ui.render.credit_errors import purchase_note
@@ -73,6 +73,7 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, r
         _log.info("interaction.refused_by_automod")
         await _send(interaction, await renderer(automod_refusal()))
         return
+    error = without_deleted_channels(error, interaction.guild)
     text = error_message(error) if isinstance(error, AtelierError) else None
     if isinstance(error, app_commands.MissingPermissions):
         text = _("That needs the Manage Server permission.")

@@ -1,12 +1,12 @@
 """Interactions in the domain's terms: guild, actor, context."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import discord
 from discord import ui
 
-from bot.domain.errors import InsufficientCreditsError, NotAllowedError
+from bot.domain.errors import InsufficientCreditsError, NotAllowedError, WrongChannelError
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
 from bot.domain.lazy_text import LazyText
@@ -21,8 +21,16 @@ PurchaseCounter = Callable[[discord.Interaction[Any]], Awaitable[None]]
 PurchaseOffer = Callable[[discord.Interaction[Any], InsufficientCreditsError], list[ui.Button[ui.LayoutView]]]
 """Returns the buttons to buy missing credits."""
 
+_Error = TypeVar("_Error", bound=BaseException)
 _UNSET: Final = GuildSettings()
 _SETTINGS: Final = "guild_settings"
+
+
+def without_deleted_channels(error: _Error, guild: discord.Guild | None) -> _Error | WrongChannelError:
+    """Return an error without deleted channels."""
+    if not isinstance(error, WrongChannelError) or guild is None or guild.unavailable:
+        return error
+    return error.among({each.id for each in (*guild.channels, *guild.threads)})
 
 
 async def no_settings(guild_id: int) -> GuildSettings:

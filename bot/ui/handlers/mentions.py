@@ -37,7 +37,13 @@ from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import picture_of
-from bot.ui.handlers.interactions import GuildSettingsReader, actor_of, roles_of, shared_locale
+from bot.ui.handlers.interactions import (
+    GuildSettingsReader,
+    actor_of,
+    roles_of,
+    shared_locale,
+    without_deleted_channels,
+)
 from bot.ui.handlers.mentioned_pictures import Instruction, addresses, latest_version, original_of, reply, rights_in
 from bot.ui.handlers.message_images import card_job, gather, noted_job
 from bot.ui.handlers.model_offers import ModelOffers
@@ -184,7 +190,7 @@ class MentionHandlers:
         except _HintNeededError as hint:
             await (self._hint if hint.seldom else reply)(message, str(hint))
         except AccessError as error:
-            await self._hint(message, error_message(error) or "")
+            await self._hint(message, error_message(without_deleted_channels(error, message.guild)) or "")
         except AlreadyAskedError:
             raise
         except JobRunningError:

@@ -30,7 +30,7 @@ class PauseHandlers:
         """End the admins' pause; raises as `pause_guild` does."""
         guild_id = require_admin(interaction)
         ended = await self._pauses.end(PauseScope.STUDIO, str(guild_id), actor_id=interaction.user.id)
-        remaining = (await self._pauses.list()).of_guild(guild_id)
+        remaining = (await self._pauses.list()).of_operator(guild_id)
         await _answer(interaction, guild_resumed(remaining, ended=ended))
 
     async def ask_pause_all(self, interaction: discord.Interaction[Any], _: str) -> None:
@@ -55,13 +55,13 @@ class PauseHandlers:
     async def keep_running(self, interaction: discord.Interaction[Any], _: str) -> None:
         """Close the question; raises as `ask_pause_all` does."""
         await require_owner(interaction)
-        await interaction.response.edit_message(view=all_resumed_panel(changed=False))
+        await interaction.response.edit_message(view=all_resumed_panel(await self._pauses.list(), changed=False))
 
     async def resume_all(self, interaction: discord.Interaction[Any], _: str) -> None:
         """End the pause of everything; raises as `ask_pause_all` does."""
         await require_owner(interaction)
         changed = await self._pauses.end(PauseScope.ALL, actor_id=interaction.user.id)
-        await interaction.response.edit_message(view=all_resumed_panel(changed=changed))
+        await interaction.response.edit_message(view=all_resumed_panel(await self._pauses.list(), changed=changed))
 
 
 async def _answer(interaction: discord.Interaction[Any], text: str) -> None:

@@ -49,10 +49,9 @@ def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one cas
         case NotAllowedError():
             return _("Only {who} can do that.").format(who=_(error.needs))
         case WrongChannelError():
-            return in_lines(
-                _("The studio does not work in this channel."),
-                _("Use it in {channels}.").format(channels=channel_list(error.channel_ids)),
-            )
+            place = _("Use it in {channels}.").format(channels=channel_list(error.channel_ids))
+            none = _("Its channels were deleted. An admin can choose others with `/studio setup`.")
+            return in_lines(_("The studio does not work in this channel."), place if error.channel_ids else none)
         case ChannelGoneError():
             return _("The channel of this card is gone, or out of reach, so this cannot be made public there.")
         case ChannelUnusedError():

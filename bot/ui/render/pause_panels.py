@@ -1,15 +1,20 @@
 """Answers about pauses to admins and owners."""
 
+from collections.abc import Sequence
+from typing import Final
+
 import discord
 from discord import ui
 
-from bot.domain.pauses import Pause
+from bot.domain.pauses import Pause, Pauses
 from bot.services.pauses import BegunPause
 from bot.ui.buttons import EVERYTHING, KEEP_RUNNING, PAUSE_ALL, PAUSE_ALL_NOW, RESUME_ALL, ButtonSpec
-from bot.ui.i18n import _
-from bot.ui.render.formatting import ago, escaped
+from bot.ui.i18n import _, ngettext
+from bot.ui.render.formatting import ago, escaped, number
 from bot.ui.render.job_card import AMBER, GREEN, payload_view
 from bot.ui.render.pauses import paused
+
+_MOST_PAUSES: Final = 5
 
 
 def guild_paused(begun: BegunPause) -> str:
@@ -34,20 +39,28 @@ def _replaced(pause: Pause, earlier: Pause) -> str:
     return "\n".join(line for line in (f"{said} {now}", before) if line)
 
 
-def guild_resumed(remaining: Pause | None, *, ended: bool) -> str:
+def guild_resumed(remaining: Sequence[Pause], *, ended: bool) -> str:
     """Return the answer to `/studio resume`.
 
-    `remaining` is the operator's pause of the server, `ended` whether the admins' own was there.
+    `remaining` are the operator's pauses for the server, `ended` whether the admins' own was there.
     """
     said = (
         _("The studio is open again in this server.")
         if ended
         else _("The studio is not paused by this server's admins.")
     )
-    if remaining is None:
+    if not remaining:
         return said
-    only = _("Only the operator can end that pause.")
-    return "\n".join([_("Your pause is over.") if ended else "", f"{paused(remaining)}", only]).strip()
+    only = _("Only the operator can end that pause.") if len(remaining) == 1 else _("Only the operator can end those.")
+    return "\n".join([_("Your pause is over.") if ended else said, *_listed(remaining), only])
+
+
+def _listed(pauses: Sequence[Pause]) -> list[str]:
+    """Return lines for the first pauses, and the number of the others."""
+    lines, others = [paused(each) for each in pauses[:_MOST_PAUSES]], len(pauses) - _MOST_PAUSES
+    if others > 0:
+        lines.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
+    return lines
 
 
 def ask_pause_panel() -> ui.LayoutView:
@@ -62,11 +75,21 @@ def all_paused_panel(pause: Pause) -> ui.LayoutView:
     return _panel(text.format(when=ago(pause.at)), AMBER, RESUME_ALL)
 
 
-def all_resumed_panel(*, changed: bool) -> ui.LayoutView:
-    """Return the state of a running studio."""
-    return _panel(
-        _("The studio is open again.") if changed else _("Nothing was changed: the studio was not paused."), GREEN
-    )
+def all_resumed_panel(remaining: Pauses, *, changed: bool) -> ui.LayoutView:
+    """Return the state of a running studio; `remaining` are its other pauses."""
+    if not changed:
+        return _panel(_("Nothing was changed: the studio was not paused."), GREEN)
+    if not remaining:
+        return _panel(_("The studio is open again."), GREEN)
+    lines, servers = _listed(remaining.of_operator(0)), len(remaining.guilds)
+    if servers:
+        lines.append(
+            ngettext("{count} server is still paused.", "{count} servers are still paused.", servers).format(
+                count=number(servers)
+            )
+        )
+    ends = _("`atelier resume` ends those of the operator.")
+    return _panel("\n".join([_("The pause of everything is over."), *lines, ends]), AMBER)
 
 
 def pause_all_row() -> ui.ActionRow[ui.LayoutView]:
