@@ -42,6 +42,11 @@ class GuildPresenceRepository:
         present = (communities.c.id == guild_id) & communities.c.left_at.is_(None)
         self._connection.execute(update(communities).where(present).values(left_at=at))
 
+    def has_left(self, guild_id: int) -> bool:
+        """Return whether the bot has left a guild and is not back."""
+        gone = (communities.c.id == guild_id) & communities.c.left_at.is_not(None)
+        return self._connection.execute(select(communities.c.id).where(gone)).first() is not None
+
     def list_present(self) -> tuple[int, ...]:
         """Return the guilds with the bot."""
         statement = select(communities.c.id).where(

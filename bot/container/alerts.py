@@ -76,4 +76,5 @@ class AlertContainer(ConnectionContainer):
             pool=self.provider_pool,
             channels=LogChannelMessages(self.client),
             clock=self.clock,
+            enabled=self.settings.community_keys,
         )

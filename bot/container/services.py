@@ -100,6 +100,7 @@ class ServiceContainer(EngineContainer):
             new_id=self.new_id,
             on_change=self.engine.wake,
             limits=self.member_limits,
+            access=self.access,
         )
 
     @cached_property

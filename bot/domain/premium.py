@@ -67,18 +67,27 @@ class PremiumPlan:
 class Entitlement:
     """A right to a SKU, as Discord describes it.
 
-    It belongs to the guild `guild_id` if that is set, else to `user_id`, its buyer. It ends at `ends_at`, if that is
-    set. A refund deletes it. `is_test`: nobody paid for it.
+    It belongs to the guild `guild_id` if that is set, else to `user_id`, its buyer. It is active from `starts_at` until
+    `ends_at`, if these are set. A refund deletes it. `is_test`: nobody paid for it.
     """
 
     id: int
     sku_id: int
     user_id: int = 0
     guild_id: int = 0
+    starts_at: datetime | None = None
     ends_at: datetime | None = None
     is_deleted: bool = False
     is_consumed: bool = False
     is_test: bool = False
+
+    def is_active(self, now: datetime) -> bool:
+        """Return whether it has begun and not ended."""
+        return self.has_begun(now) and (self.ends_at is None or self.ends_at > now)
+
+    def has_begun(self, now: datetime) -> bool:
+        """Return whether it has begun; it may have ended."""
+        return self.starts_at is None or self.starts_at <= now
 
 
 class SkuKind(Enum):

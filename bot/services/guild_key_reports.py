@@ -35,7 +35,8 @@ class KeyNotifier(Protocol):
 class GuildKeyReports:
     """Reports each fault of a key once, and deletes keys without use.
 
-    `vault` is opened only if there are keys.
+    `vault` is opened only if there are keys. Unless `enabled`, the operator pays for servers with stored keys: the
+    start says so, and no fault is reported.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class GuildKeyReports:
         pool: ProviderPool,
         channels: KeyNotifier,
         clock: Clock,
+        enabled: bool = True,
     ) -> None:
+        self._enabled = enabled
         self._database = database
         self._vault = vault
         self._pool = pool
@@ -72,6 +75,9 @@ class GuildKeyReports:
         They count as readable again once it is back.
         """
         keys = await self._database.read(lambda connection: GuildKeyRepository(connection).list_all())
+        guilds = {key.guild_id for key in keys if key.retired_at is None}
+        if guilds and not self._enabled:
+            _log.warning("guild_key.switched_off", guilds=len(guilds), hint="COMMUNITY_KEYS is off: your keys pay")
         for key in keys:
             fault = FaultKind.GUILD_KEY_UNREADABLE if self._vault().open(key) is None else None
             if fault is None and key.fault is FaultKind.GUILD_KEY_UNREADABLE:
@@ -92,7 +98,7 @@ class GuildKeyReports:
         await self._pool.keep_only(ids)
         if has_retired:
             await self._database.write(lambda connection: GuildKeyRepository(connection).delete_unused())
-        if not has_reports:
+        if not has_reports or not self._enabled:
             return
         claimed = await self._database.write(
             lambda connection: GuildKeyRepository(connection).claim_reports(now, now + _RETRY)

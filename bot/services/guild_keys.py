@@ -7,13 +7,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bot.domain.audit_log import AuditEntry
-from bot.domain.errors import FaultKind, KeyGoneError, KeyNotSavedError, KeysOffError
+from bot.domain.errors import FaultKind, KeyGoneError, KeyNotSavedError, KeysOffError, NotInServerError
 from bot.domain.guild_keys import KEY_FAULTS, GuildKey, read_key
 from bot.engine.key_vault import KeyVault
+from bot.services.access import AccessService
 from bot.services.member_limits import FreeAction, MemberLimits
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guild_keys import GuildKeyRepository
+from db.guild_presence import GuildPresenceRepository
 
 KeyCheck = Callable[[str, str], Awaitable[FaultKind | None]]
 """Returns the fault of a key for a provider, by a free call; None if it is accepted."""
@@ -23,11 +25,13 @@ KeyCheck = Callable[[str, str], Awaitable[FaultKind | None]]
 class GuildKeys:
     """A server's own keys, by provider.
 
-    `providers` are those that can have one, in the operator's order.
+    `providers` are those that can have one, in the operator's order, and those with a stored one. Keys of providers
+    outside `open` can only be removed.
     """
 
     guild_id: int
     providers: tuple[str, ...]
+    open: frozenset[str]
     keys: dict[str, GuildKey]
 
 
@@ -49,7 +53,9 @@ class GuildKeyService:
         new_id: Callable[[], str],
         on_change: Callable[[], None],
         limits: MemberLimits,
+        access: AccessService,
     ) -> None:
+        self._access = access
         self._limits = limits
         self._database = database
         self._vault = vault
@@ -63,15 +69,16 @@ class GuildKeyService:
         """Return a server's keys.
 
         Raises:
-            KeysOffError: no provider takes one.
+            KeysOffError: no provider takes one, and none is stored.
         """
-        if not self._providers:
-            raise KeysOffError
         keys = await self._database.read(lambda connection: GuildKeyRepository(connection).list(guild_id))
         found = {key.provider: key for key in keys}
         # A key of a provider that was switched off since can be removed all the same.
         others = tuple(each for each in found if each not in self._providers)
-        return GuildKeys(guild_id=guild_id, providers=(*self._providers, *others), keys=found)
+        if not (self._providers or others):
+            raise KeysOffError
+        providers = (*self._providers, *others)
+        return GuildKeys(guild_id=guild_id, providers=providers, open=frozenset(self._providers), keys=found)
 
     async def set(self, guild_id: int, provider: str, typed: str, *, by: int) -> None:
         """Try a typed key at its provider, then store it.
@@ -80,6 +87,8 @@ class GuildKeyService:
 
         Raises:
             KeysOffError: the provider takes none.
+            NotAdmittedError: the server is not admitted: strangers try no keys here.
+            NotInServerError: the bot has left the server.
             KeyFormError: it cannot be a key.
             KeyNotSavedError: the provider does not accept it, or did not answer.
             TooManyRequestsError: the server tried many keys within a minute.
@@ -87,6 +96,7 @@ class GuildKeyService:
         if provider not in self._providers:
             raise KeysOffError
         plain = read_key(typed)
+        await self._database.read(lambda connection: self._check_server(connection, guild_id))
         self._limits.count(FreeAction.KEY_CHECK, guild_id)
         fault = await self._check(provider, plain)
         if fault is not None:
@@ -101,6 +111,7 @@ class GuildKeyService:
         )
 
         def write(connection: Connection) -> None:
+            self._check_server(connection, guild_id)  # the provider took its time
             is_new = not GuildKeyRepository(connection).replace(key)
             self._record(connection, "key.set" if is_new else "key.replace", key.guild_id, provider, by)
 
@@ -113,9 +124,12 @@ class GuildKeyService:
         An accepted key is used again. If the provider does not answer, the fault is UNAVAILABLE and nothing changes.
 
         Raises:
+            KeysOffError: the provider takes no keys any more.
             KeyGoneError: there is no key.
             TooManyRequestsError: the server tried many keys within a minute.
         """
+        if provider not in self._providers:
+            raise KeysOffError
         self._limits.count(FreeAction.KEY_CHECK, guild_id)
         key = await self._find(guild_id, provider)
         plain = self._vault().open(key)
@@ -150,6 +164,11 @@ class GuildKeyService:
         if key is None:
             raise KeyGoneError
         return key
+
+    def _check_server(self, connection: Connection, guild_id: int) -> None:
+        self._access.check(connection, guild_id)
+        if GuildPresenceRepository(connection).has_left(guild_id):
+            raise NotInServerError
 
     def _record(self, connection: Connection, action: str, guild_id: int, provider: str, by: int) -> None:
         entry = AuditEntry(

@@ -15,6 +15,7 @@ from bot.domain.premium import Benefit, Entitlement, PremiumPlan, Sku
 from bot.engine.clock import Clock
 from bot.engine.ledger import SYSTEM_ACTOR, Ledger
 from bot.services.access import AccessService
+from bot.services.request_gate import check_ban
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.entitlements import EntitlementRepository
@@ -57,11 +58,11 @@ class PremiumService:
     async def use(self, guild_id: int, member_id: int, entitlements: Iterable[Entitlement]) -> None:
         """Count the entitlements of a member's interaction.
 
-        Grants count in this guild. Where the studio is not admitted, nothing changes.
+        Grants count in this guild, unless the studio is not admitted there or the member is banned.
         """
         for each in entitlements:
             benefit = self.plan.benefit_of(each)
-            if benefit is None or each in self._seen:
+            if benefit is None or each in self._seen or not each.has_begun(self._clock.now()):
                 continue
             if benefit.is_grant:
                 await self._redeem(guild_id, member_id, each, benefit)
@@ -75,7 +76,7 @@ class PremiumService:
         now = self._clock.now()
         if entitlement.is_deleted:
             await self._database.write(lambda connection: self._revoke(connection, entitlement, benefit, now))
-        elif benefit is not None and not benefit.is_grant:
+        elif benefit is not None and not benefit.is_grant and entitlement.has_begun(now):
             await self._database.write(lambda connection: self._note_allowance(connection, entitlement, now))
         elif benefit is not None and entitlement.is_consumed:
             await self.mark_consumed(entitlement.id)
@@ -96,13 +97,15 @@ class PremiumService:
         """
         if entitlement.user_id != member_id or entitlement.is_consumed or entitlement.is_deleted:
             return
-        if entitlement.guild_id not in (0, guild_id):
-            return
         now = self._clock.now()
+        if entitlement.guild_id not in (0, guild_id) or not entitlement.is_active(now):
+            return
 
         def write(connection: Connection) -> None:
             self._access.check(connection, guild_id)
-            self._grant(connection, guild_id, entitlement, benefit.amount or 0, now)
+            holder_id = self._ledger.kept_as(connection, member_id)
+            check_ban(connection, guild_id, holder_id, now)
+            self._grant(connection, guild_id, holder_id, entitlement, benefit.amount or 0, now)
 
         try:
             await self._database.write(write)
@@ -115,9 +118,14 @@ class PremiumService:
         self.consumable.set()
 
     def _grant(
-        self, connection: Connection, guild_id: int, entitlement: Entitlement, amount: int, now: datetime
+        self,
+        connection: Connection,
+        guild_id: int,
+        member_id: int,
+        entitlement: Entitlement,
+        amount: int,
+        now: datetime,
     ) -> None:
-        member_id = entitlement.user_id
         added = EntitlementRepository(connection).add(
             entitlement, member_id=member_id, guild_id=guild_id, at=now, granted=amount
         )

@@ -1,6 +1,6 @@
 """Comparison of the purchases with Discord's, and its answers to grants."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Final, Protocol
 
 import structlog
@@ -55,18 +55,25 @@ class PremiumSync:
         next_read, failures = float("-inf"), 0
         while True:
             self._premium.consumable.clear()
-            try:
-                if self._clock.monotonic() >= next_read:
-                    await self.read()
-                    next_read = self._clock.monotonic() + _READ_SECONDS
-                await self.consume()
-                failures = 0
-            except Exception as error:  # noqa: BLE001 - Discord or the database may be back in a moment
-                # By its name alone: the texts of connection errors quote addresses.
-                _log.warning("premium.not_compared", error=type(error).__name__)
-                failures += 1
+            is_due = self._clock.monotonic() >= next_read
+            has_read = not is_due or await self._try(self.read)
+            if is_due and has_read:
+                next_read = self._clock.monotonic() + _READ_SECONDS
+            # Also without a list: a pack that is not consumed cannot be bought again.
+            has_consumed = await self._try(self.consume)
+            failures = 0 if has_read and has_consumed else failures + 1
             again = min(_READ_SECONDS, _RETRY_SECONDS * 2 ** min(failures - 1, 10)) if failures else _READ_SECONDS
             await self._clock.wait(self._premium.consumable, again)
+
+    async def _try(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Do a step; return False if it failed."""
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001 - Discord or the database may be back in a moment
+            # By its name alone: the texts of connection errors quote addresses.
+            _log.warning("premium.not_compared", error=type(error).__name__)
+            return False
+        return True
 
     async def read(self) -> None:
         """Read the SKUs, then all purchases of those with a benefit."""

@@ -1,6 +1,6 @@
 """Jobs with a server's own keys, beside those with the operator's."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -8,21 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from discord import ui
 from sqlalchemy import Connection, select, update
 
 from bot.domain.credits import month_of
-from bot.domain.errors import FaultKind, KeyNotSavedError, NoGuildKeyError
+from bot.domain.errors import (
+    FaultKind,
+    KeyNotSavedError,
+    KeysOffError,
+    NoGuildKeyError,
+    NotAdmittedError,
+    NotInServerError,
+)
 from bot.domain.jobs import Job, State
 from bot.engine.circuit_breaker import CircuitBreakers
 from bot.engine.key_vault import KeyVault
 from bot.engine.provider_status import ProviderStatus
 from bot.secret_key import SecretKey
+from bot.services.access import AccessService
 from bot.services.guild_key_policy import GuildKeyPolicy
 from bot.services.guild_keys import GuildKeyService
 from bot.services.guild_presence import GuildPresenceService
 from bot.services.member_limits import MemberLimits
 from bot.services.model_availability import ModelAvailability
 from bot.services.request_resolver import ResolverService
+from bot.ui.render.guild_key_card import guild_key_card
 from db.budgets import BudgetRepository
 from db.daily_figures import read_captured_by_day, read_day
 from db.database import Database
@@ -114,10 +124,18 @@ async def studio(
             await first.close()
 
 
-def service_of(harness: EngineHarness, *servers: ImageApiServer) -> GuildKeyService:
+def service_of(
+    harness: EngineHarness,
+    *servers: ImageApiServer,
+    admitted: frozenset[int] = frozenset({GUILD, OTHER_GUILD}),
+    providers: tuple[str, ...] = ("skillboss", "reve2img"),
+    on_check: Callable[[], Awaitable[None]] | None = None,
+) -> GuildKeyService:
     """Return the service of servers' keys; a provider accepts its own ones."""
 
     async def check(provider: str, key: str) -> FaultKind | None:
+        if on_check is not None:
+            await on_check()
         server = dict(zip(("skillboss", "reve2img"), servers, strict=True))[provider]
         return None if key in server._keys else FaultKind.KEY_REJECTED
 
@@ -125,11 +143,12 @@ def service_of(harness: EngineHarness, *servers: ImageApiServer) -> GuildKeyServ
         database=harness.database,
         vault=lambda: VAULT,
         check=check,
-        providers=("skillboss", "reve2img"),
+        providers=providers,
         now=harness.clock.now,
         new_id=make_id,
         on_change=harness.engine.wake,
         limits=MemberLimits(clock=harness.clock),
+        access=AccessService(database=harness.database, admitted=admitted, now=harness.clock.now),
     )
 
 
@@ -306,6 +325,63 @@ async def test_keys_switched_off_are_ignored_by_new_jobs(database: Database, tmp
         job = await own.finish(await own.make())
         assert not job.own_key
         assert used_keys(own.first) == {"key"}
+
+
+async def test_waiting_job_keeps_the_servers_key_when_keys_are_switched_off(database: Database, tmp_path: Path) -> None:
+    async with studio(database, tmp_path, start=False) as own:
+        await own.enter()
+        job = await own.make()
+    async with studio(database, tmp_path, settings={"community_keys": False}) as own:
+        assert (await own.finish(job)).own_key
+        assert used_keys(own.first) == {OWN}
+        assert await own.budgets() == (job.price, 0)
+        off = service_of(own.harness, own.first, own.second, providers=())
+        assert (await off.get(GUILD)).open == frozenset()
+        for refused in (off.set(GUILD, "skillboss", OWN, by=MEMBER), off.test(GUILD, "skillboss")):
+            with pytest.raises(KeysOffError):
+                await refused
+        await off.remove(GUILD, "skillboss", by=MEMBER)
+        with pytest.raises(KeysOffError):
+            await off.get(GUILD)
+
+
+async def test_key_of_a_provider_switched_off_can_only_be_removed(database: Database, tmp_path: Path) -> None:
+    async with studio(database, tmp_path, start=False) as own:
+        await own.enter()
+        left = service_of(own.harness, own.first, own.second, providers=("reve2img",))
+        with pytest.raises(KeysOffError):
+            await left.test(GUILD, "skillboss")
+        buttons = _labels(guild_key_card(await left.get(GUILD), "skillboss"))
+        assert buttons == ["Remove"]
+        assert _labels(guild_key_card(await left.get(GUILD), "reve2img")) == ["Enter key"]
+
+
+async def test_stranger_tries_no_key(database: Database, tmp_path: Path) -> None:
+    async with studio(database, tmp_path, start=False) as own:
+        tried: list[None] = []
+
+        async def note() -> None:
+            tried.append(None)
+
+        keys = service_of(own.harness, own.first, own.second, admitted=frozenset({OTHER_GUILD}), on_check=note)
+        with pytest.raises(NotAdmittedError):
+            await keys.set(GUILD, "skillboss", OWN, by=MEMBER)
+        assert tried == []
+
+
+async def test_key_is_not_stored_for_a_server_left_during_its_check(database: Database, tmp_path: Path) -> None:
+    async with studio(database, tmp_path, start=False) as own:
+        presence = GuildPresenceService(database=database, now=own.harness.clock.now)
+        keys = service_of(own.harness, own.first, own.second, on_check=lambda: presence.leave(GUILD))
+        with pytest.raises(NotInServerError):
+            await keys.set(GUILD, "skillboss", OWN, by=MEMBER)
+        assert await database.read(lambda connection: GuildKeyRepository(connection).ids()) == frozenset()
+        await presence.arrive(GUILD)
+        await own.enter()
+
+
+def _labels(card: ui.LayoutView) -> list[str | None]:
+    return [each.label for each in card.walk_children() if isinstance(each, ui.Button)]
 
 
 async def test_model_of_a_provider_without_key_names_those_with_one(database: Database, tmp_path: Path) -> None:

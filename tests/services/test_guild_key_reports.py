@@ -1,6 +1,7 @@
 """Reports about servers' keys, and readable keys after another SECRET_KEY."""
 
 from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from bot.domain.errors import FaultKind
 from bot.domain.guild_keys import GuildKey
@@ -31,7 +32,9 @@ class Channels:
         return self.are_open
 
 
-def reports(database: Database, channels: Channels, clock: ManualClock, vault: KeyVault) -> GuildKeyReports:
+def reports(
+    database: Database, channels: Channels, clock: ManualClock, vault: KeyVault, *, enabled: bool = True
+) -> GuildKeyReports:
     """Return the reports of a start with a vault."""
 
     def no_client(provider: str, key: str) -> object:
@@ -44,7 +47,9 @@ def reports(database: Database, channels: Channels, clock: ManualClock, vault: K
         build=no_client,  # type: ignore[arg-type]
         clock=clock,
     )
-    return GuildKeyReports(database=database, vault=lambda: vault, pool=pool, channels=channels, clock=clock)
+    return GuildKeyReports(
+        database=database, vault=lambda: vault, pool=pool, channels=channels, clock=clock, enabled=enabled
+    )
 
 
 async def store_key(database: Database, *, log_channel: int | None = LOG_CHANNEL) -> None:
@@ -107,3 +112,17 @@ async def test_server_without_log_channel_is_done_at_once(database: Database) ->
     await changed.check()
     assert channels.sent == []
     assert not await database.read(lambda connection: GuildKeyRepository(connection).has_reports(clock.now()))
+
+
+async def test_start_says_that_keys_are_switched_off(database: Database) -> None:
+    channels, clock = Channels(), ManualClock()
+    await store_key(database)
+    for enabled in (True, False):
+        with capture_logs() as log:
+            start = reports(database, channels, clock, RIGHT, enabled=enabled)
+            await start.check_readable()
+        assert [each["guilds"] for each in log if each["event"] == "guild_key.switched_off"] == [1] * (not enabled)
+    changed = reports(database, channels, clock, OTHER, enabled=False)
+    await changed.check_readable()
+    await changed.check()
+    assert channels.sent == []  # its admins have no `/studio keys` now

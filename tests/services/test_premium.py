@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import discord
 import pytest
 from sqlalchemy import Connection, delete, select
 
 from bot.domain.allowances import AllowanceEntry, AllowanceSource, PeriodKind
+from bot.domain.bans import Ban, BanScope
 from bot.domain.credits import Account, MovementKind
 from bot.domain.errors import InsufficientCreditsError
 from bot.domain.jobs import Job
@@ -20,8 +22,10 @@ from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from bot.services.premium import PremiumService
 from bot.services.premium_sync import PremiumSync
+from bot.ui.delivery.premium_store import DiscordPremiumStore
 from db.allowances import AllowanceRepository
 from db.audit import audit
+from db.bans import BanRepository
 from db.database import Database
 from db.deletions import DeletionRepository
 from db.member_records import MemberRecords
@@ -287,16 +291,51 @@ async def test_test_purchases_count_only_where_they_are_taken(database: Database
     assert await strict.left() == 62
 
 
+def erase(connection: Connection) -> None:
+    """Delete a member's data."""
+    deletions = DeletionRepository(connection)
+    deletions.add(MEMBER, START)
+    (deletion,) = deletions.list_pending()
+    assert deletions.finish(deletion, pseudonym_of(MEMBER, KEY), START)
+
+
+async def test_pack_of_a_deleted_member_joins_the_kept_credits(studio: Studio) -> None:
+    await studio.use(A_PACK)
+    await studio.database.write(erase)
+    await studio.use(replace(A_PACK, id=1005))
+    assert await studio.left() == 112
+    assert {row.member_id for row in await studio.rows()} == {pseudonym_of(MEMBER, KEY)}
+    await studio.database.write(lambda each: studio.identity.welcome(each, MEMBER))
+    assert await studio.left() == 112
+
+
+async def test_pack_waits_where_its_buyer_is_banned(studio: Studio) -> None:
+    ban = Ban(guild_id=GUILD, member_id=MEMBER, scope=BanScope.STUDIO, at=START, actor_id=1)
+    await studio.database.write(lambda each: BanRepository(each).set(ban))
+    await studio.use(A_PACK)
+    assert await studio.rows() == []
+    await studio.use(A_PACK, guild=OTHER_GUILD)
+    assert await studio.left(OTHER_GUILD) == 62
+
+
+async def test_purchase_counts_between_its_beginning_and_its_end(studio: Studio) -> None:
+    begin, end_at = START + timedelta(hours=1), START + timedelta(hours=2)
+    bought = [replace(each, starts_at=begin, ends_at=end_at) for each in (A_PACK, A_PLUS)]
+    await studio.use(*bought)
+    await studio.premium.note(bought[1])
+    assert (await studio.left(), await studio.rows()) == (12, [])
+    studio.clock.advance(3600)
+    await studio.use(bought[1])
+    assert await studio.left() == 3600
+    studio.clock.advance(3600)
+    await studio.use(*bought)
+    assert await studio.left() == 12
+
+
 async def test_deleted_member_is_granted_nothing_again(studio: Studio) -> None:
     await studio.use(A_PACK, A_PLUS)
     record = await studio.database.read(lambda each: MemberRecords(each, MEMBER).about()["purchases"])
     assert [(each["purchase"], each["granted"]) for each in record] == [("1001", 50), ("1002", None)]
-
-    def erase(connection: Connection) -> None:
-        deletions = DeletionRepository(connection)
-        deletions.add(MEMBER, START)
-        (deletion,) = deletions.list_pending()
-        assert deletions.finish(deletion, pseudonym_of(MEMBER, KEY), START)
 
     await studio.database.write(erase)
     assert {row.member_id for row in await studio.rows()} == {pseudonym_of(MEMBER, KEY)}
@@ -311,17 +350,24 @@ async def test_deleted_member_is_granted_nothing_again(studio: Studio) -> None:
 
 
 class FakeStore:
-    """A store with these entitlements; `failing` refuses to consume."""
+    """A store with these entitlements.
+
+    `failing` refuses to consume; without `lists`, nothing is listed.
+    """
 
     def __init__(self, *listed: Entitlement) -> None:
         self.listed = listed
         self.consumed: list[int] = []
         self.asked = 0
+        self.tries = 0
         self.failing = False
+        self.lists = True
 
     async def list_skus(self) -> Collection[Sku]:
         """Return the pack."""
         self.asked += 1
+        if not self.lists:
+            raise TimeoutError
         return [Sku(id=PACK, name="Pack", kind=SkuKind.CONSUMABLE), Sku(id=99, name="Other", kind=SkuKind.DURABLE)]
 
     async def list_entitlements(self, sku_ids: Collection[int]) -> AsyncIterator[Entitlement]:
@@ -332,6 +378,7 @@ class FakeStore:
 
     async def consume(self, entitlement_id: int) -> None:
         """Record the request."""
+        self.tries += 1
         if self.failing:
             raise TimeoutError
         self.consumed.append(entitlement_id)
@@ -352,6 +399,42 @@ async def test_start_catches_up_with_what_was_missed(studio: Studio) -> None:
     for _ in range(2):
         await sync.consume()
     assert store.consumed == [1004]
+
+
+async def test_pack_is_consumed_while_nothing_is_listed(studio: Studio) -> None:
+    await studio.use(A_PACK)
+    store = FakeStore()
+    store.lists = False
+    await run_for(studio, store, hours=1)
+    assert store.consumed == [A_PACK.id]
+
+
+async def test_refused_consumption_is_repeated_ever_more_rarely(studio: Studio) -> None:
+    await studio.use(A_PACK)
+    store = FakeStore()
+    store.failing = True
+    await run_for(studio, store, hours=24)
+    assert 24 <= store.tries <= 32
+
+
+async def run_for(studio: Studio, store: FakeStore, *, hours: int) -> None:
+    """Compare with a store for some hours."""
+    task = asyncio.create_task(PremiumSync(premium=studio.premium, store=store, clock=studio.clock).run())
+    try:
+        end_at = studio.clock.now() + timedelta(hours=hours)
+        while studio.clock.now() < end_at:
+            async with asyncio.timeout(5):
+                while not studio.clock.holds(task):  # noqa: ASYNC110 - the database answers from a thread
+                    await asyncio.sleep(0)
+            studio.clock.advance(studio.clock.next_alarm or 0)
+    finally:
+        task.cancel()
+
+
+async def test_nothing_is_consumed_before_the_login() -> None:
+    """Discord would answer 404, as for a refunded pack."""
+    with pytest.raises(discord.MissingApplicationID):
+        await DiscordPremiumStore(discord.Client(intents=discord.Intents.none())).consume(A_PACK.id)
 
 
 async def test_nothing_is_asked_without_a_sku(database: Database) -> None:

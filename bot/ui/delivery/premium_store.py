@@ -51,7 +51,9 @@ class DiscordPremiumStore:
 
     @property
     def _application_id(self) -> int:
-        return self._client.application_id or 0
+        if self._client.application_id is None:
+            raise discord.MissingApplicationID
+        return self._client.application_id
 
 
 def entitlement_of(entitlement: discord.Entitlement) -> Entitlement:
@@ -67,6 +69,7 @@ def entitlement_of(entitlement: discord.Entitlement) -> Entitlement:
         sku_id=entitlement.sku_id,
         user_id=entitlement.user_id or 0,
         guild_id=entitlement.guild_id or 0,
+        starts_at=entitlement.starts_at,
         ends_at=entitlement.ends_at,
         is_deleted=entitlement.deleted,
         is_consumed=entitlement.consumed,

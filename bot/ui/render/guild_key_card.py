@@ -32,14 +32,7 @@ def guild_key_card(shown: GuildKeys, chosen: str | None = None, *, note: str | N
     lines = [note] if note else []
     lines.append(f"## {_('Own provider keys')}")
     lines += [_line(provider, shown.keys.get(provider)) for provider in providers]
-    lines.append(
-        "-# "
-        + (
-            _("New pictures here use these keys alone, and their providers bill this server.")
-            if shown.keys
-            else _("With a key of its own, this server's pictures use its own keys alone.")
-        )
-    )
+    lines.append(f"-# {_effect(shown)}")
     target, digest, key = guild_target(shown.guild_id), model_digest(chosen), shown.keys.get(chosen)
     menu: ui.Select[ui.LayoutView] = ui.Select(
         custom_id=custom_id(KEY_MENU, target),
@@ -47,14 +40,25 @@ def guild_key_card(shown: GuildKeys, chosen: str | None = None, *, note: str | N
             discord.SelectOption(label=display_name(each), value=each, default=each == chosen) for each in providers
         ],
     )
-    buttons = [KEY_ENTER.build(target, label=None if key is None else _("Replace key"), search_id=digest)]
+    buttons = []
+    if chosen in shown.open:
+        buttons.append(KEY_ENTER.build(target, label=None if key is None else _("Replace key"), search_id=digest))
+        buttons += [KEY_TEST.build(target, search_id=digest)] if key is not None else []
     if key is not None:
-        buttons += [spec.build(target, search_id=digest) for spec in (KEY_TEST, KEY_REMOVE)]
+        buttons.append(KEY_REMOVE.build(target, search_id=digest))
     colour = GREEN if shown.keys else BLURPLE
     if any(each.fault is not None for each in shown.keys.values()):
         colour = AMBER
     rows = (ui.TextDisplay[ui.LayoutView]("\n".join(lines)), ui.ActionRow(menu), ui.ActionRow(*buttons))
     return payload_view(ui.Container(*rows, accent_colour=colour))
+
+
+def _effect(shown: GuildKeys) -> str:
+    if not shown.open:
+        return _("The operator has switched own keys off: new pictures do not use them.")
+    if shown.keys:
+        return _("New pictures here use these keys alone, and their providers bill this server.")
+    return _("With a key of its own, this server's pictures use its own keys alone.")
 
 
 def _line(provider: str, key: GuildKey | None) -> str:
