@@ -22,7 +22,7 @@ _KEPT: Final = re.compile(r"(\{[^}]*\}|`[^`]*`)")
 # What every language says alike: what people typed, names, words to type, marks that Discord replaces, addresses.
 _ALIKE: Final = re.compile(
     "\u2068[^\u2069]*\u2069"
-    r"|`[^`]*`|<[^>]*>|https?://\S+|reve-2\.0|nano-banana(?:-pro)?|seedream-5|SkillBoss|reve2img"
+    r"|`[^`]*`|<[^>]*>|https?://\S+|reve-2\.0|nano-banana(?:-pro)?|seedream-5|flux-3|SkillBoss|reve2img|OpenAI"
     r"|\b(?:auto|png|jpeg|webp|latest(?:-fast)?|aspect_ratio|images|detail|format|resolution|upscale|remove_background|fit"
     r"|effect|version|prompt)\b"
 )
