@@ -155,7 +155,7 @@ def test_audit_of_tampered_ledger_names_account(tmp_path: Path) -> None:
     """An account with unexplained credits."""
     atelier("migrate")
     with database(tmp_path) as connection:
-        connection.execute("INSERT INTO accounts VALUES (700, 42, '2026-03-14', 0, 500, 0, 0, 0, 0)")
+        connection.execute("INSERT INTO accounts VALUES (700, 42, '2026-03-14', 0, 500, 0, 0, 0)")
     connection.close()
     result = atelier("audit")
     assert result.exit_code == 1

@@ -142,7 +142,7 @@ def test_low_disk_and_closed_models_are_amber() -> None:
 
 
 def test_card_of_the_worst_day_fits_into_a_message() -> None:
-    """Every fault at every provider."""
+    """Every fault at every provider, and every model closed or paused."""
     faults = dict.fromkeys(FaultKind, 1_000_000)
     providers = tuple(ProviderDay(provider="x" * 32, calls=10_000_000, faults=faults) for _ in range(20))
     health = tuple(
@@ -150,10 +150,16 @@ def test_card_of_the_worst_day_fits_into_a_message() -> None:
             provider="x" * 32,
             fault=FaultKind.SERVER_ERROR,
             since=START - timedelta(days=9),
-            closed_models=("m" * 20,) * 3,
+            closed_models=("m" * 20,) * 30,
         )
         for _ in range(14)
     )
     figures = replace(BAD_DAY.figures, faults=faults, providers=providers)
-    view = daily_report(replace(BAD_DAY, figures=figures, providers=health))
+    pauses = Pauses(
+        Pause(scope=PauseScope.MODEL, name=f"{'m' * 20}-{number}", reason="", actor_id=0, at=START)
+        for number in range(60)
+    )
+    overview = replace(BAD_DAY.overview, pauses=pauses)
+    view = daily_report(replace(BAD_DAY, figures=figures, overview=overview, providers=health))
+    assert "-# 8 more" in lines(view)
     assert sum(utf16(text) for text in texts(view)) <= 4000

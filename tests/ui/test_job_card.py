@@ -445,6 +445,16 @@ FAILED = {
     FaultKind.ACCOUNT_EMPTY: (
         "The studio is closed for a moment: its image service does not let it in.|Try again later."
     ),
+    FaultKind.GUILD_KEY_REJECTED: (
+        "The image service does not accept this server's key.|An admin of this server can fix that with `/studio keys`."
+    ),
+    FaultKind.GUILD_ACCOUNT_EMPTY: (
+        "The account of this server's key is empty.|An admin of this server can fix that with `/studio keys`."
+    ),
+    FaultKind.GUILD_KEY_UNREADABLE: (
+        "This server's key cannot be read any more.|An admin of this server can fix that with `/studio keys`."
+    ),
+    FaultKind.GUILD_KEY_GONE: "This server's key for this was removed.|Send it again.",
     FaultKind.RATE_LIMITED: "The image service is too busy.|Try again in a few minutes.",
     FaultKind.UNAVAILABLE: "The image service cannot be reached.|Try again in a few minutes.",
     FaultKind.SERVER_ERROR: "The image service has a fault.|Try again in a few minutes.",

@@ -17,8 +17,8 @@ from bot.domain.errors import (
     RoleNeededError,
     WrongChannelError,
 )
-from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, channel_list, escaped, listed, number
+from bot.ui.i18n import _
+from bot.ui.render.formatting import ago, channel_list, escaped, first_of, listed
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 
 _MOST_ROLES: Final = 5
@@ -87,11 +87,7 @@ def _role_needed(error: RoleNeededError) -> str:
 
 def _named_roles(roles: Sequence[int]) -> list[str]:
     """Return the first roles, and the number of the others."""
-    others = len(roles) - _MOST_ROLES
-    names = [f"<@&{role}>" for role in roles[:_MOST_ROLES]]
-    if others > 0:
-        names.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
-    return names
+    return first_of([f"<@&{role}>" for role in roles], _MOST_ROLES)
 
 
 def _cannot_post(error: CannotPostError) -> str:

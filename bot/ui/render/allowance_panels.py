@@ -21,7 +21,7 @@ from bot.ui.i18n import _, ngettext
 from bot.ui.render.allowance_ids import target_of
 from bot.ui.render.allowance_words import amount_words, holder_words, origin_words, used_words
 from bot.ui.render.budget_panels import allowance_effect
-from bot.ui.render.formatting import number
+from bot.ui.render.formatting import and_more, number
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
 from bot.ui.truncation import cut
 
@@ -190,8 +190,7 @@ def explanation_panel(found: Explanation, roles: Collection[int]) -> ui.LayoutVi
         lines.append(f"-# {holder} · {amount_words(entry.amount, entry.period)}")
     more = len(candidates) - ENTRIES_PER_PAGE
     if more > 0:
-        said = ngettext("and {count} more", "and {count} more", more).format(count=number(more))
-        lines.append(f"-# {said}")
+        lines.append(f"-# {and_more(more)}")
     lines += _unknown_roles(found, roles)
     if allowance.amount != 0:
         lines.append(used_words(allowance, found.used))

@@ -1,6 +1,6 @@
 """The daily report card for the bot's owners."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Final
 
@@ -10,11 +10,12 @@ from bot.domain.costs import Currency
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import AT_PROVIDER, State
 from bot.domain.pauses import Pauses, PauseScope
+from bot.engine.health import ProviderHealth
 from bot.images.disk_space import MEGABYTE
 from bot.providers.registry import display_name
 from bot.services.daily_report import DailyReport
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, counted, in_credits, number
+from bot.ui.render.formatting import ago, counted, first_of, in_credits, number
 from bot.ui.render.job_card import AMBER, GREEN, RED
 from bot.ui.render.panels import provider_condition
 from db.daily_figures import DayFigures, ProviderDay
@@ -115,12 +116,17 @@ def _now(report: DailyReport) -> Iterator[str]:
         yield f"-# {_('Paused: {names}').format(names=', '.join(_paused(report.overview.pauses)))}"
     if report.oldest_review is not None:
         yield f"-# {_('The oldest review waits since {when}').format(when=ago(report.oldest_review))}"
-    for health in report.providers:
-        if health.fault is not None or health.closed_models:
-            yield f"-# {display_name(health.provider)}: {provider_condition(health)}"
+    for said in first_of([*_troubled(report.providers)], _MOST_LISTED):
+        yield f"-# {said}"
     yield f"-# {_ledger(report)}"
     yield f"-# {_disk(report)}"
     yield f"-# {_('Version {version}').format(version=report.version)}"
+
+
+def _troubled(providers: Iterable[ProviderHealth]) -> Iterator[str]:
+    for health in providers:
+        if health.fault is not None or health.closed_models:
+            yield f"{display_name(health.provider)}: {provider_condition(health)}"
 
 
 def _paused(pauses: Pauses) -> Iterator[str]:
@@ -128,8 +134,8 @@ def _paused(pauses: Pauses) -> Iterator[str]:
         yield _("everything")
     if count := len(pauses.guilds):
         yield ngettext("{count} server", "{count} servers", count).format(count=number(count))
-    yield from map(display_name, sorted(pauses.names(PauseScope.PROVIDER)))
-    yield from sorted(pauses.names(PauseScope.MODEL))
+    names = [*map(display_name, sorted(pauses.names(PauseScope.PROVIDER))), *sorted(pauses.names(PauseScope.MODEL))]
+    yield from first_of(names, _MOST_LISTED)
 
 
 def _pace(report: DailyReport) -> str:

@@ -162,19 +162,25 @@ def together(names: Sequence[str]) -> str:
 
 def channel_list(channel_ids: Sequence[int]) -> str:
     """Return links to the first channels, and the number of the others."""
-    return _first([f"<#{each}>" for each in channel_ids], _MOST_CHANNELS)
+    return ", ".join(first_of([f"<#{each}>" for each in channel_ids], _MOST_CHANNELS))
 
 
 def role_list(role_ids: Sequence[int]) -> str:
     """Return mentions of the first roles, and the number of the others."""
-    return _first([f"<@&{each}>" for each in role_ids], _MOST_ROLES)
+    return ", ".join(first_of([f"<@&{each}>" for each in role_ids], _MOST_ROLES))
 
 
-def _first(words: Sequence[str], most: int) -> str:
-    shown, others = [*words[:most]], len(words) - most
+def first_of(texts: Sequence[str], most: int) -> list[str]:
+    """Return the first texts, and "3 more" for the others."""
+    shown, others = [*texts[:most]], len(texts) - most
     if others > 0:
         shown.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
-    return ", ".join(shown)
+    return shown
+
+
+def and_more(count: int) -> str:
+    """Return "and 3 more"."""
+    return ngettext("and {count} more", "and {count} more", count).format(count=number(count))
 
 
 def command_link(name: str, command_ids: Mapping[str, int]) -> str:

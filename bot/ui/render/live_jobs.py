@@ -8,7 +8,7 @@ from bot.domain.jobs import Job, Snapshot
 from bot.services.live_jobs import Cancelled, LiveJobs
 from bot.ui.buttons import CANCEL_ALL, CANCEL_LISTED
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, escaped, in_credits, number
+from bot.ui.render.formatting import ago, and_more, escaped, in_credits, number
 from bot.ui.render.job_card import BLURPLE, GREEN, GREY, card_title, is_cancellable, live_state, payload_view
 
 _TITLE: Final = 80
@@ -36,8 +36,7 @@ def live_jobs_panel(jobs: LiveJobs, *, member_id: int, note: str | None = None) 
         else:
             container.add_item(text)
     if jobs.more:
-        more = ngettext("and {count} more", "and {count} more", jobs.more).format(count=number(jobs.more))
-        container.add_item(ui.TextDisplay(f"-# {more}"))
+        container.add_item(ui.TextDisplay(f"-# {and_more(jobs.more)}"))
     if jobs.own > 1:
         button = CANCEL_ALL.build(f"{member_id:032x}", picture=listed, search_id=search_id)
         container.add_item(ui.ActionRow(button))

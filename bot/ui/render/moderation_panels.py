@@ -16,7 +16,7 @@ from bot.domain.options import OPTIONS
 from bot.ui.buttons import BANS, OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.allowance_words import amount_words
-from bot.ui.render.formatting import ago, escaped, moment, number, role_list
+from bot.ui.render.formatting import ago, and_more, escaped, moment, number, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
 from bot.ui.truncation import cut
 
@@ -286,7 +286,7 @@ def _fitting(entries: Sequence[str]) -> list[str]:
     more = len(entries) - count
     if not more:
         return list(entries)
-    return [*entries[:count], "-# " + ngettext("and {count} more", "and {count} more", more).format(count=number(more))]
+    return [*entries[:count], f"-# {and_more(more)}"]
 
 
 def _count_fitting(entries: Sequence[str]) -> int:

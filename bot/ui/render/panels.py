@@ -19,7 +19,7 @@ from bot.services.access import Admission
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.budget_alerts import budget_parts
-from bot.ui.render.formatting import ago, command_link, escaped, in_credits, number, usually
+from bot.ui.render.formatting import ago, and_more, command_link, escaped, first_of, in_credits, number, usually
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
 from bot.ui.render.pauses import paused
 
@@ -42,6 +42,7 @@ _NAMED_COMMANDS: Final = (
 # Below Discord's 4,000 characters of a message.
 _LONGEST_HELP: Final = 3950
 _ROOM_FOR_COUNT: Final = 40
+_MOST_CLOSED: Final = 6
 # Pauses that stand in the line of their model or provider.
 _NAMED_SCOPES: Final = (PauseScope.MODEL, PauseScope.PROVIDER)
 _CLOSED: Final = frozenset({FaultKind.KEY_REJECTED, FaultKind.ACCOUNT_EMPTY})
@@ -153,7 +154,7 @@ def provider_condition(health: ProviderHealth) -> str:
     """Return a provider's health in words."""
     parts = [_state(health)]
     if health.closed_models:
-        parts.append(_("without {models}").format(models=", ".join(health.closed_models)))
+        parts.append(_("without {models}").format(models=", ".join(first_of(health.closed_models, _MOST_CLOSED))))
     if health.other_ratios:
         ignored = ngettext(
             "{count} picture in another aspect ratio than asked",
@@ -231,7 +232,7 @@ def _models(catalogue: Catalogue, room: int) -> list[str]:
             break
         shown.append(entry)
     more = len(short) - len(shown)
-    return [*shown, f"-# {ngettext('and {count} more', 'and {count} more', more).format(count=number(more))}"]
+    return [*shown, f"-# {and_more(more)}"]
 
 
 def _heading(model: Model, catalogue: Catalogue) -> str:

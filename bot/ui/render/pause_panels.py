@@ -10,7 +10,7 @@ from bot.domain.pauses import Pause, Pauses
 from bot.services.pauses import BegunPause
 from bot.ui.buttons import EVERYTHING, KEEP_RUNNING, PAUSE_ALL, PAUSE_ALL_NOW, RESUME_ALL, ButtonSpec
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, escaped, number
+from bot.ui.render.formatting import ago, escaped, first_of, number
 from bot.ui.render.job_card import AMBER, GREEN, payload_view
 from bot.ui.render.pauses import paused
 
@@ -57,10 +57,7 @@ def guild_resumed(remaining: Sequence[Pause], *, ended: bool) -> str:
 
 def _listed(pauses: Sequence[Pause]) -> list[str]:
     """Return lines for the first pauses, and the number of the others."""
-    lines, others = [paused(each) for each in pauses[:_MOST_PAUSES]], len(pauses) - _MOST_PAUSES
-    if others > 0:
-        lines.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
-    return lines
+    return first_of([paused(each) for each in pauses], _MOST_PAUSES)
 
 
 def ask_pause_panel() -> ui.LayoutView:

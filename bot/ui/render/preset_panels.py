@@ -9,8 +9,8 @@ from bot.domain.options import OPTIONS
 from bot.domain.presets import MAX_PRESETS, Preset
 from bot.services.presets import Deleted, Presets
 from bot.ui.buttons import RESTORE
-from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import escaped, number
+from bot.ui.i18n import _
+from bot.ui.render.formatting import and_more, escaped, number
 from bot.ui.render.job_card import BLURPLE, GREEN, GREY, option_words, payload_view
 from bot.ui.truncation import cut
 
@@ -72,9 +72,7 @@ def _section(title: str, presets: Sequence[Preset], room: int) -> list[str]:
         entry = "\n".join([f"**{escaped(preset.name)}**", *_contents(preset)])
         room -= len(entry.encode("utf-16-le")) // 2 + 1
         if room < 0:
-            more = len(presets) - shown
-            said = ngettext("and {count} more", "and {count} more", more).format(count=number(more))
-            return [*lines, f"-# {said}"]
+            return [*lines, f"-# {and_more(len(presets) - shown)}"]
         lines.append(entry)
     return lines
 

@@ -10,9 +10,9 @@ from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.time_zones import zone_title
 from bot.services.guild_setup import GuildState, Silence
 from bot.ui.buttons import SETUP, SETUP_SECTIONS, SetupSection, guild_target
-from bot.ui.i18n import N_, _, language_title, ngettext
+from bot.ui.i18n import N_, _, language_title
 from bot.ui.render.channel_rights import ChannelCheck, ChannelUse, ServerCheck, right_names
-from bot.ui.render.formatting import channel_list, in_credits, number, role_list
+from bot.ui.render.formatting import and_more, channel_list, in_credits, role_list
 from bot.ui.render.job_card import AMBER, GREEN, payload_view
 
 _SILENCES: Final = {
@@ -89,7 +89,7 @@ def studio_panel(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
 def _first(problems: Sequence[str]) -> list[str]:
     """Return the first problems, and the number of the others."""
     others = len(problems) - _MOST_PROBLEMS
-    more = [ngettext("and {count} more", "and {count} more", others).format(count=number(others))] if others > 0 else []
+    more = [and_more(others)] if others > 0 else []
     return [*problems[:_MOST_PROBLEMS], *more]
 
 
