@@ -8,15 +8,19 @@ import importlib.util
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import asyncpg
 
 from db.database import Database
 from db.migrate import migrate
 from tests.support.factories import make_id
+
+# Alembic keeps the migration of a process in globals, so two at once mix up.
+_ALEMBIC: Final = threading.Lock()
 
 
 class Databases(Protocol):
@@ -142,7 +146,9 @@ def _name(url: str) -> str:
 
 async def _migrate(url: str) -> None:
     database = await Database.open(url)
+    await asyncio.to_thread(_ALEMBIC.acquire)
     try:
         await migrate(database)
     finally:
+        _ALEMBIC.release()
         await database.close()
