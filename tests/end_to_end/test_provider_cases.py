@@ -299,6 +299,6 @@ async def test_log_has_no_prompt_and_no_key(system: SystemHarness, apis: ImageAp
     log = system.log()
     keys = [value for name, value in apis.environment().items() if name.endswith("_KEY")]
 
-    assert len(keys) == 7
+    assert len(keys) == 8
     assert [secret for secret in (SECRET, *keys) if secret in log] == []
     assert "Traceback" not in log
