@@ -1,6 +1,5 @@
 """A server's own key from its entry to its removal, over real sockets."""
 
-import asyncio
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -138,9 +137,9 @@ async def test_rejected_key_is_reported_to_its_server_and_stops_no_other(system:
     assert refused.ephemeral
     assert "SkillBoss does not accept this server's key. Nothing was charged." in text(refused)
     messages = system.discord.world.channel("moderators").messages
-    async with asyncio.timeout(PATIENCE):
-        while not any("does not accept this server's key" in text(each) for each in messages.values()):  # noqa: ASYNC110 - a timer of the bot
-            await asyncio.sleep(0.1)
+    await system.discord.recorder.wait(
+        lambda _: any("does not accept this server's key" in text(each) for each in messages.values())
+    )
     status = text(await (await member.slash("status")).response())
     assert "does not accept" not in status
     assert "provider.left_alone" not in system.log()
