@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -72,7 +72,13 @@ def load_catalogue_file(path: Path | None = None, found: Sequence[FoundModel] = 
         CatalogueFileError: the file cannot be read, or has mistakes.
         FoundModelsError: a found model has mistakes.
     """
-    own = {} if path is None else _read_own(path)
+    text = None if path is None else _read_own(path)
+    # The settings ask several times at a start.
+    return _load(path, text, found) if found else _load_once(path, text)
+
+
+def _load(path: Path | None, text: str | None, found: Sequence[FoundModel] = ()) -> CatalogueFile:
+    own = {} if path is None or text is None else _parse_own(path, text)
     document = _merged(_with_found(_shipped(), found), own)
     if lines := _mistakes_in(document):
         raise CatalogueFileError(_named(path, lines))
@@ -90,6 +96,9 @@ def load_catalogue_file(path: Path | None = None, found: Sequence[FoundModel] = 
         ),
         services=MappingProxyType(services),
     )
+
+
+_load_once = lru_cache(maxsize=4)(_load)
 
 
 def load_catalogue(
@@ -159,13 +168,16 @@ def _mistakes_in(document: Mapping[str, Any]) -> set[str]:
     return lines | {line for name, service in table.services.items() for line in _mistakes_of_service(name, service)}
 
 
-def _read_own(path: Path) -> dict[str, Any]:
+def _read_own(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise CatalogueFileError((f"{path} cannot be read: {error.strerror or type(error).__name__}",)) from None
     except UnicodeDecodeError:
         raise CatalogueFileError((f"{path} is no text in UTF-8: save it as UTF-8",)) from None
+
+
+def _parse_own(path: Path, text: str) -> dict[str, Any]:
     try:
         return _parse(text)
     except tomllib.TOMLDecodeError as error:

@@ -87,6 +87,6 @@ async def test_no_line_begins_with_a_dot(phone: PageDriver) -> None:
 async def test_message_text_keeps_dots_in_code(phone: PageDriver) -> None:
     await phone.send("`a · b`")
 
-    code = phone.messages.last.locator("code")
+    code = phone.messages.locator("code", has_text="a · b")
     await expect(code).to_be_visible()
     assert await code.text_content() == "a · b"

@@ -39,6 +39,7 @@ from sandbox.providers.skillboss import SkillBossServer
 from tests.engine.engine_harness import some_input_url
 from tests.support.catalogue import SEED_MODELS_FILE
 from tests.support.clock import ManualClock
+from tests.support.polling import poll
 
 PATIENCE: Final = 60.0
 """Seconds to wait for what comes much sooner on a machine that has time."""
@@ -146,9 +147,7 @@ class BotHarness:
 
     async def reaches(self, *states: State) -> None:
         """Wait until the jobs, oldest first, have these states."""
-        async with asyncio.timeout(PATIENCE):
-            while await self.column("state") != list(states):
-                pass
+        await poll(lambda: self.column("state"), until=lambda found: found == list(states))
 
     async def polls_until(self, condition: Callable[[], object]) -> None:
         """Advance every job until the condition holds.

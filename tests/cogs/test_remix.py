@@ -18,6 +18,7 @@ from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, b
 from tests.cogs.test_edit import fields
 from tests.support.catalogue import price
 from tests.support.clock import let_others_run
+from tests.support.polling import poll
 
 
 async def finished(bot: BotHarness, who: MemberActor, **options: Any) -> InteractionResult:
@@ -264,8 +265,7 @@ async def test_menu_choice_edits_card_to_itself(bot: BotHarness) -> None:
     """Discord's client forgets the selected entry at an edit only."""
     member = bot.member("member")
     card = await finished(bot, member, images=2)
-    while await bot.column("delivery") != ["card"]:
-        pass
+    await poll(lambda: bot.column("delivery"), until=lambda delivery: delivery == ["card"])
     assert card.response is not None
     before, edits = card.response.components, edits_of(bot, card)
     for count in (1, 2):

@@ -1,6 +1,5 @@
 """Delivery always ends, exactly once, even if the card is gone."""
 
-import asyncio
 import itertools
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -17,8 +16,9 @@ from db.guild_presence import GuildPresenceRepository
 from db.tables import jobs
 from sandbox.discord import Actor, Channel, Guild, Invocation, Message, media, selects, text
 from sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness
+from tests.end_to_end.system_harness import SystemHarness
 from tests.support.clock import START
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -77,10 +77,7 @@ class Scene:
             latest = select(jobs.c.delivery).where(mine, jobs.c.delivered_at.is_not(None)).order_by(jobs.c.id.desc())
             return connection.execute(latest).scalar()
 
-        async with asyncio.timeout(PATIENCE):
-            while (found := await self.database.read(read)) is None:
-                pass
-        return found
+        return str(await poll(lambda: self.database.read(read)))
 
     async def assert_pictured(self, message: Message) -> None:
         """Expect the job's image and one receipt in a message."""
@@ -351,9 +348,7 @@ async def test_undeliverable_result_is_listed_in_history(scene: Scene) -> None:
     await scene.ask()
     direct_messages_closed(scene)
     scene.end(well=True)
-    async with asyncio.timeout(PATIENCE):
-        while await scene.delivery() != "history":
-            pass
+    await poll(scene.delivery, until=lambda delivery: delivery == "history")
     invocation = await scene.member.slash("history", channel=scene.channel, search="KITE")
     page = await invocation.wait_until(lambda message: "1-2 of 2" in text(message))
     assert page.ephemeral

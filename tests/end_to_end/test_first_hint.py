@@ -12,6 +12,7 @@ from db.tables import preferences
 from sandbox.discord import Message, text
 from tests.end_to_end.system_harness import SystemHarness
 from tests.end_to_end.test_remix import column, finish_job, settings
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,8 +41,7 @@ def hints(system: SystemHarness, name: str) -> list[Message]:
 async def make(system: SystemHarness, name: str) -> None:
     """Let a member make a picture; return once it is recorded as delivered."""
     await finish_job(system, await system.discord.actor(name).slash("imagine", prompt="a fox"))
-    while (await column(system, "delivery"))[-1] != "card":
-        pass
+    await poll(lambda: column(system, "delivery"), until=lambda delivery: delivery[-1] == "card")
 
 
 async def test_hint_follows_first_picture_once_for_its_member_only(system: SystemHarness) -> None:

@@ -1,6 +1,5 @@
 """Presets, defaults, private cards and user installs in the real process."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,7 +10,8 @@ from db.database import Database
 from db.tables import jobs
 from sandbox.discord import Actor, Channel, Invocation, Message, add_elsewhere, buttons, text
 from sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images
+from tests.end_to_end.system_harness import SystemHarness, has_images
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -71,9 +71,8 @@ async def row(system: SystemHarness, member: Actor) -> tuple[int, bool, str | No
         return latest.guild_id, latest.private, latest.delivery
 
     try:
-        async with asyncio.timeout(PATIENCE):
-            while (found := await database.read(read)) is None:
-                pass
+        found = await poll(lambda: database.read(read))
+        assert found is not None
         return found
     finally:
         await database.close()

@@ -1,6 +1,5 @@
 """The main job: `/imagine` from the command to the images and the receipt."""
 
-import asyncio
 import io
 
 import pytest
@@ -8,8 +7,9 @@ from PIL import Image
 
 from sandbox.discord import NoAnswerError, buttons, media, text
 from sandbox.providers import expected_mark, read_mark
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, says, wait_for_provider_job
+from tests.end_to_end.system_harness import SystemHarness, has_images, says, wait_for_provider_job
 from tests.support.fidelity import find_description
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -183,10 +183,9 @@ async def test_balance_status_and_help_are_private(system: SystemHarness) -> Non
 
 async def test_health_endpoints_report_ready(system: SystemHarness) -> None:
     assert await system.get("/healthz") == (200, {"status": "ok"})
-    async with asyncio.timeout(PATIENCE):  # it takes commands a little before it knows that it has its gateway
-        while (await system.get("/readyz"))[0] != 200:
-            pass
-    assert await system.get("/readyz") == (200, {"status": "ok", "missing": []})
+    # It takes commands a little before it knows that it has its gateway.
+    ready = await poll(lambda: system.get("/readyz"), until=lambda answer: answer[0] == 200)
+    assert ready == (200, {"status": "ok", "missing": []})
 
 
 async def test_log_contains_no_secret_and_no_prompt(system: SystemHarness) -> None:

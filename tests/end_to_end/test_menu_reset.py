@@ -8,6 +8,7 @@ import pytest_asyncio
 from sandbox.discord import Actor, Message, media, text
 from tests.end_to_end.system_harness import SystemHarness, says
 from tests.end_to_end.test_remix import column, finish_job, settings
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,8 +37,7 @@ async def choose_details(system: SystemHarness, who: Actor, card: Message) -> No
 
 async def delivered(system: SystemHarness) -> None:
     """Return once the latest job is recorded as delivered."""
-    while (await column(system, "delivery"))[-1] != "card":
-        pass
+    await poll(lambda: column(system, "delivery"), until=lambda delivery: delivery[-1] == "card")
 
 
 async def test_private_card_with_dead_token_is_reset_by_the_press(system: SystemHarness) -> None:

@@ -7,9 +7,11 @@ One is paused with a job and resumes too late.
 """
 
 import asyncio
+import operator
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from typing import Any
 
@@ -33,6 +35,7 @@ from tests.chaos.scenario import Event, PlannedRequest, Strike, StrikeMoment, ma
 from tests.end_to_end import system_harness
 from tests.end_to_end.system_harness import PATIENCE, BotProcess, SystemHarness, has_images, says
 from tests.support.databases import Databases
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -214,10 +217,7 @@ class Pair:
 
     async def until(self, placed: PlacedRequest, holds: Callable[[Row[Any]], bool]) -> Row[Any]:
         """Return the job's row once a condition holds for it."""
-        async with asyncio.timeout(PATIENCE):
-            while not holds(row := await self.row(placed)):
-                pass
-        return row
+        return await poll(lambda: self.row(placed), until=holds)
 
     async def in_state(self, placed: PlacedRequest, state: State) -> Row[Any]:
         """Return the job's row once it has a state."""
@@ -230,15 +230,13 @@ class Pair:
 
     async def both_wait_for_their_turn(self) -> None:
         """Wait until both bots wait for the dispatch lock."""
-        async with asyncio.timeout(PATIENCE):
-            while await self._database.read(lambda connection: connection.execute(WAITERS).scalar()) != 2:
-                pass
+        count = partial(self._database.read, lambda connection: connection.execute(WAITERS).scalar())
+        await poll(count, until=lambda waiters: waiters == 2)
 
     async def until_all_is_delivered(self) -> None:
         """Wait until every job has ended and is delivered."""
-        async with self._observer.watch_unfinished() as unfinished, asyncio.timeout(PATIENCE):
-            while await unfinished():
-                pass
+        async with self._observer.watch_unfinished() as unfinished:
+            await poll(unfinished, until=operator.not_)
 
     async def assert_every_promise_is_kept(self, *, done: int) -> None:
         """Expect one submit and one delivery per job and a sound ledger.

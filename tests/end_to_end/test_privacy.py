@@ -1,8 +1,8 @@
 """`/privacy`: a member's data by direct message, and its deletion."""
 
-import asyncio
 import io
 import json
+import operator
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,14 +14,15 @@ from sqlalchemy import Connection, select, text
 
 from db.columns import metadata
 from db.database import Database
-from db.tables import accounts, deletions, exports
+from db.tables import accounts, deletions, exports, workers
 from sandbox.clock import StudioClock
 from sandbox.discord import Actor, Message
 from sandbox.discord import text as words
 from sandbox.providers import expected_mark, read_mark
 from tests.end_to_end.editing_member import png
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images
+from tests.end_to_end.system_harness import SystemHarness, has_images
 from tests.support.image_server import drawn
+from tests.support.polling import poll
 
 PROMPT = "a wren over Zanzibar"
 
@@ -71,10 +72,12 @@ async def write(system: SystemHarness, statement: Any) -> None:
 
 async def none_left(system: SystemHarness, table: Any) -> None:
     """Wait until no export or deletion is open."""
-    unfinished = select(table.c.member_id).where(table.c.finished_at.is_(None))
-    async with asyncio.timeout(PATIENCE):
-        while await read(system, lambda connection: connection.execute(unfinished).first()):
-            pass
+    await nothing_of(system, select(table.c.member_id).where(table.c.finished_at.is_(None)))
+
+
+async def nothing_of(system: SystemHarness, rows: Any) -> None:
+    """Wait until a query finds no row."""
+    await poll(lambda: read(system, lambda connection: connection.execute(rows).first()), until=operator.not_)
 
 
 def archives(system: SystemHarness, member: Actor) -> list[tuple[str, zipfile.ZipFile]]:
@@ -150,10 +153,13 @@ async def test_export_is_sent_once_by_a_bot_killed_meanwhile(
     gate = system.discord.faults.hold("POST", r"/channels/\d+/messages$", when=when)
     await (await member.slash("privacy export")).response()
     await gate.wait_held()
+    killed = await read(system, lambda connection: connection.execute(select(workers.c.id)).scalar_one())
     await system.stop_bot(SIGKILL)
     assert len(archives(system, member)) == sent
     await system.start_bot()
     system.clock.advance(seconds=120)  # on PostgreSQL the killed bot holds the export until its lease ends
+    await nothing_of(system, select(workers.c.id).where(workers.c.id == killed))
+    system.clock.advance(seconds=120)
     await none_left(system, exports)
     gate.release()
     ((_, archive),) = archives(system, member)

@@ -22,6 +22,7 @@ from sandbox.discord.faults import Faults
 from tests.end_to_end.editing_member import EditingMember, png
 from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, says
 from tests.support.image_server import drawn
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -182,10 +183,7 @@ async def test_job_without_a_card_fails_unpaid_and_gives_no_address(editor: Edit
     asked = await editor.member.slash("edit", prompt="make it dusk", image=png(photo_in("JPEG"), "p.jpg"))
     await asked.response()
     await fault.wait_hit()
-    async with asyncio.timeout(PATIENCE):
-        while (named := await last_fault(editor.system)) is None:
-            pass
-    assert named == FaultKind.INPUT_UNPUBLISHED
+    assert await poll(lambda: last_fault(editor.system)) == FaultKind.INPUT_UNPUBLISHED
     ledger = await editor.system.ledger()
     assert (editor.taken, ledger.held, ledger.problems) == (before, 0, [])
 

@@ -15,11 +15,13 @@ from sqlalchemy import Connection, select, update
 from bot.domain.requests import KEEP_AS_IT_IS
 from db.database import Database
 from db.tables import jobs, pictures
+from sandbox.clock import StudioClock
 from sandbox.discord import Invocation, Message, buttons, media, text
 from sandbox.providers import derives_from, expected_mark, read_mark
 from tests.end_to_end.editing_member import png
-from tests.end_to_end.system_harness import PATIENCE, SystemHarness, has_images, says
+from tests.end_to_end.system_harness import SystemHarness, has_images, says
 from tests.support.image_server import drawn
+from tests.support.polling import poll
 
 
 def settings(system: SystemHarness) -> dict[str, str]:
@@ -34,7 +36,7 @@ def settings(system: SystemHarness) -> dict[str, str]:
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     """Yield a running bot with images reachable for the image API."""
-    system = SystemHarness(tmp_path)
+    system = SystemHarness(tmp_path, clock=StudioClock(tmp_path / "clock-offset"))
     try:
         await system.start(**settings(system))
         yield system
@@ -192,11 +194,10 @@ async def test_kill_between_confirmation_and_card_returns_credits(system: System
     assert (await system.ledger()).held == 192
     await system.stop_bot(SIGKILL)
     await system.start_bot(**settings(system))
-    # An answer may be on its way for 20 seconds; then the bot's own token is what reaches the public one.
+    system.clock.advance(seconds=30)  # an answer may be on its way for 20 seconds
+    # The bot's own token is what reaches the public one.
     await system.discord.recorder.wait(lambda sent: (sent.method, "/channels/" in sent.path) == ("PATCH", True))
-    async with asyncio.timeout(PATIENCE):
-        while (await system.ledger()).held:
-            pass
+    await poll(system.ledger, until=lambda ledger: not ledger.held)
     assert "interrupted before it began" in text(questions["member"])
     assert "96 credits returned" in text(questions["member"])
     assert (await system.ledger()).states == ["failed", "failed"]
@@ -221,9 +222,8 @@ async def test_kill_after_press_on_affordable_offer_charges_nothing(system: Syst
     assert (await system.ledger()).held > 0
     await system.stop_bot(SIGKILL)
     await system.start_bot(**few)
-    async with asyncio.timeout(PATIENCE):
-        while (await system.ledger()).held:
-            pass
+    system.clock.advance(seconds=30)  # an answer may be on its way for 20 seconds
+    await poll(system.ledger, until=lambda ledger: not ledger.held)
     assert (await system.ledger()).states == ["failed"]
     system.discord.faults.clear()
     again = await member.click(refused, label=label)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.clock import StudioClock
 from sandbox.discord import text
 from sandbox.providers import expected_mark, read_mark
 from tests.end_to_end.system_harness import SystemHarness, has_images, says
@@ -14,7 +15,7 @@ from tests.end_to_end.system_harness import SystemHarness, has_images, says
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     """Yield a running bot for one test."""
-    system = SystemHarness(tmp_path)
+    system = SystemHarness(tmp_path, clock=StudioClock(tmp_path / "clock-offset"))
     try:
         await system.start()
         yield system
@@ -73,7 +74,8 @@ async def test_job_without_card_is_abandoned_after_restart(system: SystemHarness
     assert (await system.ledger()).held == 12
     await system.stop_bot(signal.SIGKILL)
     await system.start_bot()
-    # An answer may be on its way for 20 seconds; the last thing that is tried for such a job is its card.
+    system.clock.advance(seconds=30)  # an answer may be on its way for 20 seconds
+    # The last thing that is tried for such a job is its card.
     await system.discord.recorder.wait(lambda sent: sent.method == "PATCH")
     ledger = await system.ledger()
     assert (ledger.problems, ledger.states, ledger.held) == ([], ["failed"], 0)

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.system_harness import SystemHarness, has_images, wait_for_provider_job
+from tests.support.polling import poll
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,5 +53,4 @@ async def test_each_job_is_bought_once_by_two_processes(pair: tuple[SystemHarnes
 async def settled(pair: tuple[SystemHarness, SystemHarness]) -> None:
     """Wait until no job of either process is live."""
     for each in pair:
-        while set((await each.ledger()).states) - {"done", "cancelled", "failed"}:
-            pass
+        await poll(each.ledger, until=lambda ledger: not set(ledger.states) - {"done", "cancelled", "failed"})

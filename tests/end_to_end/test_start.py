@@ -12,9 +12,12 @@ from tests.end_to_end.system_harness import PATIENCE, TOKEN, SystemHarness, has_
 
 
 @pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
-    """Yield the running fakes for one test, without a bot."""
-    system = SystemHarness(tmp_path, launch=launch)
+async def system(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SystemHarness]:
+    """Yield the running fakes for one test, without a bot.
+
+    Its bots are forked; with the parameter `launch` each is a fresh interpreter, which takes seconds to start.
+    """
+    system = SystemHarness(tmp_path, launch=getattr(request, "param", None))
     try:
         await system.start_fakes()
         yield system
@@ -79,6 +82,7 @@ async def test_start_outlives_outage_of_discord(system: SystemHarness) -> None:
     assert "discord.unreachable" in system.log()
 
 
+@pytest.mark.parametrize("system", [launch], indirect=True)
 async def test_refused_connection_ends_process_in_one_line(system: SystemHarness) -> None:
     """The remedy of Discord's close code, no traceback."""
     await system.start_bot()

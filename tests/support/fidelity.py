@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, relevance
 from referencing import Registry
@@ -73,6 +74,9 @@ class Fidelity:
         resource = DRAFT202012.create_resource(self._document)
         self._registry: Registry[Any] = Registry().with_resource(DESCRIPTION, resource)
         self._validator = lru_cache(maxsize=None)(self._new_validator)
+        # Forty times as fast, but its faults have no parents: it finds that something is wrong, the other one what.
+        self._fast_registry = jsonschema_rs.Registry([(DESCRIPTION, self._document)])
+        self._fast_validator = lru_cache(maxsize=None)(self._new_fast_validator)
 
     def problems(self, request: RecordedRequest) -> list[str]:
         """Return a request's mistakes by Discord's description and rules."""
@@ -112,14 +116,20 @@ class Fidelity:
     def _new_validator(self, schema: str) -> Any:
         return Draft202012Validator(_absolute(json.loads(schema)), registry=self._registry)
 
+    def _new_fast_validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:
+        return jsonschema_rs.Draft202012Validator(_absolute(json.loads(schema)), registry=self._fast_registry)
+
     def _schema_problems(self, body: Any, schema: Json) -> list[str]:
-        validator = self._validator(json.dumps(schema))
+        key = json.dumps(schema)
+        if self._fast_validator(key).is_valid(body):
+            return []
+        validator = self._validator(key)
         found = []
         for error in validator.iter_errors(body):
             cause = self._cause(error)
             where = "/".join(str(step) for step in cause.absolute_path) or "body"
             found.append(f"{where}: {_shortened(cause.message)}")
-        return found
+        return found or ["body: the two validators disagree"]
 
     def _cause(self, error: ValidationError) -> ValidationError:
         """Return the real fault behind "not valid under any of the schemas".
@@ -179,7 +189,7 @@ class Fidelity:
         kinds = self._fields(schema).get("type", {}).get("enum")
         if kinds is not None and isinstance(value, dict) and "type" in value:
             return value["type"] in kinds
-        return bool(self._validator(json.dumps(schema)).is_valid(value))
+        return self._fast_validator(json.dumps(schema)).is_valid(value)
 
 
 def _shortened(message: str) -> str:

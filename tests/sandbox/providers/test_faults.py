@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from sandbox.providers import Endpoint, FaultError, Faults, Kind, SkillBossServer, State
+from sandbox.providers.control import key_label
 from tests.sandbox.providers.support import Api
 
 SkillBoss = Api[SkillBossServer]
@@ -79,7 +80,9 @@ async def test_control_endpoint_lists_jobs_and_charges_without_key(skillboss: Sk
 
     seen = (await skillboss.send("GET", "/sandbox/jobs", key=None)).json
 
+    (label,) = {each.pop("key") for each in seen["jobs"]}
     assert seen["jobs"] == [{"id": job.id, "state": "COMPLETED", "prompt": "a fox", "images": 1, "inputs": []}]
+    assert label == key_label("key-a")
     assert seen["billed"] == [{"job_id": job.id, "prompt": "a fox", "cost": 10}]
     assert "key-a" not in str(seen)
 
