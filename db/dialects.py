@@ -1,9 +1,14 @@
-"""Statements spelled differently for SQLite and PostgreSQL."""
+"""Statements of SQLite and PostgreSQL: different words, one cache."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from sqlalchemy import Column, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import CompiledCacheType
+from sqlalchemy.util import LRUCache
+
+_CACHED_STATEMENTS: Final = 500
 
 
 def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -21,3 +26,11 @@ def insert_unless_there(table: Table, *columns: Column[int]) -> Mapping[str, pos
         "postgresql": postgresql.insert(table).on_conflict_do_nothing(index_elements=index_elements),
         "sqlite": sqlite.insert(table).on_conflict_do_nothing(index_elements=index_elements),
     }
+
+
+def statement_cache() -> CompiledCacheType:
+    """Return a cache of compiled statements for connections to share.
+
+    Compiling a statement costs more than running it.
+    """
+    return LRUCache(_CACHED_STATEMENTS)

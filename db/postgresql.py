@@ -6,13 +6,18 @@ Writes use READ COMMITTED with row locks, reads a snapshot. All waits are bounde
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Self, TypeVar
 
 from sqlalchemy import URL, Connection, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import CompiledCacheType, DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from db.dialects import statement_cache
 
 T = TypeVar("T")
 
@@ -60,11 +65,13 @@ class PostgresqlBackend:
     @classmethod
     def open(cls, url: URL) -> Self:
         """Return the backend for `url`; connects when first used."""
-        engine = _engine(url, connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
+        # Statements are compiled once for all three.
+        new_engine = partial(_engine, url.set(drivername="postgresql+atelier"), statement_cache())
+        engine = new_engine(connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
         event.listen(engine.sync_engine, "connect", _set_idle_timeouts)
-        searches = _engine(url, connections=_SEARCH_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
+        searches = new_engine(connections=_SEARCH_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
         event.listen(searches.sync_engine, "connect", _set_idle_timeouts)
-        return cls(engine, searches, _engine(url, connections=1, command_seconds=_LONG_COMMAND_SECONDS))
+        return cls(engine, searches, new_engine(connections=1, command_seconds=_LONG_COMMAND_SECONDS))
 
     async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run on a snapshot.
@@ -102,9 +109,25 @@ class PostgresqlBackend:
             return await connection.run_sync(function)
 
 
-def _engine(url: URL, *, connections: int, command_seconds: float) -> AsyncEngine:
+class _Dialect(PGDialect_asyncpg):
+    """A dialect equal to the others, so that engines share statements."""
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Dialect)
+
+    def __hash__(self) -> int:
+        return hash(_Dialect)
+
+
+registry.register("postgresql.atelier", __name__, _Dialect.__name__)
+
+
+def _engine(url: URL, statements: CompiledCacheType, *, connections: int, command_seconds: float) -> AsyncEngine:
     return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
+        url,
+        execution_options={"compiled_cache": statements},
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,

@@ -16,13 +16,13 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.util import LRUCache
+
+from db.dialects import statement_cache
 
 T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS = 10_000
 _READERS = 3
-_CACHED_STATEMENTS = 500
 # Deleted rows are overwritten: they may be what a member wanted gone.
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 _READER_PRAGMAS = ("query_only = ON",)
@@ -63,7 +63,7 @@ class SqliteBackend:
         await asyncio.to_thread(_create, file)
         # The writer comes first: it creates the file and switches it to WAL.
         connections: list[_ThreadConnection] = []
-        statements = _statement_cache()
+        statements = statement_cache()
         try:
             connections.append(await _ThreadConnection.open(file, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, statements))
             for _ in range(1 + _READERS):
@@ -168,14 +168,6 @@ async def _in_thread(connection: aiosqlite.Connection, function: Callable[[], T]
     """Run `function` in the connection's thread and return its result."""
     result: Any = await connection._execute(function)  # type: ignore[no-untyped-call]  # noqa: SLF001 - as above
     return result  # type: ignore[no-any-return] # it is what `function` returns
-
-
-def _statement_cache() -> CompiledCacheType:
-    """Return a cache of compiled statements for connections to share.
-
-    Compiling a statement costs more than running it.
-    """
-    return LRUCache(_CACHED_STATEMENTS)
 
 
 def _sqlalchemy_connection(connection: aiosqlite.Connection, begin: str, statements: CompiledCacheType) -> Connection:

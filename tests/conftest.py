@@ -1,5 +1,6 @@
 """Fixtures of all layers: real databases of both kinds, a manual clock."""
 
+import contextlib
 import functools
 import gc
 import importlib.util
@@ -16,12 +17,15 @@ import hypothesis
 import pytest
 import structlog
 
+from bot.images import decoder_process
+from bot.images.decoder_process import DecoderProcess
 from bot.log_config import QUIET
 from db import postgresql, sqlite
 from db.database import Database
+from db.dialects import statement_cache
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
-from tests.support.fork_server import ForkServer
+from tests.support.fork_server import ForkedDecoder, ForkServer
 
 _FIRST: Final = ("chaos", "end_to_end", "browser", "benchmarks")
 """Folders of slow tests, in order. Benchmarks measure start-up time, so they stay apart from the crash tests."""
@@ -52,9 +56,9 @@ _ROOM_IN_MEMORY: Final = 4 * 1024**3
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    """Keep temporary files in memory if there is room, and TMPDIR names no other place.
+    """Keep temporary files in memory if there is room.
 
-    Workers and bots inherit it.
+    TMPDIR wins. Workers and bots inherit it.
     """
     if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_IN_MEMORY:
         os.environ["TMPDIR"] = str(_MEMORY)
@@ -130,9 +134,10 @@ def _long_database_timeouts() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _shared_statements() -> Iterator[None]:
-    """Compile each SQLite statement once, not once for each database."""
+    """Compile each statement once, not once for each database."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "_statement_cache", functools.cache(sqlite._statement_cache))
+        for backend in (sqlite, postgresql):
+            patch.setattr(backend, "statement_cache", functools.cache(statement_cache))
         yield
 
 
@@ -146,6 +151,22 @@ def _shared_certificates() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx, "create_ssl_context", create)
         patch.setattr("httpx._transports.default.create_ssl_context", create)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_decoders() -> Iterator[None]:
+    """Fork decoders: their imports take longer than most tests.
+
+    `tests/images` starts them as the bot does.
+    """
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        server = functools.cache(lambda: stack.enter_context(ForkServer("decoder", dict(decoder_process.ENVIRONMENT))))
+
+        async def start(_: DecoderProcess) -> ForkedDecoder:
+            return await server().launch_decoder()
+
+        patch.setattr(DecoderProcess, "_start", start)
         yield
 
 

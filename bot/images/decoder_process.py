@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 _ROOT: Final = Path(__file__).parents[2]
 _START: Final = "import sys; sys.path.insert(0, sys.argv[1]); from bot.images.decoder_main import main; main()"
 # Blocks of large images go back to the system at once; those of usual ones stay, because new pages cost time.
-_ENVIRONMENT: Final = {
+ENVIRONMENT: Final = {
     "LC_ALL": "C.UTF-8",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "16777216",
@@ -109,7 +109,7 @@ class DecoderProcess:
         return signal.Signals(-code).name if code < 0 else str(code)
 
     async def _start(self) -> asyncio.subprocess.Process:
-        environment = _ENVIRONMENT | {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment = ENVIRONMENT | {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
 
-# The first one draws no window of its own, so it opens pages with a third of the processor time.
+# The first one draws no window: it opens pages with a third of the processor time.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
     "--no-sandbox",  # in a container Chromium's own sandbox has no rights; only our own page is opened

@@ -67,7 +67,7 @@ async def test_refused_reply_keeps_text_and_original(open_page: OpenPage) -> Non
     driver = await open_page()
     await driver.send("my own words")
     await start_reply(driver, "my own words")
-    await driver.page.keyboard.type("x" * 2001)
+    await driver.page.keyboard.insert_text("x" * 2001)
     await driver.page.keyboard.press("Enter")
     await expect(driver.page.locator("#composer-error")).to_contain_text("at most 2000")
     await expect(driver.page.locator("#reply-bar")).to_be_visible()

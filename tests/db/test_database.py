@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from db import sqlite
+from db import postgresql, sqlite
 from db.database import Database
 from db.key_value import KeyValueRepository
 from tests.support.databases import Databases
@@ -177,9 +177,7 @@ async def test_sqlite_serves_three_reads_at_once(sqlite_database: Database) -> N
     assert sorted(met) == [0, 1, 2]
 
 
-async def test_sqlite_connections_share_compiled_statements(
-    sqlite_databases: Databases, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_connections_share_compiled_statements(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two databases share nothing."""
     caches: list[dict[Any, Any]] = []
 
@@ -187,14 +185,15 @@ async def test_sqlite_connections_share_compiled_statements(
         caches.append({})
         return caches[-1]
 
-    monkeypatch.setattr(sqlite, "_statement_cache", new_cache)
-    for _ in range(2):
-        url = await sqlite_databases.create(migrated=True)
+    urls = [await databases.create(migrated=True) for _ in range(2)]
+    for backend in (sqlite, postgresql):
+        monkeypatch.setattr(backend, "statement_cache", new_cache)
+    for url in urls:
         database = await Database.open(url)
         for run in (database.write, database.search, database.read):
             assert await run(finding("colour")) is None
         await database.close()
-        await sqlite_databases.drop(url)
+        await databases.drop(url)
     assert [len(cache) for cache in caches] == [1, 1]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from sandbox.clock import StudioClock
 from tests.end_to_end import system_harness
 from tests.end_to_end.system_harness import SystemHarness
 from tests.support.databases import SqliteDatabases
@@ -36,7 +37,8 @@ def fidelity() -> Fidelity | None:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemHarness]:
     """Yield a running bot shared by a module. Each test leaves no job behind."""
-    system = SystemHarness(tmp_path_factory.mktemp("system"))
+    folder = tmp_path_factory.mktemp("system")
+    system = SystemHarness(folder, clock=StudioClock(folder / "clock-offset"))
     try:
         await system.start(DEFAULT_ALLOWANCE="100000")
         yield system

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from db.database import Database
 from db.tables import jobs
+from sandbox.clock import StudioClock
 from sandbox.discord import Actor, Message, buttons, text
 from sandbox.discord.entities import Overwrite
 from sandbox.discord.payloads import channel_payload
@@ -35,7 +36,7 @@ def settings(system: SystemHarness, **more: str) -> dict[str, str]:
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[SystemHarness]:
     """Yield a running bot; afterwards the ledger balances with nothing held."""
-    system = SystemHarness(tmp_path)
+    system = SystemHarness(tmp_path, clock=StudioClock(tmp_path / "clock-offset"))
     try:
         await system.start(**settings(system))
         yield system
@@ -150,6 +151,7 @@ async def test_question_outlives_killed_bot_and_press_edits(system: SystemHarnes
     await pressed.acknowledged(timeout=PATIENCE)
     await system.stop_bot(SIGKILL)
     await system.start_bot(**settings(system))
+    system.clock.advance(seconds=30)  # an answer may be on its way for 20 seconds
     await finish(system, question)
     # The press and the first picture: each was charged once.
     assert (await system.ledger()).states == ["done", "done"]

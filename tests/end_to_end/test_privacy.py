@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, text
 
 from db.columns import metadata
 from db.database import Database
-from db.tables import accounts, deletions, exports, workers
+from db.tables import accounts, deletions, exports, jobs, workers
 from sandbox.clock import StudioClock
 from sandbox.discord import Actor, Message
 from sandbox.discord import text as words
@@ -248,6 +248,8 @@ async def test_running_job_is_cancelled_before_the_deletion(system: SystemHarnes
     refused = await (await member.slash("imagine", prompt="another one")).response()
     assert "Everything about you is being deleted, so nothing new can be made now." in words(refused)
     system.skillboss.finish()
+    await nothing_of(system, select(jobs.c.id).where(jobs.c.delivered_at.is_(None)))
+    system.clock.advance(seconds=20)  # the deletion looks again after 15
     await none_left(system, deletions)
     assert await tables_with(system, (member.user.id, "zanzibar")) == []
 

@@ -1,12 +1,22 @@
-"""HTTP servers on this machine's loopback."""
+"""HTTP servers on loopback, and decoders as the bot starts them."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.images.decoder_process import DecoderProcess
 from tests.images.samples import Handler, Serve
+
+_START: Final = DecoderProcess._start
+
+
+@pytest.fixture(autouse=True)
+def _started_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start decoders instead of forking them."""
+    monkeypatch.setattr(DecoderProcess, "_start", _START)
 
 
 @pytest.fixture

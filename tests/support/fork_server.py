@@ -1,11 +1,12 @@
-"""A process with the bot imported: it forks a bot for each start.
+"""Processes with everything imported, to fork bots and decoders.
 
 The import takes most of a start. The fork has built nothing yet: no loop, no thread, no connection. It runs the bot's
-command line in a separate process, and a signal ends it like any other. Only the interpreter's memory is not taken
-down at the exit, which takes twice as long as a start.
+command line, or the decoder's loop, in a separate process, and a signal ends it like any other. Only the interpreter's
+memory is not taken down at a bot's exit, which takes twice as long as a start.
 
-`python -m tests.support.fork_server FD` accepts connections at a socket. Each brings a line of JSON for one start. The
-answer is the process id and, after the exit, the exit code. The end of standard input ends the server and all bots.
+`python -m tests.support.fork_server FD KIND` accepts connections at a socket. Each brings a line of JSON for one start,
+and a decoder's pipes. The answer is the process id and, after the exit, the exit code. The end of standard input ends
+the server and all forks.
 """
 
 import asyncio
@@ -22,18 +23,19 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGCHLD, SIGKILL, signal
-from typing import NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 _PRELOADED = ("aiosqlite", "asyncpg", "bot.container", "bot.web.server", "sqlalchemy.dialects.sqlite.aiosqlite")
 
 
-class Bot:
-    """A forked bot."""
+class Fork:
+    """A forked process."""
 
     def __init__(self, pid: int, ended: asyncio.Task[int]) -> None:
-        self._pid = pid
+        self.pid = pid
         self._ended = ended
 
     @property
@@ -44,7 +46,7 @@ class Bot:
     def send_signal(self, number: int, /) -> None:
         """Send a signal to the process."""
         if not self._ended.done():
-            os.kill(self._pid, number)
+            os.kill(self.pid, number)
 
     async def wait(self) -> int:
         """Wait for the exit and return the exit code."""
@@ -52,9 +54,9 @@ class Bot:
 
 
 class ForkServer:
-    """Launches bots from any event loop, any number at a time."""
+    """Launches bots or decoders from any event loop, any number at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Literal["bot", "decoder"] = "bot", environment: dict[str, str] | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="atelier-fork-"))
         self._address = self._folder / "socket"
         with socket.socket(socket.AF_UNIX) as listener:
@@ -62,10 +64,11 @@ class ForkServer:
             listener.listen(64)
             number = listener.fileno()
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-                [sys.executable, "-m", "tests.support.fork_server", str(number)],
+                [sys.executable, "-m", "tests.support.fork_server", str(number), kind],
                 stdin=subprocess.PIPE,
                 pass_fds=[number],
                 process_group=0,
+                env=environment,
             )
 
     def __enter__(self) -> Self:
@@ -73,7 +76,7 @@ class ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill the server and any bot left."""
+        """Kill the server and any fork left."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
@@ -86,12 +89,11 @@ class ForkServer:
         *words: str,
         errors: Path | None = None,
         folder: Path | None = None,
-    ) -> Bot:
+    ) -> Fork:
         """Fork `atelier run`, or the command of `words`, in a folder.
 
         The output is appended to `log`, the standard error to `errors` if given.
         """
-        reader, writer = await asyncio.open_unix_connection(self._address)
         planned = {
             "environment": environment,
             "log": str(log),
@@ -99,9 +101,66 @@ class ForkServer:
             "errors": str(errors or log),
             "folder": str(folder or Path.cwd()),
         }
-        writer.write(json.dumps(planned).encode() + b"\n")
+        return await self._fork(planned)
+
+    async def launch_decoder(self) -> "ForkedDecoder":
+        """Fork a decoder process."""
+        (asked, to_child), (from_child, answered) = os.pipe(), os.pipe()
+        try:
+            fork = await self._fork({}, asked, answered)
+        finally:
+            os.close(asked)
+            os.close(answered)
+        return await ForkedDecoder.connect(fork, to_child, from_child)
+
+    async def _fork(self, planned: dict[str, Any], *pipes: int) -> Fork:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.setblocking(False)  # noqa: FBT003 - the socket's own interface
+        await asyncio.get_running_loop().sock_connect(connection, str(self._address))
+        socket.send_fds(connection, [json.dumps(planned).encode() + b"\n"], pipes)
+        reader, writer = await asyncio.open_connection(sock=connection)
         pid = int(await reader.readline())
-        return Bot(pid, asyncio.create_task(_exit_code(reader, writer)))
+        return Fork(pid, asyncio.create_task(_exit_code(reader, writer)))
+
+
+class ForkedDecoder:
+    """A forked decoder, with the interface of asyncio's processes."""
+
+    def __init__(self, fork: Fork, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader) -> None:
+        self._fork = fork
+        self.stdin = stdin
+        self.stdout = stdout
+
+    @classmethod
+    async def connect(cls, fork: Fork, to_child: int, from_child: int) -> Self:
+        """Return the decoder with our ends of its pipes."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        await loop.connect_read_pipe(lambda: protocol, open(from_child, "rb", 0))  # noqa: ASYNC230, SIM115 - a pipe
+        transport, flow = await loop.connect_write_pipe(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()),
+            open(to_child, "wb", 0),  # noqa: ASYNC230, SIM115
+        )
+        return cls(fork, asyncio.StreamWriter(transport, flow, None, loop), reader)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._fork.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit code, negative for a signal; None while running."""
+        return self._fork.returncode
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._fork.send_signal(SIGKILL)
+
+    async def wait(self) -> int:
+        """Wait for the exit and return the exit code."""
+        return await self._fork.wait()
 
 
 async def _exit_code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
@@ -112,7 +171,7 @@ async def _exit_code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     return int(line) if line else -SIGKILL
 
 
-def _serve(listener: socket.socket) -> NoReturn:
+def _serve(listener: socket.socket, run: Callable[..., NoReturn]) -> NoReturn:
     """Fork an attendant for each connection until standard input ends."""
     signal(SIGCHLD, SIG_IGN)  # attendants leave no zombies
     while True:
@@ -122,21 +181,23 @@ def _serve(listener: socket.socket) -> NoReturn:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
-            _attend(connection)
+            _attend(connection, run)
         connection.close()
 
 
-def _attend(connection: socket.socket) -> NoReturn:
-    """Fork a bot and report its process id and exit code."""
+def _attend(connection: socket.socket, run: Callable[..., NoReturn]) -> NoReturn:
+    """Fork a process and report its process id and exit code."""
     signal(SIGCHLD, SIG_DFL)
-    line = b""
+    line, pipes, _, _ = socket.recv_fds(connection, 65_536, 2)
     while not line.endswith(b"\n"):
         line += connection.recv(65_536)
     planned = json.loads(line)
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _run_bot(**planned)
+        run(*pipes, **planned)
+    for pipe in pipes:
+        os.close(pipe)
     connection.sendall(b"%d\n" % pid)
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(ConnectionError):  # the test may not wait for the exit
@@ -169,16 +230,40 @@ def _run_bot(*, environment: dict[str, str], log: str, words: list[str], errors:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-if __name__ == "__main__":
-    import importlib
+def _run_decoder(asked: int, answered: int) -> NoReturn:
+    from bot.images.decoder_main import main  # noqa: PLC0415 - the server of bots does without it
 
-    import PIL.Image
+    os.setpgid(0, 0)
+    os.chdir("/")
+    os.dup2(asked, 0)
+    os.dup2(answered, 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.close(asked)
+    os.close(answered)
+    main()
+    os._exit(0)
 
-    from bot.command_line import main
+
+def _import_bot() -> None:
+    import importlib  # noqa: PLC0415
+
+    import PIL.Image  # noqa: PLC0415
 
     for name in _PRELOADED:
         importlib.import_module(name)
     PIL.Image.init()
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "decoder":
+        import bot.images.decoder_main  # noqa: F401 - for the forks
+
+        runner: Callable[..., NoReturn] = _run_decoder
+    else:
+        from bot.command_line import main
+
+        _import_bot()
+        runner = _run_bot
     gc.collect()
     gc.freeze()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), runner)
