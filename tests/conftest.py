@@ -1,6 +1,5 @@
 """Fixtures of all layers: real databases of both kinds, a manual clock."""
 
-import contextlib
 import functools
 import gc
 import importlib.util
@@ -154,18 +153,24 @@ def _shared_certificates() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def decoder_server() -> Iterator[ForkServer]:
+    """Return the process that forks decoders."""
+    with ForkServer("decoder", environment=decoder_process.ENVIRONMENT) as server:
+        yield server
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _forked_decoders() -> Iterator[None]:
+def _forked_decoders(decoder_server: ForkServer) -> Iterator[None]:
     """Fork decoders: their imports take longer than most tests.
 
     `tests/images` starts them as the bot does.
     """
-    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        server = functools.cache(lambda: stack.enter_context(ForkServer("decoder", dict(decoder_process.ENVIRONMENT))))
 
-        async def start(_: DecoderProcess) -> ForkedDecoder:
-            return await server().launch_decoder()
+    async def start(_: DecoderProcess) -> ForkedDecoder:
+        return await ForkedDecoder.launch(decoder_server.address)
 
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DecoderProcess, "_start", start)
         yield
 
@@ -196,9 +201,9 @@ def postgresql_databases() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def fork_server() -> Iterator[ForkServer]:
+def fork_server(decoder_server: ForkServer) -> Iterator[ForkServer]:
     """Return the process that forks bots."""
-    with ForkServer() as server:
+    with ForkServer(decoders=decoder_server) as server:
         yield server
 
 

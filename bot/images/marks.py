@@ -7,8 +7,8 @@ fit its format's rules is returned as it is.
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape
 
 from bot.domain.provenance import Mark
 
@@ -73,7 +73,7 @@ def build_packet(mark: Mark) -> bytes:
     `AISystemUsed` is IPTC's property for the model (Photo Metadata Standard 2025.1).
     """
     model = "".join(character for character in mark.model[:_LONGEST_MODEL] if character.isprintable())
-    return _PACKET.format(source=_SOURCE_TYPES + mark.source, model=escape(model)).encode()
+    return _PACKET.format(source=_SOURCE_TYPES + mark.source, model=escape(model, quote=False)).encode()
 
 
 def is_marked(data: bytes, media_type: str) -> bool:

@@ -12,6 +12,7 @@ the server and all forks.
 import asyncio
 import atexit
 import contextlib
+import functools
 import gc
 import json
 import os
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGCHLD, SIGKILL, signal
 from typing import Any, Literal, NoReturn, Self
@@ -56,11 +57,19 @@ class Fork:
 class ForkServer:
     """Launches bots or decoders from any event loop, any number at a time."""
 
-    def __init__(self, kind: Literal["bot", "decoder"] = "bot", environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: Literal["bot", "decoder"] = "bot",
+        *,
+        environment: Mapping[str, str] | None = None,
+        decoders: "ForkServer | None" = None,
+    ) -> None:
+        """Start the server; its bots have their decoders from `decoders`."""
+        self._decoders = decoders
         self._folder = Path(tempfile.mkdtemp(prefix="atelier-fork-"))
-        self._address = self._folder / "socket"
+        self.address = self._folder / "socket"
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(self._address))
+            listener.bind(str(self.address))
             listener.listen(64)
             number = listener.fileno()
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
@@ -100,27 +109,9 @@ class ForkServer:
             "words": words or ("run",),
             "errors": str(errors or log),
             "folder": str(folder or Path.cwd()),
+            "decoders": None if self._decoders is None else str(self._decoders.address),
         }
-        return await self._fork(planned)
-
-    async def launch_decoder(self) -> "ForkedDecoder":
-        """Fork a decoder process."""
-        (asked, to_child), (from_child, answered) = os.pipe(), os.pipe()
-        try:
-            fork = await self._fork({}, asked, answered)
-        finally:
-            os.close(asked)
-            os.close(answered)
-        return await ForkedDecoder.connect(fork, to_child, from_child)
-
-    async def _fork(self, planned: dict[str, Any], *pipes: int) -> Fork:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.setblocking(False)  # noqa: FBT003 - the socket's own interface
-        await asyncio.get_running_loop().sock_connect(connection, str(self._address))
-        socket.send_fds(connection, [json.dumps(planned).encode() + b"\n"], pipes)
-        reader, writer = await asyncio.open_connection(sock=connection)
-        pid = int(await reader.readline())
-        return Fork(pid, asyncio.create_task(_exit_code(reader, writer)))
+        return await _fork(self.address, planned)
 
 
 class ForkedDecoder:
@@ -132,15 +123,21 @@ class ForkedDecoder:
         self.stdout = stdout
 
     @classmethod
-    async def connect(cls, fork: Fork, to_child: int, from_child: int) -> Self:
-        """Return the decoder with our ends of its pipes."""
+    async def launch(cls, server: Path) -> Self:
+        """Fork a decoder at a server's address."""
+        (asked, to_child), (from_child, answered) = os.pipe(), os.pipe()
+        try:
+            fork = await _fork(server, {}, asked, answered)
+        finally:
+            os.close(asked)
+            os.close(answered)
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
-        await loop.connect_read_pipe(lambda: protocol, open(from_child, "rb", 0))  # noqa: ASYNC230, SIM115 - a pipe
+        await loop.connect_read_pipe(lambda: protocol, os.fdopen(from_child, "rb", 0))
         transport, flow = await loop.connect_write_pipe(
             lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()),
-            open(to_child, "wb", 0),  # noqa: ASYNC230, SIM115
+            os.fdopen(to_child, "wb", 0),
         )
         return cls(fork, asyncio.StreamWriter(transport, flow, None, loop), reader)
 
@@ -161,6 +158,16 @@ class ForkedDecoder:
     async def wait(self) -> int:
         """Wait for the exit and return the exit code."""
         return await self._fork.wait()
+
+
+async def _fork(server: Path, planned: dict[str, Any], *pipes: int) -> Fork:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.setblocking(False)  # noqa: FBT003 - the socket's own interface
+    await asyncio.get_running_loop().sock_connect(connection, str(server))
+    socket.send_fds(connection, [json.dumps(planned).encode() + b"\n"], pipes)
+    reader, writer = await asyncio.open_connection(sock=connection)
+    pid = int(await reader.readline())
+    return Fork(pid, asyncio.create_task(_exit_code(reader, writer)))
 
 
 async def _exit_code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
@@ -205,7 +212,11 @@ def _attend(connection: socket.socket, run: Callable[..., NoReturn]) -> NoReturn
     os._exit(0)
 
 
-def _run_bot(*, environment: dict[str, str], log: str, words: list[str], errors: str, folder: str) -> NoReturn:
+def _run_bot(
+    *, environment: dict[str, str], log: str, words: list[str], errors: str, folder: str, decoders: str | None
+) -> NoReturn:
+    if decoders is not None:
+        _fork_decoders(Path(decoders))
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -230,6 +241,15 @@ def _run_bot(*, environment: dict[str, str], log: str, words: list[str], errors:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
+def _fork_decoders(server: Path) -> None:
+    from bot.images.decoder_process import DecoderProcess  # noqa: PLC0415 - the server of decoders does without it
+
+    async def start(_: DecoderProcess) -> ForkedDecoder:
+        return await ForkedDecoder.launch(server)
+
+    DecoderProcess._start = start  # type: ignore[assignment,method-assign]
+
+
 def _run_decoder(asked: int, answered: int) -> NoReturn:
     from bot.images.decoder_main import main  # noqa: PLC0415 - the server of bots does without it
 
@@ -247,11 +267,15 @@ def _run_decoder(asked: int, answered: int) -> NoReturn:
 def _import_bot() -> None:
     import importlib  # noqa: PLC0415
 
+    import httpx  # noqa: PLC0415
     import PIL.Image  # noqa: PLC0415
 
     for name in _PRELOADED:
         importlib.import_module(name)
     PIL.Image.init()
+    # Each start reads the certificate authorities.
+    httpx.create_ssl_context = functools.cache(httpx.create_ssl_context)
+    httpx.create_ssl_context(trust_env=False)
 
 
 if __name__ == "__main__":
