@@ -45,7 +45,11 @@ async def two_providers(
 
 
 async def queue_job(harness: EngineHarness, member: int, *, guild: int = HERE, **request: Any) -> Job:
-    """Return a queued job without waking the engine."""
+    """Return a queued job without waking the engine.
+
+    A dispatch of the start that still ran would take some of a test's jobs.
+    """
+    await harness.wait_until_idle()
     place = make_context(member_id=member, guild_id=guild)
     snapshot = await harness.job_service.create(place, make_request(**request))
     await harness.card_store.mark_acknowledged(snapshot.job.id, 1)
