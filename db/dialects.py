@@ -11,6 +11,18 @@ from sqlalchemy.util import LRUCache
 _CACHED_STATEMENTS: Final = 500
 
 
+class EqualDialect:
+    """A base of dialects that are equal, so that connections share statements."""
+
+    def __eq__(self, other: object) -> bool:
+        """Return True for another of the class."""
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        """Return the hash of the class."""
+        return hash(type(self))
+
+
 def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """Return an INSERT with the `on_conflict_...` methods."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

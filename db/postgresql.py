@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import CompiledCacheType, DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from db.dialects import statement_cache
+from db.dialects import EqualDialect, statement_cache
 
 T = TypeVar("T")
 
@@ -109,16 +109,8 @@ class PostgresqlBackend:
             return await connection.run_sync(function)
 
 
-class _Dialect(PGDialect_asyncpg):
-    """A dialect equal to the others, so that engines share statements."""
-
+class _Dialect(EqualDialect, PGDialect_asyncpg):
     supports_statement_cache = True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Dialect)
-
-    def __hash__(self) -> int:
-        return hash(_Dialect)
 
 
 registry.register("postgresql.atelier", __name__, _Dialect.__name__)

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.pool import StaticPool
 
-from db.dialects import statement_cache
+from db.dialects import EqualDialect, statement_cache
 
 T = TypeVar("T")
 
@@ -103,16 +103,8 @@ class SqliteBackend:
             await connection.close()
 
 
-class _Dialect(SQLiteDialect_pysqlite):
-    """A dialect equal to the others, so that connections share statements."""
-
+class _Dialect(EqualDialect, SQLiteDialect_pysqlite):
     supports_statement_cache = True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Dialect)
-
-    def __hash__(self) -> int:
-        return hash(_Dialect)
 
 
 registry.register("sqlite.atelier", __name__, _Dialect.__name__)

@@ -45,7 +45,7 @@ async def test_drawing_knows_no_secret(tmp_path: Path, monkeypatch: pytest.Monke
 
 async def test_drawing_that_takes_too_long_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = tmp_path / "started"
-    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    code = f"import os, signal; open({str(started)!r}, 'w').write(str(os.getpid())); signal.pause()"
     monkeypatch.setattr(module, "_START", code)
     with pytest.raises(DrawingError, match="time"):
         await ChartDrawer(folder=tmp_path, seconds=2).draw([bars(1)])

@@ -1,6 +1,5 @@
 """Percentages of running prompts, from ComfyUI's websocket."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from bot.providers.comfyui.progress import Progress
 from sandbox.providers import Latency, State
 from tests.providers.comfy_support import MODEL, Comfy, write
 from tests.providers.provider_harness import RawServer
+from tests.support.polling import poll
 from tests.support.submissions import CALL_ID
 
 NODES = ("1", "2", "3", "4")
@@ -20,9 +20,11 @@ NODES = ("1", "2", "3", "4")
 
 async def until(condition: Callable[[], object]) -> None:
     """Return once the condition is true: events arrive on a socket."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - the other side of a socket sets no event
-            await asyncio.sleep(0.001)
+
+    async def read() -> object:
+        return condition()
+
+    await poll(read)
 
 
 async def percents(*events: tuple[str, dict[str, Any]]) -> list[int | None]:

@@ -74,7 +74,7 @@ class Fidelity:
         resource = DRAFT202012.create_resource(self._document)
         self._registry: Registry[Any] = Registry().with_resource(DESCRIPTION, resource)
         self._validator = lru_cache(maxsize=None)(self._new_validator)
-        # Forty times as fast, but its faults have no parents: it finds that something is wrong, the other one what.
+        # Much faster, but its faults have no parents: it finds that something is wrong, the other one what.
         self._fast_registry = jsonschema_rs.Registry([(DESCRIPTION, self._document)])
         self._fast_validator = lru_cache(maxsize=None)(self._new_fast_validator)
 
