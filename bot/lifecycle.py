@@ -19,6 +19,7 @@ from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.services.premium_sync import PremiumSync
 from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.outbox_publisher import OutboxPublisher
 from bot.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class Lifecycle:
         daily_reports: DailyReports,
         guild_key_reports: GuildKeyReports,
         model_alerts: ModelAlerts,
+        outbox_publisher: OutboxPublisher,
         premium_sync: PremiumSync,
         engine: Engine,
         exports: ExportService,
@@ -57,7 +59,7 @@ class Lifecycle:
         self._deletions = deletions
         self._beside = (
             *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports),
-            *(exports, deletions, premium_sync),
+            *(exports, deletions, premium_sync, outbox_publisher),
         )
         self._engine = engine
         self._card_updater = card_updater

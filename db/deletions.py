@@ -32,6 +32,7 @@ from db.tables import (
     presets,
     risks,
     searches,
+    submissions,
     turns,
 )
 
@@ -48,6 +49,7 @@ _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (bans, ("guild_id", "scope")),
     (allowances, ("guild_id", "role_id")),
     (entitlements, ()),
+    (submissions, ()),
 )
 # Where the member decided something about others, or others about the member.
 _MENTIONS: Final[tuple[Column[int], ...]] = (
@@ -58,10 +60,18 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     audit_log.c.target_id,
     communities.c.admitted_by,
     guild_keys.c.set_by,
+    submissions.c.claimed_by,
+    submissions.c.decided_by,
     presets.c.saved_by,
 )
 # Free text of admins, moderators and owners, who may name a member in it.
-_REASONS: Final[tuple[Column[str], ...]] = (movements.c.reason, bans.c.reason, pauses.c.reason, audit_log.c.reason)
+_REASONS: Final[tuple[Column[str], ...]] = (
+    movements.c.reason,
+    bans.c.reason,
+    pauses.c.reason,
+    audit_log.c.reason,
+    submissions.c.reason,
+)
 _NOBODY: Final = "[deleted member]"
 # Built once: every request reads it.
 _ANY: Final = select(deletions.c.member_id).where(deletions.c.member_id.in_(bindparam("ids", expanding=True)))
@@ -232,7 +242,7 @@ class DeletionRepository:
         found = union(
             *(
                 select(table.c.guild_id).where(table.c.member_id == member_id)
-                for table in (accounts, jobs, turns, bans, allowances, entitlements)
+                for table in (accounts, jobs, turns, bans, allowances, entitlements, submissions)
             )
         )
         guilds = list(self._connection.execute(found).scalars())

@@ -26,6 +26,7 @@ from db.tables import (
     preferences,
     presets,
     searches,
+    submissions,
 )
 
 Record = dict[str, Any]
@@ -95,6 +96,11 @@ class MemberRecords:
             "bans": [
                 _plain(row, "scope", "until", "reason", "at") | {"server": _id(row.guild_id)}
                 for row in self._rows(bans, bans.c.member_id == member)
+            ],
+            "shared_pictures": [
+                _plain(row, "title", "show_prompt", "is_anonymous", "is_spoiler", "state", "created_at", "at", "reason")
+                | {"server": _id(row.guild_id), "job": row.job_id}
+                for row in self._rows(submissions, submissions.c.member_id == member)
             ],
             "decisions_about_you": [
                 _plain(row, "action", "detail", "reason", "at") | {"server": _id(row.guild_id)}

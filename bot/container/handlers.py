@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from bot.charts.drawer import ChartDrawer
-from bot.container.delivery import DeliveryContainer
+from bot.container.sharing import SharingContainer
 from bot.domain.remix import possible_actions
 from bot.services.publications import PublicationService
 from bot.services.versions import VersionService
@@ -28,7 +28,7 @@ from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
 
 
-class HandlerContainer(DeliveryContainer):
+class HandlerContainer(SharingContainer):
     """The messages with the handlers of interactions."""
 
     @cached_property

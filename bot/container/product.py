@@ -83,6 +83,7 @@ class Container(CommandContainer):
             daily_reports=self.daily_reports,
             guild_key_reports=self.guild_key_reports,
             model_alerts=self.model_alerts,
+            outbox_publisher=self.outbox_publisher,
             premium_sync=self.premium_sync,
             engine=self.engine,
             exports=self.exports,

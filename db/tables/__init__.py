@@ -6,6 +6,7 @@ from db.tables.jobs import attempts, jobs
 from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
 from db.tables.members import deletions, drafts, entitlements, exports, forms, preferences, presets, searches
 from db.tables.processes import facts, turns, workers
+from db.tables.sharing import outbox_messages, sharing_settings, submission_pictures, submissions
 
 __all__ = [
     "access_rules",
@@ -29,6 +30,7 @@ __all__ = [
     "inputs",
     "jobs",
     "movements",
+    "outbox_messages",
     "pauses",
     "pictures",
     "postings",
@@ -36,6 +38,9 @@ __all__ = [
     "presets",
     "risks",
     "searches",
+    "sharing_settings",
+    "submission_pictures",
+    "submissions",
     "turns",
     "workers",
 ]

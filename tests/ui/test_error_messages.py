@@ -15,7 +15,10 @@ from bot.domain.errors import (
     AllowanceTargetError,
     AlreadyAskedError,
     AlreadyBegunError,
+    AlreadyDecidedError,
+    AlreadySharedError,
     AmountError,
+    AnonymousOffError,
     AtelierError,
     BannedError,
     BanRefusedError,
@@ -76,16 +79,23 @@ from bot.domain.errors import (
     PromptProblem,
     ProviderError,
     QueueFullError,
+    RefusedBeforeError,
     Remedy,
     RequestError,
     RoleNeededError,
     SearchGoneError,
     SearchRunningError,
     SetupError,
+    SharingError,
+    SharingOffError,
     StaleJobError,
     StorageFullError,
     StudioClosedError,
     StudioPausedError,
+    SubmissionClaimedError,
+    SubmissionLimitError,
+    SubmissionNotFoundError,
+    SubmissionStateError,
     TargetProblem,
     TooManyRequestsError,
     UnknownEffectError,
@@ -238,6 +248,49 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         BudgetLimitError("1200", highest=1000, by_operator=True),
         "1200 is more than the bot's operator gives.\nChoose 1,000 or less, or `none`.",
+    ),
+    (SubmissionNotFoundError(), "This submission is gone.\n`/share list` shows yours."),
+    (SubmissionStateError("withdrawn", "approved"), "Too late: this was withdrawn."),
+    (
+        AlreadyDecidedError(state="approved", by=90, at=START),
+        "Too late: <@90> approved this <t:1773480413:R>.",
+    ),
+    (
+        AlreadyDecidedError(state="withdrawn", by=None, at=START),
+        "Too late: this was withdrawn <t:1773480413:R>.",
+    ),
+    (
+        SubmissionClaimedError(by=90, until=START),
+        "<@90> is looking at this.\nIt is free again <t:1773480413:R>.",
+    ),
+    (
+        AlreadySharedError(submission_id="1", state="approved"),
+        "This picture is in the showcase already.\n`/share list` shows where.",
+    ),
+    (
+        AlreadySharedError(submission_id="1", state="waiting"),
+        "This picture is submitted already.\n`/share list` shows where it stands.",
+    ),
+    (RefusedBeforeError(reason=""), "The moderators refused this picture before.\nShare another one."),
+    (
+        RefusedBeforeError(reason="Off *topic*"),
+        "The moderators refused this picture before: \u2068Off \\*topic\\*\u2069\nShare another one.",
+    ),
+    (
+        SharingOffError(is_review=False),
+        "This server has no showcase channel yet.\nAn admin chooses one in `/studio setup`.",
+    ),
+    (
+        SharingOffError(is_review=True),
+        ("This server has no channel for the review of shared pictures.\nAn admin chooses one in `/studio setup`."),
+    ),
+    (AnonymousOffError(), "This server shows who made a picture.\nShare it with your name."),
+    (
+        SubmissionLimitError(20),
+        (
+            "20 submissions of yours wait for a moderator, and that is all that may."
+            "\nShare more once they are decided, or withdraw one."
+        ),
     ),
     *(
         (StudioPausedError(Pause(scope=scope, name=name, reason=reason, actor_id=1, at=START), model="reve-2.0"), said)
@@ -684,6 +737,7 @@ BASES = (
     AccessError,
     CreditChangeError,
     CreditsError,
+    SharingError,
     GuildKeyError,
     JobError,
     LimitError,

@@ -73,6 +73,16 @@
     |  |- KeyNotSavedError     the provider does not accept it, or did not answer
     |  |- KeyGoneError         the server has no key for this provider any more
     |  '- NoGuildKeyError      no own key serves this request
+    |- SharingError            a picture cannot be shared, or a submission not changed
+    |  |- SubmissionNotFoundError
+    |  |- SubmissionStateError  the transition is illegal from the submission's state
+    |  |- AlreadyDecidedError  somebody else was faster
+    |  |- SubmissionClaimedError  another moderator is at work on it
+    |  |- AlreadySharedError   the picture is in a submission already
+    |  |- RefusedBeforeError   the moderators refused this picture
+    |  |- SharingOffError      no showcase channel, or none for the review
+    |  |- AnonymousOffError    the server's rules allow no anonymous submission
+    |  '- SubmissionLimitError the member has too many waiting submissions
     |- StudioPausedError       a pause refuses new jobs
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
@@ -172,6 +182,18 @@ from bot.domain.errors.requests import (
     UnsupportedOptionError,
 )
 from bot.domain.errors.setup import ModeratorRoleError, SetupError, UnknownTimeZoneError
+from bot.domain.errors.sharing import (
+    AlreadyDecidedError,
+    AlreadySharedError,
+    AnonymousOffError,
+    RefusedBeforeError,
+    SharingError,
+    SharingOffError,
+    SubmissionClaimedError,
+    SubmissionLimitError,
+    SubmissionNotFoundError,
+    SubmissionStateError,
+)
 
 __all__ = [
     "AccessError",
@@ -180,7 +202,10 @@ __all__ = [
     "AllowanceTargetError",
     "AlreadyAskedError",
     "AlreadyBegunError",
+    "AlreadyDecidedError",
+    "AlreadySharedError",
     "AmountError",
+    "AnonymousOffError",
     "AtelierError",
     "BanRefusedError",
     "BannedError",
@@ -243,16 +268,23 @@ __all__ = [
     "PromptProblem",
     "ProviderError",
     "QueueFullError",
+    "RefusedBeforeError",
     "Remedy",
     "RequestError",
     "RoleNeededError",
     "SearchGoneError",
     "SearchRunningError",
     "SetupError",
+    "SharingError",
+    "SharingOffError",
     "StaleJobError",
     "StorageFullError",
     "StudioClosedError",
     "StudioPausedError",
+    "SubmissionClaimedError",
+    "SubmissionLimitError",
+    "SubmissionNotFoundError",
+    "SubmissionStateError",
     "TargetProblem",
     "TooManyRequestsError",
     "UnknownEffectError",

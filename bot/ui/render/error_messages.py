@@ -45,6 +45,7 @@ from bot.domain.errors import (
     SearchGoneError,
     SearchRunningError,
     SetupError,
+    SharingError,
     StaleJobError,
     StorageFullError,
     StudioClosedError,
@@ -68,6 +69,7 @@ from bot.ui.render.guild_key_words import ASK_ADMIN, guild_key_message
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 from bot.ui.render.setup_messages import setup_message
+from bot.ui.render.sharing_errors import sharing_message
 from bot.ui.truncation import cut
 
 _QUOTED: Final = 60
@@ -161,6 +163,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(*unknown_pause_target(error))
         case GuildKeyError():
             return guild_key_message(error)
+        case SharingError():
+            return sharing_message(error)
         case StudioClosedError():
             return nothing_charged(
                 _("The studio is closed for this model at the moment."),

@@ -1,0 +1,52 @@
+"""Sharing: submissions, their review, and the messages about them."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from bot.container.delivery import DeliveryContainer
+from bot.domain.outbox import MessageKind
+from bot.services.outbox import OutboxService
+from bot.services.sharing.reviews import ReviewService
+from bot.services.sharing.snapshots import SubmissionSnapshots
+from bot.services.sharing.submissions import SubmissionService
+from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
+
+
+class SharingContainer(DeliveryContainer):
+    """The messages to members with sharing."""
+
+    @cached_property
+    def submission_snapshots(self) -> SubmissionSnapshots:
+        """Submissions as their messages show them."""
+        return SubmissionSnapshots(database=self.database)
+
+    @cached_property
+    def renderers(self) -> Mapping[MessageKind, MessageRenderer]:
+        """Renderers of the outbox's messages, by kind."""
+        return {}
+
+    @cached_property
+    def outbox_publisher(self) -> OutboxPublisher:
+        """Publication of the outbox's messages."""
+        return OutboxPublisher(
+            outbox=OutboxService(database=self.database, clock=self.clock),
+            client=self.client,
+            renderers=self.renderers,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def submission_service(self) -> SubmissionService:
+        """Members' side of sharing."""
+        return SubmissionService(
+            database=self.database,
+            access=self.access,
+            clock=self.clock,
+            new_id=self.new_id,
+            waker=self.outbox_publisher,
+        )
+
+    @cached_property
+    def review_service(self) -> ReviewService:
+        """Moderators' side of sharing."""
+        return ReviewService(database=self.database, clock=self.clock, new_id=self.new_id, waker=self.outbox_publisher)

@@ -1,0 +1,1 @@
+"""Sharing: submissions, their review, and their posts in the showcase."""

@@ -1,0 +1,1 @@
+"""Use cases of sharing: submissions, their review, their messages."""

@@ -1,0 +1,68 @@
+"""Snapshots of submissions for their messages."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bot.domain.guild_settings import GuildSettings
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job
+from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.sharing.settings import SharingSettings
+from bot.domain.sharing.submissions import MemberRecord, Submission
+from db.database import Database
+from db.guilds import GuildRepository
+from db.jobs import JobRepository
+from db.outbox import OutboxRepository
+from db.pictures import ResultImageRepository
+from db.sharing_settings import SharingSettingsRepository
+from db.submissions import SubmissionRepository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionSnapshot:
+    """A submission with everything on its messages.
+
+    `pictures` are the shared ones that are still kept. `record` is its member's in the server. `review` and `showcase`
+    are its messages, None before they are due.
+    """
+
+    submission: Submission
+    job: Job
+    pictures: tuple[ResultImage, ...]
+    record: MemberRecord
+    guild: GuildSettings
+    sharing: SharingSettings
+    review: OutboxMessage | None
+    showcase: OutboxMessage | None
+
+
+class SubmissionSnapshots:
+    """Read access to submissions, each from one state of the database."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def get(self, submission_id: str) -> SubmissionSnapshot:
+        """Return a snapshot.
+
+        Raises:
+            SubmissionNotFoundError: there is no such submission.
+        """
+        return await self._database.read(lambda connection: _read(connection, submission_id))
+
+
+def _read(connection: Connection, submission_id: str) -> SubmissionSnapshot:
+    submissions, outbox = SubmissionRepository(connection), OutboxRepository(connection)
+    submission = submissions.get(submission_id)
+    pictures = ResultImageRepository(connection).list_for(submission.job_id)
+    return SubmissionSnapshot(
+        submission=submission,
+        job=JobRepository(connection).get(submission.job_id),
+        pictures=tuple(each for each in pictures if each.position in submission.positions),
+        record=submissions.record_of(submission.guild_id, submission.member_id),
+        guild=GuildRepository(connection).settings(submission.guild_id),
+        sharing=SharingSettingsRepository(connection).get(submission.guild_id),
+        review=outbox.find(MessageKind.REVIEW, submission.id),
+        showcase=outbox.find(MessageKind.SHOWCASE, submission.id),
+    )

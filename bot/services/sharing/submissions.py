@@ -1,0 +1,303 @@
+"""Members' side of sharing: share, revise, withdraw, list."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
+
+from bot.domain.bans import BanScope
+from bot.domain.errors import (
+    AlreadyDecidedError,
+    AlreadySharedError,
+    AnonymousOffError,
+    ImageGoneError,
+    JobDeletedError,
+    JobRunningError,
+    NotAllowedError,
+    NotOfferedError,
+    RefusedBeforeError,
+    SharingOffError,
+    SubmissionLimitError,
+    SubmissionNotFoundError,
+)
+from bot.domain.guild_settings import GuildSettings
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job, State
+from bot.domain.lazy_text import LazyText
+from bot.domain.sharing.settings import SharingSettings
+from bot.domain.sharing.submissions import (
+    MAX_PICTURES,
+    MAX_TITLE,
+    Flag,
+    FlagKind,
+    Submission,
+    SubmissionOptions,
+    SubmissionState,
+)
+from bot.engine.clock import Clock
+from bot.services.access import AccessService
+from bot.services.jobs import Actor
+from bot.services.request_gate import check_ban
+from bot.services.sharing.transitions import SubmissionTransitions
+from db.database import Database
+from db.guilds import GuildRepository
+from db.jobs import JobRepository
+from db.pictures import ResultImageRepository
+from db.sharing_settings import SharingSettingsRepository
+from db.submissions import SubmissionRepository
+
+MAX_WAITING: Final = 20
+"""Submissions of a member that may wait for moderators at a time, in a server."""
+
+
+class Waker(Protocol):
+    """Publishes due messages at once."""
+
+    def wake(self, message_ids: Sequence[str]) -> None:
+        """Publish due messages; called after the transaction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharer(Actor):
+    """The acting member with their roles."""
+
+    roles: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareOffer:
+    """A job's pictures for sharing, and the server's rules.
+
+    `shared` maps the positions of pictures in live submissions to those.
+    """
+
+    job: Job
+    pictures: tuple[ResultImage, ...]
+    shared: dict[int, Submission]
+    settings: SharingSettings
+    needs_review: bool
+
+
+class SubmissionService:
+    """Submissions of members, each change in one transaction."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        access: AccessService,
+        clock: Clock,
+        new_id: Callable[[], str],
+        waker: Waker,
+    ) -> None:
+        self._database = database
+        self._access = access
+        self._clock = clock
+        self._new_id = new_id
+        self._waker = waker
+        self._transitions = SubmissionTransitions(new_id=new_id)
+
+    async def offer(self, job_id: str, sharer: Sharer) -> ShareOffer:
+        """Return the pictures of a job to share, after checking the right to.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobDeletedError: the job was deleted.
+            JobRunningError: the job has not ended.
+            NotAllowedError: the job is another member's.
+            NotOfferedError: the job has no server or no pictures.
+            NotAdmittedError: its server is not admitted.
+            BannedError: the member is banned from sharing.
+            SharingOffError: the server has no showcase, or no channel for the review.
+            ImageGoneError: the pictures are no longer kept.
+        """
+        return await self._database.read(lambda connection: self._offer(connection, job_id, sharer))
+
+    async def share(
+        self, job_id: str, positions: Sequence[int], options: SubmissionOptions, sharer: Sharer
+    ) -> Submission:
+        """Submit pictures of a job.
+
+        Without review they are approved at once. Raises as `offer` does.
+
+        Raises:
+            AnonymousOffError: the server's rules allow no anonymous submission.
+            AlreadySharedError: a picture is in a live submission.
+            RefusedBeforeError: the moderators refused a picture.
+            SubmissionLimitError: too many submissions of the member wait.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[Submission, list[str]]:
+            offer = self._offer(connection, job_id, sharer)
+            positions_ = self._check(connection, offer, positions, options)
+            repository = SubmissionRepository(connection)
+            guild_id = offer.job.place.guild_id
+            refused = repository.find_refused(guild_id, job_id, positions_)
+            if refused is not None:
+                raise RefusedBeforeError(reason=refused.reason)
+            if repository.count_waiting(guild_id, sharer.member_id) >= MAX_WAITING:
+                raise SubmissionLimitError(MAX_WAITING)
+            state = SubmissionState.WAITING if offer.needs_review else SubmissionState.APPROVED
+            submission = Submission(
+                id=self._new_id(),
+                guild_id=guild_id,
+                member_id=sharer.member_id,
+                job_id=job_id,
+                positions=positions_,
+                options=options,
+                is_age_restricted=False,
+                flags=self._flags(connection, offer, sharer.member_id),
+                state=state,
+                revision=1,
+                created_at=now,
+                waiting_since=now,
+                at=now,
+            )
+            if not repository.add(submission):
+                raise _shared_error(repository, job_id, positions_)
+            return submission, self._transitions.submit(connection, submission)
+
+        submission, due = await self._database.write(write)
+        self._waker.wake(due)
+        return submission
+
+    async def revise(
+        self,
+        seen: Submission,
+        positions: Sequence[int],
+        options: SubmissionOptions,
+        sharer: Sharer,
+    ) -> Submission:
+        """Submit a changed submission again; raises as `share` does.
+
+        `seen` is the submission as its member saw it.
+
+        Raises:
+            AlreadyDecidedError: it changed meanwhile.
+            SubmissionStateError: nobody asked for changes.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[Submission, list[str]]:
+            repository = SubmissionRepository(connection)
+            current = repository.get(seen.id, lock=True)
+            if current.member_id != sharer.member_id:
+                raise NotAllowedError(LazyText("its member"))
+            if current.revision != seen.revision:
+                raise AlreadyDecidedError(state=current.state, by=current.decided_by, at=current.at)
+            offer = self._offer(connection, current.job_id, sharer)
+            positions_ = self._check(connection, offer, positions, options)
+            if not repository.revise(current, options, positions_, self._flags(connection, offer, sharer.member_id)):
+                raise _shared_error(repository, current.job_id, positions_, besides=current.id)
+            return self._transitions.move(connection, current, SubmissionState.WAITING, now, actor_id=sharer.member_id)
+
+        submission, due = await self._database.write(write)
+        self._waker.wake(due)
+        return submission
+
+    async def withdraw(self, submission_id: str, member_id: int) -> Submission:
+        """Withdraw a member's submission, also from the showcase.
+
+        Raises:
+            SubmissionNotFoundError: there is none of this member.
+            SubmissionStateError: it has ended.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[Submission, list[str]]:
+            current = SubmissionRepository(connection).get(submission_id, lock=True)
+            if current.member_id != member_id:
+                raise SubmissionNotFoundError
+            return self._transitions.move(connection, current, SubmissionState.WITHDRAWN, now, actor_id=member_id)
+
+        submission, due = await self._database.write(write)
+        self._waker.wake(due)
+        return submission
+
+    async def get(self, submission_id: str, member_id: int) -> Submission:
+        """Return a member's submission.
+
+        Raises:
+            SubmissionNotFoundError: there is none of this member.
+        """
+        found = await self._database.read(lambda connection: SubmissionRepository(connection).get(submission_id))
+        if found.member_id != member_id:
+            raise SubmissionNotFoundError
+        return found
+
+    async def list(
+        self, guild_id: int, member_id: int, *, limit: int, before: str | None = None
+    ) -> tuple[Submission, ...]:
+        """Return a member's submissions in a server, latest first."""
+        return await self._database.read(
+            lambda connection: SubmissionRepository(connection).list_of_member(
+                guild_id, member_id, limit=limit, before=before
+            )
+        )
+
+    def _offer(self, connection: Connection, job_id: str, sharer: Sharer) -> ShareOffer:
+        job = JobRepository(connection).get(job_id)
+        guild_id = job.place.guild_id
+        if job.place.member_id != sharer.member_id:
+            raise NotAllowedError(LazyText("its member"))
+        if job.deleted_at is not None:
+            raise JobDeletedError
+        if not job.state.ended:
+            raise JobRunningError
+        if job.state is not State.DONE or not guild_id:
+            raise NotOfferedError
+        self._access.check(connection, guild_id)
+        check_ban(connection, guild_id, sharer.member_id, self._clock.now(), BanScope.SHARING)
+        settings = SharingSettingsRepository(connection).get(guild_id)
+        moderates = sharer.moderator and sharer.guild_id == guild_id
+        needs_review = settings.needs_review(sharer.roles, is_moderator=moderates)
+        _require_channels(GuildRepository(connection).settings(guild_id), needs_review=needs_review)
+        pictures = tuple(ResultImageRepository(connection).list_for(job_id))
+        if not pictures:
+            raise ImageGoneError
+        repository = SubmissionRepository(connection)
+        live = repository.list_live(job_id)
+        by_id = {each: repository.get(each) for each in set(live.values())}
+        shared = {position: by_id[submission_id] for position, submission_id in live.items()}
+        return ShareOffer(job=job, pictures=pictures, shared=shared, settings=settings, needs_review=needs_review)
+
+    def _check(
+        self, connection: Connection, offer: ShareOffer, positions: Sequence[int], options: SubmissionOptions
+    ) -> tuple[int, ...]:
+        """Check the member's choices; return the chosen positions in order."""
+        del connection
+        kept = {each.position for each in offer.pictures}
+        chosen = tuple(sorted(set(positions)))
+        if not chosen or len(chosen) > MAX_PICTURES or len(options.title) > MAX_TITLE:
+            raise NotOfferedError
+        if not kept.issuperset(chosen):
+            raise ImageGoneError
+        if options.is_anonymous and not offer.settings.allows_anonymous:
+            raise AnonymousOffError
+        return chosen
+
+    def _flags(self, connection: Connection, offer: ShareOffer, member_id: int) -> tuple[Flag, ...]:
+        record = SubmissionRepository(connection).record_of(offer.job.place.guild_id, member_id)
+        is_first = not (record.approved or record.refused or record.taken_down)
+        return (Flag(kind=FlagKind.FIRST),) if is_first else ()
+
+
+def _require_channels(settings: GuildSettings, *, needs_review: bool) -> None:
+    if settings.showcase_channel_id is None:
+        raise SharingOffError(is_review=False)
+    if needs_review and settings.review_channel_id is None:
+        raise SharingOffError(is_review=True)
+
+
+def _shared_error(
+    repository: SubmissionRepository, job_id: str, positions: Sequence[int], *, besides: str | None = None
+) -> AlreadySharedError:
+    live = repository.list_live(job_id)
+    others = (live[each] for each in positions if each in live and live[each] != besides)
+    submission_id = next(others, None)
+    if submission_id is None:
+        raise SubmissionNotFoundError  # withdrawn within this very moment
+    return AlreadySharedError(submission_id=submission_id, state=repository.get(submission_id).state)

@@ -1,0 +1,328 @@
+"""Publication of the outbox: messages follow their rows."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+import discord
+import structlog
+from discord import ui
+from discord.utils import MISSING
+
+from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
+from bot.engine.clock import Clock
+from bot.engine.delay_queue import DelayQueue
+from bot.services.outbox import OutboxService
+from bot.ui.component_tree import custom_ids
+from bot.ui.delivery.bounded_requests import RateLimitError, bounded
+from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
+
+_log = structlog.get_logger(__name__)
+
+_AT_ONCE: Final = 4
+_SCAN_SECONDS: Final = 10.0
+_MOST_SCANNED: Final = 200
+_REQUEST_SECONDS: Final = 300.0
+_FIRST_RETRY: Final = 5.0
+_LONGEST_RETRY: Final = 600.0
+_MOST_HALVINGS: Final = 6
+_MESSAGES_READ: Final = 200
+# Clocks differ a little: a search begins this long before the first try.
+_CLOCK_SLACK: Final = timedelta(minutes=2)
+_LONGEST_NONCE: Final = 25
+_UNKNOWN_CHANNEL: Final = 10003
+
+Files = Callable[[], list[discord.File]]
+"""Factory of files, called for each try: a request closes the files it sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForumPost:
+    """Title and tags of a post in a forum."""
+
+    title: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """A message as it should be.
+
+    A new one goes to `channel_id`, or to `member_id` directly. One of its custom ids holds the message's subject: after
+    a crash the message is found by that. An edit without `files` keeps the attached ones. `post` is for a forum.
+    `is_reposted`: a message that somebody deleted is sent again.
+    """
+
+    view: ui.LayoutView
+    channel_id: int | None = None
+    member_id: int | None = None
+    files: Files | None = None
+    post: ForumPost | None = None
+    is_reposted: bool = False
+
+
+class MessageRenderer(Protocol):
+    """Renders the messages of one kind."""
+
+    async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
+        """Return the message as it should be now; None removes it.
+
+        Files are fitted to the upload limit, halved `halvings` times: Discord found the last ones too large.
+        """
+        ...
+
+    async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
+        """Note the end of a message on Discord."""
+        ...
+
+
+class OutboxPublisher:
+    """Creates, edits and removes the outbox's messages.
+
+    Each is claimed first, so several processes publish it once. A crash repeats the last step: edits are repeated, and
+    a message that may have been created is searched for.
+    """
+
+    def __init__(
+        self,
+        *,
+        outbox: OutboxService,
+        client: discord.Client,
+        renderers: Mapping[MessageKind, MessageRenderer],
+        clock: Clock,
+    ) -> None:
+        self._outbox = outbox
+        self._client = client
+        self._renderers = renderers
+        self._clock = clock
+        self._schedule = DelayQueue(clock, self._publish, concurrency=_AT_ONCE)
+        self._halvings: dict[str, int] = {}
+
+    def wake(self, message_ids: Sequence[str]) -> None:
+        """Publish due messages at once."""
+        for each in message_ids:
+            self._schedule.set(each)
+
+    async def run(self) -> None:
+        """Publish due messages until cancelled."""
+        loop = asyncio.create_task(self._schedule.run())
+        try:
+            while True:
+                await self.scan()
+                await self._clock.wait(asyncio.Event(), _SCAN_SECONDS)
+        finally:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+            await self._schedule.drain(0.0)
+
+    async def scan(self) -> None:
+        """Schedule messages due soon, also of other processes."""
+        try:
+            due = await self._outbox.list_due(within=timedelta(seconds=_SCAN_SECONDS), most=_MOST_SCANNED)
+        except Exception:  # noqa: BLE001 - the database may be back in a moment
+            _log.exception("outbox.not_read")
+            return
+        for message_id, delay in due:
+            self._schedule.set(message_id, delay)
+
+    async def _publish(self, message_id: str) -> None:
+        message = await self._outbox.claim(message_id)
+        if message is None:
+            return
+        try:
+            end = await self._bring_up_to_date(message)
+        except Exception as error:  # noqa: BLE001 - sorted by its kind
+            await self._note_failure(message, error)
+            return
+        await self._finish(message, end)
+
+    async def _finish(self, message: OutboxMessage, end: OutboxEnd | None) -> None:
+        self._halvings.pop(message.id, None)
+        if end in (OutboxEnd.CLOSED, OutboxEnd.REFUSED):
+            await self._renderers[message.kind].on_end(message, end)
+        if await self._outbox.finish(message, end):
+            self._schedule.set(message.id)
+
+    async def _note_failure(self, message: OutboxMessage, error: Exception) -> None:
+        kind = classify(error)
+        if kind is DiscordErrorKind.TOO_LARGE and self._halvings.get(message.id, 0) < _MOST_HALVINGS:
+            self._halvings[message.id] = self._halvings.get(message.id, 0) + 1
+            await self._retry(message, 0.0)
+        elif kind is None:
+            _log.error("outbox.failed", kind=message.kind, exc_info=error)
+            await self._retry(message, _backoff(message.tries))
+        elif kind in RETRYABLE:
+            wait = error.retry_after if isinstance(error, RateLimitError) else _backoff(message.tries)
+            _log.info("outbox.put_off", kind=message.kind, error=type(error).__name__, retry_in=wait)
+            await self._retry(message, wait)
+        elif kind is DiscordErrorKind.CLOSED:
+            _log.warning("outbox.closed", kind=message.kind, code=getattr(error, "code", None))
+            await self._finish(message, OutboxEnd.CLOSED)
+        else:
+            _log.error("outbox.refused", kind=message.kind, error=type(error).__name__)
+            await self._finish(message, OutboxEnd.REFUSED)
+
+    async def _retry(self, message: OutboxMessage, seconds: float) -> None:
+        await self._outbox.retry(message.id, seconds)
+        self._schedule.set(message.id, seconds)
+
+    async def _bring_up_to_date(self, message: OutboxMessage) -> OutboxEnd | None:
+        """Create, edit or remove a message; return why it ended, if it did."""
+        rendering = await self._renderers[message.kind].render(message, self._halvings.get(message.id, 0))
+        place = await self._find(message)
+        if rendering is None:
+            if place is not None:
+                await self._remove(*place)
+                await self._outbox.forget_message(message.id)
+            return OutboxEnd.DROPPED
+        if place is not None:
+            try:
+                await self._edit(*place, rendering)
+            except discord.HTTPException as error:
+                if error.code not in (UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL) or not rendering.is_reposted:
+                    raise
+                await self._outbox.forget_message(message.id)
+            else:
+                return None
+        await self._create(message, rendering)
+        return None
+
+    async def _find(self, message: OutboxMessage) -> tuple[int, int] | None:
+        """Return the channel and id of an existing message.
+
+        One that may have been created before a crash is searched for.
+        """
+        if message.channel_id is not None and message.message_id is not None:
+            return message.channel_id, message.message_id
+        if message.begun_at is None or message.channel_id is None:
+            return None
+        found = await self._search(message.channel_id, message.begun_at, message.subject_id)
+        if found is not None:
+            await self._outbox.set_message(message.id, *found)
+        return found
+
+    async def _search(self, channel_id: int, begun_at: datetime, subject_id: str) -> tuple[int, int] | None:
+        """Search a channel for a message with the subject's buttons."""
+        since = discord.Object(discord.utils.time_snowflake(begun_at - _CLOCK_SLACK))
+        async with bounded(_REQUEST_SECONDS, in_channel=False):
+            channel = await self._client.fetch_channel(channel_id)
+            if isinstance(channel, discord.ForumChannel):
+                return await self._search_forum(channel, since, subject_id)
+            if not isinstance(channel, discord.abc.Messageable):
+                return None
+            async for each in channel.history(limit=_MESSAGES_READ, after=since):
+                if _is_about(each, subject_id):
+                    return channel_id, each.id
+        return None
+
+    async def _search_forum(
+        self, forum: discord.ForumChannel, since: discord.Object, subject_id: str
+    ) -> tuple[int, int] | None:
+        threads = [each for each in await forum.guild.active_threads() if each.parent_id == forum.id]
+        for thread in threads:
+            if thread.id <= since.id:
+                continue
+            try:
+                starter = await thread.fetch_message(thread.id)
+            except discord.NotFound:
+                continue
+            if _is_about(starter, subject_id):
+                return thread.id, starter.id
+        return None
+
+    async def _create(self, message: OutboxMessage, rendering: Rendering) -> None:
+        files = [] if rendering.files is None else rendering.files()
+        quiet = discord.AllowedMentions.none()
+        # Requests of one message come one after the other, so that a repeated one is the same message for Discord.
+        nonce = f"o{message.id[1 - _LONGEST_NONCE :]}"
+        async with bounded(_REQUEST_SECONDS):
+            channel = await self._channel(rendering)
+            await self._outbox.begin(message.id, channel.id)
+            if isinstance(channel, discord.ForumChannel):
+                created = await channel.create_thread(
+                    view=rendering.view, files=files, allowed_mentions=quiet, **_forum_options(channel, rendering.post)
+                )
+                place = created.thread.id, created.message.id
+            else:
+                sent = await channel.send(view=rendering.view, files=files, nonce=nonce, allowed_mentions=quiet)
+                place = channel.id, sent.id
+        await self._outbox.set_message(message.id, *place)
+
+    async def _channel(self, rendering: Rendering) -> Any:
+        if rendering.channel_id is None:
+            return await self._client.create_dm(discord.Object(rendering.member_id or 0))
+        known = self._client.get_channel(rendering.channel_id)
+        return known or await self._client.fetch_channel(rendering.channel_id)
+
+    async def _edit(self, channel_id: int, message_id: int, rendering: Rendering) -> None:
+        changes: dict[str, Any] = {
+            "view": rendering.view,
+            "attachments": MISSING if rendering.files is None else rendering.files(),
+            "allowed_mentions": discord.AllowedMentions.none(),
+        }
+        message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
+        async with bounded(_REQUEST_SECONDS):
+            try:
+                await message.edit(**changes)
+            except discord.HTTPException as error:
+                if classify(error) is not DiscordErrorKind.ARCHIVED:
+                    raise
+                await self._reopen(channel_id)
+                if rendering.files is not None:
+                    changes["attachments"] = rendering.files()
+                await message.edit(**changes)
+
+    async def _remove(self, channel_id: int, message_id: int) -> None:
+        """Delete a message, or a forum's post with its thread."""
+        async with bounded(_REQUEST_SECONDS):
+            try:
+                if channel_id == message_id:
+                    await self._remove_post(channel_id)
+                else:
+                    await self._delete(channel_id, message_id)
+            except discord.HTTPException as error:
+                if error.code not in (UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL):
+                    raise
+
+    async def _remove_post(self, thread_id: int) -> None:
+        """Delete a forum's post: with its thread where the bot may, else its text."""
+        try:
+            thread = await self._client.fetch_channel(thread_id)
+            await thread.delete()  # type: ignore[union-attr] # a thread
+        except discord.Forbidden:
+            await self._delete(thread_id, thread_id)
+
+    async def _delete(self, channel_id: int, message_id: int) -> None:
+        message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
+        try:
+            await message.delete()
+        except discord.HTTPException as error:
+            if classify(error) is not DiscordErrorKind.ARCHIVED:
+                raise
+            await self._reopen(channel_id)
+            await message.delete()
+
+    async def _reopen(self, thread_id: int) -> None:
+        """Unarchive a thread."""
+        thread = await self._client.fetch_channel(thread_id)
+        if isinstance(thread, discord.Thread):
+            await thread.edit(archived=False)
+
+
+def _backoff(tries: int) -> float:
+    return min(_FIRST_RETRY * 2.0 ** min(max(tries - 1, 0), 10), _LONGEST_RETRY)
+
+
+def _is_about(message: discord.Message, subject_id: str) -> bool:
+    return any(f":{subject_id}:" in each for each in custom_ids(message.components))
+
+
+def _forum_options(forum: discord.ForumChannel, post: ForumPost | None) -> dict[str, Any]:
+    """Return the title and the existing tags of a forum's post."""
+    if post is None:
+        return {"name": "…"}
+    names = {each.casefold() for each in post.tags}
+    tags = [tag for tag in forum.available_tags if tag.name.casefold() in names and not tag.moderated]
+    return {"name": post.title, "applied_tags": tags[:5]}

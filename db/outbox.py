@@ -1,0 +1,136 @@
+"""The outbox: messages about rows of the database."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, or_, select, update
+
+from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
+from db.dialects import insert
+from db.tables import outbox_messages
+
+_COLUMNS: Final = [column.label(column.key) for column in outbox_messages.c]
+_IS_DUE: Final = outbox_messages.c.wanted > outbox_messages.c.shown
+_KEY: Final = (outbox_messages.c.kind, outbox_messages.c.subject_id, outbox_messages.c.number)
+_DUE: Final = (
+    select(outbox_messages.c.id, outbox_messages.c.due_at)
+    .where(_IS_DUE, outbox_messages.c.due_at <= bindparam("until"))
+    .order_by(outbox_messages.c.due_at)
+    .limit(bindparam("most"))
+)
+_BY_ID: Final = select(*_COLUMNS).where(outbox_messages.c.id == bindparam("the_id"))
+
+
+class OutboxRepository:
+    """Messages of the outbox within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def request(
+        self, kind: MessageKind, subject_id: str, *, new_id: str, guild_id: int, at: datetime, number: int = 0
+    ) -> str:
+        """Make a message due for its subject as of now; return the message's id.
+
+        An ended one begins again. Call it in the transaction that changes the subject, and wake the publisher after
+        that.
+        """
+        key = {"kind": kind.value, "subject_id": subject_id, "number": number}
+        values = key | {"id": new_id, "guild_id": guild_id, "wanted": 1, "shown": 0, "due_at": at, "tries": 0}
+        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at, "tries": 0, "ended": None}
+        statement = insert(self._connection, outbox_messages).values(values)
+        upsert = statement.on_conflict_do_update(index_elements=_KEY, set_=again)
+        stored: str = self._connection.execute(upsert.returning(outbox_messages.c.id)).scalar_one()
+        return stored
+
+    def find(self, kind: MessageKind, subject_id: str, number: int = 0) -> OutboxMessage | None:
+        """Return the message about a subject."""
+        key = (outbox_messages.c.kind == kind.value) & (outbox_messages.c.subject_id == subject_id)
+        statement = select(*_COLUMNS).where(key, outbox_messages.c.number == number)
+        row = self._connection.execute(statement).first()
+        return None if row is None else _from_row(row)
+
+    def find_by_message(self, message_id: int) -> OutboxMessage | None:
+        """Return the message with an id of Discord."""
+        row = self._connection.execute(select(*_COLUMNS).where(outbox_messages.c.message_id == message_id)).first()
+        return None if row is None else _from_row(row)
+
+    def list_due(self, until: datetime, most: int) -> list[tuple[str, datetime]]:
+        """Return the ids and times of messages due by then, longest due first."""
+        return [(row.id, row.due_at) for row in self._connection.execute(_DUE, {"until": until, "most": most})]
+
+    def claim(self, message_id: str, now: datetime, lease_until: datetime) -> OutboxMessage | None:
+        """Take a due message; nobody else gets it before the lease ends.
+
+        Return None if it is not due, or another process has it.
+        """
+        due = (outbox_messages.c.id == message_id) & _IS_DUE & (outbox_messages.c.due_at <= now)
+        free = or_(outbox_messages.c.claimed_until.is_(None), outbox_messages.c.claimed_until <= now)
+        values = {"claimed_until": lease_until, "tries": outbox_messages.c.tries + 1}
+        taken = update(outbox_messages).where(due, free).values(values)
+        if self._connection.execute(taken).rowcount != 1:
+            return None
+        row = self._connection.execute(_BY_ID, {"the_id": message_id}).one()
+        return _from_row(row)
+
+    def begin(self, message_id: str, channel_id: int, at: datetime) -> None:
+        """Record the intent to create the message in a channel."""
+        self._set(message_id, channel_id=channel_id, begun_at=at)
+
+    def set_message(self, message_id: str, channel_id: int, discord_id: int) -> None:
+        """Record a created message; it is looked up no more."""
+        self._set(message_id, channel_id=channel_id, message_id=discord_id, begun_at=None)
+
+    def forget_message(self, message_id: str) -> None:
+        """Forget a deleted message, so that it can be created again."""
+        self._set(message_id, channel_id=None, message_id=None, begun_at=None)
+
+    def finish(self, message_id: str, shown: int, now: datetime, end: OutboxEnd | None = None) -> bool:
+        """Record the shown version; return whether a newer one is wanted.
+
+        A newer one is due at once.
+        """
+        ended = None if end is None else end.value
+        self._set(message_id, shown=shown, due_at=now, claimed_until=None, tries=0, ended=ended)
+        row = self._connection.execute(_BY_ID, {"the_id": message_id}).first()
+        return row is not None and bool(row.wanted > row.shown)
+
+    def retry(self, message_id: str, at: datetime) -> None:
+        """Make a claimed message due again at a time."""
+        self._set(message_id, due_at=at, claimed_until=None)
+
+    def refresh(self, kinds: Collection[MessageKind], subject_ids: Collection[str], at: datetime) -> None:
+        """Make the existing messages about subjects due again."""
+        of_subjects = outbox_messages.c.subject_id.in_(list(subject_ids))
+        of_kinds = outbox_messages.c.kind.in_([kind.value for kind in kinds])
+        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at, "tries": 0}
+        self._connection.execute(update(outbox_messages).where(of_subjects, of_kinds).values(again))
+
+    def remove(self, kinds: Collection[MessageKind], subject_ids: Collection[str]) -> None:
+        """Delete messages of subjects from the outbox; Discord keeps them."""
+        of_kinds = outbox_messages.c.kind.in_([kind.value for kind in kinds])
+        self._connection.execute(
+            outbox_messages.delete().where(of_kinds, outbox_messages.c.subject_id.in_(list(subject_ids)))
+        )
+
+    def _set(self, outbox_id: str, **values: Any) -> None:
+        self._connection.execute(update(outbox_messages).where(outbox_messages.c.id == outbox_id).values(values))
+
+
+def _from_row(row: Row[Any]) -> OutboxMessage:
+    return OutboxMessage(
+        id=row.id,
+        kind=MessageKind(row.kind),
+        subject_id=row.subject_id,
+        number=row.number,
+        guild_id=row.guild_id,
+        wanted=row.wanted,
+        shown=row.shown,
+        tries=row.tries,
+        due_at=row.due_at,
+        channel_id=row.channel_id,
+        message_id=row.message_id,
+        begun_at=row.begun_at,
+        end=None if row.ended is None else OutboxEnd(row.ended),
+    )

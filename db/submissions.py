@@ -1,0 +1,344 @@
+"""Submissions to showcases."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.errors import SubmissionNotFoundError
+from bot.domain.outbox import MessageKind
+from bot.domain.sharing.submissions import (
+    AWAITING_REVIEW,
+    LIVE,
+    Flag,
+    FlagKind,
+    MemberRecord,
+    QueueSummary,
+    Submission,
+    SubmissionOptions,
+    SubmissionState,
+    check_transition,
+)
+from db.outbox import OutboxRepository
+from db.tables import submission_pictures, submissions
+
+_COLUMNS: Final = [column.label(column.key) for column in submissions.c]
+# Built once: building a statement costs several times as much as running it.
+_BY_ID: Final = select(*_COLUMNS).where(submissions.c.id == bindparam("the_id"))
+_POSITIONS: Final = (
+    select(submission_pictures.c.submission_id, submission_pictures.c.position)
+    .where(submission_pictures.c.submission_id.in_(bindparam("the_ids", expanding=True)))
+    .order_by(submission_pictures.c.submission_id, submission_pictures.c.position)
+)
+_LIVE_OF_JOB: Final = (
+    select(submission_pictures.c.position, submission_pictures.c.submission_id)
+    .where(submission_pictures.c.job_id == bindparam("the_job"), submission_pictures.c.is_live)
+    .order_by(submission_pictures.c.position)
+)
+_AWAITS_REVIEW: Final = submissions.c.state.in_([each.value for each in AWAITING_REVIEW])
+
+
+class SubmissionRepository:
+    """Submissions within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, submission: Submission) -> bool:
+        """Store a submission; return False if a picture is live already."""
+        options = submission.options
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(
+                    insert(submissions).values(
+                        id=submission.id,
+                        guild_id=submission.guild_id,
+                        member_id=submission.member_id,
+                        job_id=submission.job_id,
+                        is_age_restricted=submission.is_age_restricted,
+                        flags=_flag_values(submission.flags),
+                        state=submission.state.value,
+                        revision=submission.revision,
+                        created_at=submission.created_at,
+                        waiting_since=submission.waiting_since,
+                        at=submission.at,
+                        decided_by=submission.decided_by,
+                        reason=submission.reason,
+                        **_option_values(options),
+                    )
+                )
+                self._insert_pictures(submission.id, submission.job_id, submission.positions)
+        except IntegrityError:
+            return False
+        return True
+
+    def get(self, submission_id: str, *, lock: bool = False) -> Submission:
+        """Return a submission; `lock` locks its row.
+
+        Raises:
+            SubmissionNotFoundError: there is no such submission.
+        """
+        statement = _BY_ID.with_for_update() if lock else _BY_ID
+        row = self._connection.execute(statement, {"the_id": submission_id}).first()
+        if row is None:
+            raise SubmissionNotFoundError
+        return self._from_rows([row])[0]
+
+    def move(
+        self,
+        submission: Submission,
+        to: SubmissionState,
+        at: datetime,
+        *,
+        decided_by: int | None = None,
+        reason: str = "",
+        is_spoiler: bool | None = None,
+    ) -> bool:
+        """Move a submission on; return False if its state or revision changed.
+
+        A claim ends. `is_spoiler` replaces the member's choice.
+
+        Raises:
+            SubmissionStateError: the transition is illegal.
+        """
+        check_transition(submission.state, to)
+        values: dict[str, Any] = {
+            "state": to.value,
+            "revision": submission.revision + 1,
+            "at": at,
+            "claimed_by": None,
+            "claimed_until": None,
+            "decided_by": decided_by,
+            "reason": reason,
+        }
+        if is_spoiler is not None:
+            values["is_spoiler"] = is_spoiler
+        if to is SubmissionState.WAITING:
+            values["waiting_since"] = at
+        moved = update(submissions).where(_same(submission)).values(values)
+        if self._connection.execute(moved).rowcount != 1:
+            return False
+        if not to.is_live:
+            of_submission = submission_pictures.c.submission_id == submission.id
+            self._connection.execute(update(submission_pictures).where(of_submission).values(is_live=False))
+        return True
+
+    def revise(
+        self, submission: Submission, options: SubmissionOptions, positions: Sequence[int], flags: Sequence[Flag]
+    ) -> bool:
+        """Store other choices and pictures of a submission before it moves.
+
+        Return False if one of the pictures is in another live submission.
+        """
+        of_submission = submission_pictures.c.submission_id == submission.id
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(submission_pictures.delete().where(of_submission))
+                self._insert_pictures(submission.id, submission.job_id, positions)
+        except IntegrityError:
+            return False
+        changed = update(submissions).where(_same(submission))
+        self._connection.execute(changed.values(flags=_flag_values(flags), **_option_values(options)))
+        return True
+
+    def set_flags(self, submission_id: str, flags: Sequence[Flag]) -> None:
+        """Store a submission's flags."""
+        changed = update(submissions).where(submissions.c.id == submission_id)
+        self._connection.execute(changed.values(flags=_flag_values(flags)))
+
+    def claim(self, submission: Submission, moderator_id: int, until: datetime, now: datetime) -> bool:
+        """Claim a submission.
+
+        Return False if another moderator has the claim, or the submission moved on.
+        """
+        free = or_(
+            submissions.c.claimed_by.is_(None),
+            submissions.c.claimed_by == moderator_id,
+            submissions.c.claimed_until <= now,
+        )
+        claimed = update(submissions).where(_same(submission), free)
+        result = self._connection.execute(claimed.values(claimed_by=moderator_id, claimed_until=until))
+        return result.rowcount == 1
+
+    def release_claim(self, submission_id: str, moderator_id: int) -> bool:
+        """End a moderator's claim; return False if there is none."""
+        own = (submissions.c.id == submission_id) & (submissions.c.claimed_by == moderator_id)
+        released = update(submissions).where(own).values(claimed_by=None, claimed_until=None)
+        return self._connection.execute(released).rowcount == 1
+
+    def list_live(self, job_id: str) -> dict[int, str]:
+        """Return the live submissions of a job's pictures, by position."""
+        rows = self._connection.execute(_LIVE_OF_JOB, {"the_job": job_id})
+        return {row.position: row.submission_id for row in rows}
+
+    def find_refused(self, guild_id: int, job_id: str, positions: Collection[int]) -> Submission | None:
+        """Return the latest refused or taken down submission of these pictures."""
+        ended = (SubmissionState.REFUSED.value, SubmissionState.TAKEN_DOWN.value)
+        of_pictures = exists().where(
+            submission_pictures.c.submission_id == submissions.c.id,
+            submission_pictures.c.position.in_(list(positions)),
+        )
+        statement = select(*_COLUMNS).where(
+            submissions.c.job_id == job_id,
+            submissions.c.guild_id == guild_id,
+            submissions.c.state.in_(ended),
+            of_pictures,
+        )
+        row = self._connection.execute(statement.order_by(submissions.c.at.desc()).limit(1)).first()
+        return None if row is None else self._from_rows([row])[0]
+
+    def list_of_job(self, job_id: str, *, live: bool = False) -> tuple[Submission, ...]:
+        """Return a job's submissions, or the `live` ones, latest first."""
+        statement = select(*_COLUMNS).where(submissions.c.job_id == job_id).order_by(submissions.c.id.desc())
+        if live:
+            statement = statement.where(submissions.c.state.in_([each.value for each in LIVE]))
+        return self._from_rows(self._connection.execute(statement).all())
+
+    def list_of_member(
+        self, guild_id: int, member_id: int, *, limit: int, before: str | None = None
+    ) -> tuple[Submission, ...]:
+        """Return a member's submissions in a guild, latest first.
+
+        `before` is the last id of the page before.
+        """
+        own = (submissions.c.guild_id == guild_id) & (submissions.c.member_id == member_id)
+        statement = select(*_COLUMNS).where(own).order_by(submissions.c.id.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(submissions.c.id < before)
+        return self._from_rows(self._connection.execute(statement).all())
+
+    def list_awaiting_review(
+        self, guild_id: int, *, limit: int, after: tuple[datetime, str] | None = None
+    ) -> tuple[Submission, ...]:
+        """Return submissions to be reviewed, longest waiting first.
+
+        `after` is the waiting time and id of the last one of the page before.
+        """
+        statement = select(*_COLUMNS).where(submissions.c.guild_id == guild_id, _AWAITS_REVIEW)
+        if after is not None:
+            since, last = after
+            later = (submissions.c.waiting_since > since) | (
+                (submissions.c.waiting_since == since) & (submissions.c.id > last)
+            )
+            statement = statement.where(later)
+        order = (submissions.c.waiting_since, submissions.c.id)
+        return self._from_rows(self._connection.execute(statement.order_by(*order).limit(limit)).all())
+
+    def count_waiting(self, guild_id: int, member_id: int) -> int:
+        """Return how many submissions of a member wait for a moderator."""
+        own = (submissions.c.guild_id == guild_id) & (submissions.c.member_id == member_id)
+        statement = select(func.count()).select_from(submissions).where(own, _AWAITS_REVIEW)
+        return self._connection.execute(statement).scalar_one()
+
+    def queue(self, guild_id: int) -> QueueSummary:
+        """Return a summary of a guild's review queue."""
+        numbers = select(func.count().label("waiting"), func.min(submissions.c.waiting_since).label("oldest"))
+        row = self._connection.execute(numbers.where(submissions.c.guild_id == guild_id, _AWAITS_REVIEW)).one()
+        return QueueSummary(waiting=row.waiting, oldest=row.oldest)
+
+    def record_of(self, guild_id: int, member_id: int) -> MemberRecord:
+        """Return a member's submissions in a guild, by their outcome."""
+        own = (submissions.c.guild_id == guild_id) & (submissions.c.member_id == member_id)
+        statement = select(submissions.c.state, func.count().label("number")).where(own).group_by(submissions.c.state)
+        numbers = {row.state: row.number for row in self._connection.execute(statement)}
+        return MemberRecord(
+            approved=numbers.get(SubmissionState.APPROVED, 0) + numbers.get(SubmissionState.HIDDEN, 0),
+            refused=numbers.get(SubmissionState.REFUSED, 0),
+            taken_down=numbers.get(SubmissionState.TAKEN_DOWN, 0),
+        )
+
+    def withdraw_all(self, job_ids: Sequence[str], at: datetime) -> list[str]:
+        """Withdraw the live submissions of deleted jobs, and erase titles.
+
+        Return the ids of their submissions: their messages are to be removed.
+        """
+        of_jobs = submissions.c.job_id.in_(list(job_ids))
+        found = list(self._connection.execute(select(submissions.c.id).where(of_jobs)).scalars())
+        if not found:
+            return []
+        is_live = submissions.c.state.in_([each.value for each in LIVE])
+        withdrawn = {
+            "state": SubmissionState.WITHDRAWN.value,
+            "revision": submissions.c.revision + 1,
+            "at": at,
+            "claimed_by": None,
+            "claimed_until": None,
+            "decided_by": None,
+        }
+        self._connection.execute(update(submissions).where(of_jobs, is_live).values(withdrawn))
+        self._connection.execute(update(submissions).where(of_jobs).values(title=""))
+        of_submissions = submission_pictures.c.submission_id.in_(found)
+        self._connection.execute(update(submission_pictures).where(of_submissions).values(is_live=False))
+        return found
+
+    def _insert_pictures(self, submission_id: str, job_id: str, positions: Sequence[int]) -> None:
+        rows = [
+            {"submission_id": submission_id, "job_id": job_id, "position": position, "is_live": True}
+            for position in positions
+        ]
+        self._connection.execute(insert(submission_pictures), rows)
+
+    def _from_rows(self, rows: Sequence[Row[Any]]) -> tuple[Submission, ...]:
+        if not rows:
+            return ()
+        pictures: dict[str, list[int]] = {row.id: [] for row in rows}
+        for each in self._connection.execute(_POSITIONS, {"the_ids": list(pictures)}):
+            pictures[each.submission_id].append(each.position)
+        return tuple(_from_row(row, tuple(pictures[row.id])) for row in rows)
+
+
+def _same(submission: Submission) -> Any:
+    return (
+        (submissions.c.id == submission.id)
+        & (submissions.c.state == submission.state.value)
+        & (submissions.c.revision == submission.revision)
+    )
+
+
+def _flag_values(flags: Sequence[Flag]) -> list[dict[str, str]]:
+    return [{"kind": flag.kind.value, "detail": flag.detail} for flag in flags]
+
+
+def _option_values(options: SubmissionOptions) -> dict[str, Any]:
+    return {
+        "title": options.title,
+        "show_prompt": options.show_prompt,
+        "is_anonymous": options.is_anonymous,
+        "is_spoiler": options.is_spoiler,
+    }
+
+
+def _from_row(row: Row[Any], positions: tuple[int, ...]) -> Submission:
+    return Submission(
+        id=row.id,
+        guild_id=row.guild_id,
+        member_id=row.member_id,
+        job_id=row.job_id,
+        positions=positions,
+        options=SubmissionOptions(
+            title=row.title,
+            show_prompt=row.show_prompt,
+            is_anonymous=row.is_anonymous,
+            is_spoiler=row.is_spoiler,
+        ),
+        is_age_restricted=row.is_age_restricted,
+        flags=tuple(Flag(kind=FlagKind(each["kind"]), detail=each["detail"]) for each in row.flags),
+        state=SubmissionState(row.state),
+        revision=row.revision,
+        created_at=row.created_at,
+        waiting_since=row.waiting_since,
+        at=row.at,
+        claimed_by=row.claimed_by,
+        claimed_until=row.claimed_until,
+        decided_by=row.decided_by,
+        reason=row.reason,
+    )
+
+
+def withdraw_shared(connection: Connection, job_ids: Sequence[str], at: datetime) -> None:
+    """Withdraw the submissions of deleted jobs; their messages follow."""
+    ids = SubmissionRepository(connection).withdraw_all(job_ids, at)
+    if ids:
+        OutboxRepository(connection).refresh((MessageKind.REVIEW, MessageKind.SHOWCASE), ids, at)

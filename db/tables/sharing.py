@@ -1,0 +1,112 @@
+"""Sharing: settings of guilds, submissions, and messages about them."""
+
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
+
+from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+
+# A guild without a row has the default settings.
+sharing_settings = Table(
+    "sharing_settings",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    Column("review", String(12), nullable=False),
+    Column("trusted_roles", JSON, nullable=False),
+    Column("allows_anonymous", Boolean, nullable=False),
+    Column("refusal_reasons", JSON, nullable=False),
+    Column("report_threshold", Integer, nullable=False),
+    Column("reminder_hours", Integer, nullable=False),
+    Column("votes", String(12), nullable=False),
+    Column("voter_roles", JSON, nullable=False),
+    CheckConstraint("report_threshold >= 0", name="report_threshold_not_negative"),
+    CheckConstraint("reminder_hours >= 0", name="reminder_hours_not_negative"),
+)
+
+# Pictures of a job on their way to the showcase. The title is its member's words, erased with them.
+submissions = Table(
+    "submissions",
+    metadata,
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    snowflake("member_id", nullable=False),
+    id_column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("show_prompt", Boolean, nullable=False),
+    Column("is_anonymous", Boolean, nullable=False),
+    Column("is_spoiler", Boolean, nullable=False),
+    Column("is_age_restricted", Boolean, nullable=False),
+    Column("flags", JSON, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("waiting_since", UtcDateTime, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    snowflake("claimed_by"),
+    Column("claimed_until", UtcDateTime),
+    snowflake("decided_by"),
+    Column("reason", Text, nullable=False),
+)
+Index("ix_submissions_job_id", submissions.c.job_id)
+Index("ix_submissions_community_id_member_id", submissions.c.guild_id, submissions.c.member_id, submissions.c.id)
+_AWAITS_REVIEW = submissions.c.state.in_(("waiting", "hidden"))
+Index(
+    "ix_submissions_awaiting_review",
+    submissions.c.guild_id,
+    submissions.c.waiting_since,
+    submissions.c.id,
+    sqlite_where=_AWAITS_REVIEW,
+    postgresql_where=_AWAITS_REVIEW,
+)
+
+# The pictures of submissions. A picture is in one live submission at most.
+submission_pictures = Table(
+    "submission_pictures",
+    metadata,
+    id_column("submission_id", ForeignKey("submissions.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    id_column("job_id", nullable=False),
+    Column("is_live", Boolean, nullable=False),
+)
+_IS_LIVE = submission_pictures.c.is_live
+Index(
+    "ix_submission_pictures_live",
+    submission_pictures.c.job_id,
+    submission_pictures.c.position,
+    unique=True,
+    sqlite_where=_IS_LIVE,
+    postgresql_where=_IS_LIVE,
+)
+
+# Messages that follow rows: each is due while Discord shows an older version than the wanted one.
+outbox_messages = Table(
+    "outbox_messages",
+    metadata,
+    id_column(primary_key=True),
+    Column("kind", String(12), nullable=False),
+    Column("subject_id", String(32), nullable=False),
+    Column("number", Integer, nullable=False),
+    guild_id(nullable=False),
+    snowflake("channel_id"),
+    snowflake("message_id"),
+    Column("wanted", Integer, nullable=False),
+    Column("shown", Integer, nullable=False),
+    # The earliest time of the next try. Until `claimed_until` a process is at work on it.
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("claimed_until", UtcDateTime),
+    Column("tries", Integer, nullable=False),
+    Column("begun_at", UtcDateTime),
+    Column("ended", String(12)),
+)
+Index(
+    "ix_outbox_messages_subject",
+    outbox_messages.c.kind,
+    outbox_messages.c.subject_id,
+    outbox_messages.c.number,
+    unique=True,
+)
+_IS_DUE = outbox_messages.c.wanted > outbox_messages.c.shown
+Index(
+    "ix_outbox_messages_due_at",
+    outbox_messages.c.due_at,
+    sqlite_where=_IS_DUE,
+    postgresql_where=_IS_DUE,
+)
