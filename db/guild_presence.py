@@ -10,9 +10,9 @@ from bot.domain.guild_settings import GUILD_SETTINGS
 from bot.domain.pauses import PauseScope
 from db.guild_keys import GuildKeyRepository
 from db.guilds import GuildRepository
-from db.tables import access_rules, allowances, communities, jobs, pauses, presets
+from db.tables import access_rules, allowances, communities, jobs, pauses, presets, sharing_settings
 
-_SETTINGS_OF_GUILD: Final = (allowances, access_rules, presets)
+_SETTINGS_OF_GUILD: Final = (allowances, access_rules, presets, sharing_settings)
 
 
 class GuildPresenceRepository:
