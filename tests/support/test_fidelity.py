@@ -100,6 +100,11 @@ def test_edit_may_refer_to_kept_files(fidelity: Fidelity) -> None:
     assert fidelity.problems(sent("PATCH", ORIGINAL, {**CARD, "attachments": [{"id": "77"}]})) == []
 
 
+def test_body_of_a_cut_request_is_no_mistake(fidelity: Fidelity) -> None:
+    cut = sent("PATCH", ORIGINAL, None, status=0)
+    assert fidelity.problems(cut) == []
+
+
 def grow(card: dict[str, Any], component: dict[str, Any], times: int) -> None:
     """Add a component several times to the top of a message."""
     card["components"] += [copy.deepcopy(component) for _ in range(times)]
