@@ -236,6 +236,25 @@ def test_community_keys_need_a_secret_key(monkeypatch: pytest.MonkeyPatch) -> No
     assert load_settings().community_keys
 
 
+@pytest.mark.parametrize(
+    ("value", "categories"),
+    [("off", 0), ("all", 13), ("violence, sexual/minors", 2), ("", 0)],
+)
+def test_prompt_moderation_takes_categories(monkeypatch: pytest.MonkeyPatch, value: str, categories: int) -> None:
+    monkeypatch.setenv("PROMPT_MODERATION", value)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    assert len(load_settings().prompt_moderation) == categories
+
+
+@pytest.mark.parametrize("value", ["gore", "violence"])
+def test_prompt_moderation_without_key_or_category_is_a_mistake(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    if value == "gore":
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    (mistake,) = mistakes(monkeypatch, PROMPT_MODERATION=value)
+    assert mistake.startswith("PROMPT_MODERATION takes off, all, or categories with commas between: harassment")
+    assert mistake.endswith("needs OPENAI_API_KEY")
+
+
 def test_shard_ids_need_shard_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Needs the number of shards."""
     monkeypatch.setenv("SHARD_COUNT", "4")

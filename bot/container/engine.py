@@ -37,6 +37,7 @@ from bot.engine.member_identity import MemberIdentity
 from bot.engine.observer import JobObserver
 from bot.engine.poller import JobPoller
 from bot.engine.progress import ProgressRegistry
+from bot.engine.prompt_moderation import PromptModeration
 from bot.engine.provider_pool import ProviderPool
 from bot.engine.provider_status import ProviderStatus
 from bot.engine.provider_statuses import ProviderStatuses
@@ -64,6 +65,7 @@ from bot.factories import (
 from bot.images.image_service import ImageService
 from bot.monitoring import Instruments
 from bot.providers.base import InputForm, Provider
+from bot.providers.openai_moderation import OpenAiModeration
 from bot.secret_key import SecretKey
 from bot.settings import Settings
 from db.database import Database
@@ -342,6 +344,17 @@ class EngineContainer:
         raise LookupError("assign a publisher, or use the whole Container")
 
     @cached_property
+    def prompt_moderation(self) -> PromptModeration:
+        """Check of prompts by OpenAI, if it is on."""
+        categories = self.settings.prompt_moderation
+        if not categories:
+            return PromptModeration(None)
+        key, url = self.settings.key_of("openai"), self.settings.api_url_of("openai")
+        spec = self.settings.specs["openai"]
+        http = spec.open_http(self.http, url, None if key is None else key.get_secret_value(), clock=self.clock.now)
+        return PromptModeration(OpenAiModeration(http, categories=categories))
+
+    @cached_property
     def held_jobs(self) -> HeldJobs:
         """Steps of a job before its submit."""
         return HeldJobs(
@@ -355,6 +368,7 @@ class EngineContainer:
                 is_allowed=self.input_policy.is_known,
             ),
             input_publisher=self.input_publisher,
+            moderation=self.prompt_moderation,
             statuses=self.provider_statuses,
             storage_gate=self.storage_gate,
             observer=self.observer,

@@ -147,6 +147,7 @@ class ServiceContainer(EngineContainer):
             catalogue=self.catalogue,
             new_id=self.new_id,
             policy=self.input_policy,
+            moderates_prompts=self.prompt_moderation.is_on,
             snapshots=self.snapshots,
         )
 

@@ -19,6 +19,7 @@ from bot.engine.input_publisher import InputPublisher, PublishError
 from bot.engine.input_store import InputStore
 from bot.engine.job_store import JobStore
 from bot.engine.observer import JobObserver
+from bot.engine.prompt_moderation import PromptModeration
 from bot.engine.provider_statuses import ProviderStatuses
 from bot.engine.step_result import StepResult
 from bot.engine.storage_gate import PROBE_SECONDS, StorageGate
@@ -50,6 +51,7 @@ class HeldJobs:
         card_store: CardStore,
         input_downloader: InputDownloader,
         input_publisher: InputPublisher | None,
+        moderation: PromptModeration,
         statuses: ProviderStatuses,
         storage_gate: StorageGate,
         observer: JobObserver,
@@ -61,6 +63,7 @@ class HeldJobs:
         self._card_store = card_store
         self._input_downloader = input_downloader
         self._input_publisher = input_publisher
+        self._moderation = moderation
         self._publications: dict[str, tuple[float, int]] = {}  # the monotonic time of the first try, and the tries
         self._statuses = statuses
         self._storage_gate = storage_gate
@@ -79,6 +82,7 @@ class HeldJobs:
     def forget(self, job_id: str) -> None:
         """Drop the downloaded inputs of an ended or foreign job."""
         self._publications.pop(job_id, None)
+        self._moderation.forget(job_id)
         self._input_downloader.forget(job_id)
 
     async def advance(self, job: Job) -> StepResult:
@@ -91,6 +95,8 @@ class HeldJobs:
             return StepResult(job=await self._job_store.mark_lost(job))
         if job.own_key and (fault := await self._job_store.key_fault(job)) is not None:
             return StepResult(job=await self._job_store.mark_failed(job, fault))
+        if not job.prepared and not self._moderation.has_passed(job):
+            return await self._moderate(job)
         if self._input_publisher is not None and all(image.file is not None for image in job.request.inputs):
             if not has_input_urls(job, self._clock.now() + _PUBLISHED_AHEAD):
                 if await self._job_store.needs_input_urls(job):
@@ -121,6 +127,17 @@ class HeldJobs:
             return StepResult(job=await self._job_store.mark_failed(job, FaultKind.UNACKNOWLEDGED))
         await self._card_store.mark_acknowledged(job.id, found.message_id, private=found.is_private)
         return StepResult(job=job, next_step_in=0.0)
+
+    async def _moderate(self, job: Job) -> StepResult:
+        """Check the prompt; the job goes on then, or it fails."""
+        if await self._moderation.refuses(job):
+            _log.info("job.moderated", job=job.id)
+            return StepResult(job=await self._input_store.mark_inputs_failed(job, FaultKind.MODERATION, {}))
+        if job.request.inputs:
+            return StepResult(job=job, next_step_in=0.0)
+        prepared = await self._input_store.mark_prepared(job, {})
+        self._moderation.forget(job.id)
+        return StepResult(job=prepared, next_step_in=0.0, refresh_card=True)
 
     async def _prepare(self, job: Job) -> StepResult:
         """Download and check the input images.

@@ -68,7 +68,10 @@ class Actor:
 
 
 class JobService:
-    """Creation and cancellation of jobs."""
+    """Creation and cancellation of jobs.
+
+    If it `moderates_prompts`, the engine checks them before a job is queued.
+    """
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class JobService:
         new_id: Callable[[], str],
         snapshots: JobSnapshotService,
         policy: InputPolicy = SERVED,
+        moderates_prompts: bool = False,
     ) -> None:
         self._database = database
         self._job_store = job_store
@@ -99,6 +103,7 @@ class JobService:
         self._catalogue = catalogue
         self._new_id = new_id
         self._policy = policy
+        self._moderates_prompts = moderates_prompts
         self._snapshots = snapshots
 
     def check_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[InputImage, ...]:
@@ -205,10 +210,14 @@ class JobService:
             created_at=now,
             due_at=now,
             owner=self._engine.worker_id,
-            prepared=not request.inputs
-            or (self._policy.served and all(each.file is not None for each in request.inputs)),
+            prepared=not self._moderates_prompts and self._is_complete(request),
             origin=origin,
         )
+
+    def _is_complete(self, request: GenerationRequest) -> bool:
+        """Return whether a request needs no preparation of its inputs."""
+        stored = all(each.file is not None for each in request.inputs)
+        return not request.inputs or (self._policy.served and stored)
 
     def _make(self, connection: Connection, job: Job) -> Snapshot:
         rules = self._gate.check(connection, job.place, job.request)

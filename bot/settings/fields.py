@@ -33,6 +33,7 @@ from bot.env_file import (
 )
 from bot.providers.addresses import AN_ADDRESS, Address
 from bot.providers.found_models import FoundModel
+from bot.providers.openai_moderation import CATEGORIES
 from bot.providers.openrouter import OpenRouter
 from bot.providers.registry import PROVIDERS
 from bot.providers.spec import ProviderSpec
@@ -55,6 +56,7 @@ from bot.settings.validators import (
     Seconds,
     Whole,
     check_effects,
+    check_moderation,
     check_openrouter_models,
     check_secret_key,
     check_webhook_url,
@@ -62,6 +64,7 @@ from bot.settings.validators import (
     parse_communities,
     parse_premium_skus,
     parse_proxy,
+    split_moderation,
     split_names,
     to_upper,
 )
@@ -198,6 +201,16 @@ class Settings(_ProviderSettings):
     ] = ()
     edit_by_mention: Annotated[bool, Field(description="takes on or off")] = True
     mark_pictures: Annotated[bool, Field(description="takes on or off")] = True
+    prompt_moderation: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(split_moderation),
+        AfterValidator(check_moderation),
+        Field(
+            description=f"takes off, all, or categories with commas between: {', '.join(CATEGORIES)}; "
+            "needs OPENAI_API_KEY"
+        ),
+    ] = ()
     first_hint: Annotated[bool, Field(description="takes on or off")] = True
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[
@@ -267,6 +280,8 @@ class Settings(_ProviderSettings):
         # Not the key in the data folder: who copies the database alone would lose every server's key.
         if self.community_keys and self.secret_key is None:
             mistakes.append("community_keys")
+        if self.prompt_moderation and self.key_of("openai") is None:
+            mistakes.append("prompt_moderation")
         if mistakes:
             raise ValueError(" ".join(mistakes))  # the names, for `_variables`
         return self

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
 from bot.domain.options import is_effect_name
 from bot.domain.premium import Benefit, parse_benefit
+from bot.providers.openai_moderation import CATEGORIES
 from bot.providers.openrouter_models import is_model_id as is_openrouter_model
 from bot.secret_key import MIN_SECRET_KEY
 from bot.settings.errors import UnknownNamesError
@@ -23,6 +24,7 @@ PREMIUM_SKUS: Final = (
 _SNOWFLAKE: Final = re.compile(r"[0-9]{1,18}|[1-8][0-9]{18}")
 
 _DIGITS: Final = re.compile(r"[+-]?[0-9]+")
+_MODERATION_WORDS: Final = {"off": (), "all": CATEGORIES}
 
 
 def parse_proxy(value: SecretStr) -> SecretStr:
@@ -63,6 +65,21 @@ def check_digits(value: object) -> object:
 def split_names(value: object) -> object:
     """Return a text's parts between commas; other values unchanged."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def split_moderation(value: object) -> object:
+    """Return the categories in a text; `off` is none, `all` is each."""
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in _MODERATION_WORDS:
+        return _MODERATION_WORDS[word]
+    return split_names(value)
+
+
+def check_moderation(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept names of moderation categories."""
+    if not set(names).issubset(CATEGORIES):
+        raise ValueError("not a category")
+    return names
 
 
 def check_effects(names: tuple[str, ...]) -> tuple[str, ...]:

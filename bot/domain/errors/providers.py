@@ -22,6 +22,7 @@ class FaultKind(StrEnum):
     UNAVAILABLE = "unavailable"  # 503, no connection
     SERVER_ERROR = "server_error"  # 500 and other 5xx
     CONTENT = "content"  # refused for what it shows or says
+    MODERATION = "moderation"  # refused by the moderation service before any submit
     GENERATION = "generation"  # the vendor's model failed
     NO_PICTURES = "no_pictures"  # reported done without a usable image
     REPLY_LOST = "reply_lost"  # sent, but the answer never came: perhaps accepted

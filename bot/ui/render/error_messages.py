@@ -404,6 +404,7 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.UNAVAILABLE: (N_("The image service cannot be reached."), N_("Try again in a few minutes.")),
     FaultKind.SERVER_ERROR: (N_("The image service has a fault."), N_("Try again in a few minutes.")),
     FaultKind.CONTENT: (N_("The image service refused this prompt."), N_("Try rewording it.")),
+    FaultKind.MODERATION: (N_("A moderation service refused this prompt."), N_("Try rewording it.")),
     FaultKind.GENERATION: (
         N_("The image service could not make this picture."),
         N_("Try again, or reword it."),

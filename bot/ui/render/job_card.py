@@ -345,6 +345,8 @@ def _live_state(snapshot: Snapshot, *, late: bool) -> str:
     job = snapshot.job
     if job.state is State.HELD and not job.prepared:
         count = len(job.request.inputs)
+        if not count:
+            return _("Checking your prompt")
         return ngettext("Fetching your picture", "Fetching your {count} pictures", count).format(count=number(count))
     if snapshot.queue_position is not None:
         return _queued(snapshot, snapshot.queue_position, late=late)

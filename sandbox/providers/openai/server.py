@@ -28,6 +28,10 @@ from sandbox.providers.synchronous import RateWindow, SynchronousServer, case_er
 _TICKS: Final = Decimal(10) ** 10  # of xAI, in a US dollar
 _OBLONG_FROM: Final = 1.2
 _STATUSES: Final = {"model_not_found": 404, "no_access": 403}
+_CATEGORIES: Final = (
+    *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm"),
+    *("self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic"),
+)
 _KINDS: Final = {401: "invalid_request_error", 429: "requests", 500: "server_error", 503: "service_unavailable"}
 
 
@@ -52,6 +56,8 @@ class OpenAiImagesServer(SynchronousServer):
         if self.profile.prefix_deployments:
             prefixes.append("/openai/deployments/{deployment}")
         routes = [web.get(f"{self.profile.prefix}/models", self.handler(Endpoint.MODELS, self._models))]
+        if self.profile is PROFILES["openai"]:
+            routes.append(web.post(f"{self.profile.prefix}/moderations", self.handler(Endpoint.MODELS, self._moderate)))
         for prefix in prefixes:
             routes.append(web.post(f"{prefix}/images/generations", self.handler(Endpoint.SUBMIT, self._generate)))
             if self.profile.edits:
@@ -93,6 +99,25 @@ class OpenAiImagesServer(SynchronousServer):
             for name, model in self.profile.models.items()
         ]
         return web.json_response({"object": "list", "data": rows})
+
+    async def _moderate(
+        self, _: web.Request, record: RecordedRequest, __: str, ___: Fault | None
+    ) -> web.StreamResponse:
+        """Check a text: it falls into the categories with their names in brackets."""
+        body = record.body if isinstance(record.body, dict) else {}
+        text = body.get("input")
+        if not isinstance(text, str) or body.get("model") != "omni-moderation-latest":
+            raise RequestError(
+                400, "Invalid value for 'input'.", body=error_body("Invalid value for 'input'.", code=None)
+            )
+        categories = {name: f"[{name}]" in text for name in _CATEGORIES}
+        result = {
+            "flagged": any(categories.values()),
+            "categories": categories,
+            "category_scores": {name: float(is_found) for name, is_found in categories.items()},
+            "category_applied_input_types": {name: ["text"] for name in categories},
+        }
+        return web.json_response({"id": "modr-1", "model": body["model"], "results": [result]})
 
     async def _generate(
         self, request: web.Request, record: RecordedRequest, account: str, fault: Fault | None
