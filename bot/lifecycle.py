@@ -18,6 +18,7 @@ from bot.services.exports import ExportService
 from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.services.premium_sync import PremiumSync
+from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.outbox_publisher import OutboxPublisher
 from bot.web.server import WebServer
@@ -47,6 +48,7 @@ class Lifecycle:
         model_alerts: ModelAlerts,
         outbox_publisher: OutboxPublisher,
         premium_sync: PremiumSync,
+        takedowns: TakedownService,
         engine: Engine,
         exports: ExportService,
         deletions: DeletionService,
@@ -59,7 +61,7 @@ class Lifecycle:
         self._deletions = deletions
         self._beside = (
             *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports),
-            *(exports, deletions, premium_sync, outbox_publisher),
+            *(exports, deletions, takedowns, premium_sync, outbox_publisher),
         )
         self._engine = engine
         self._card_updater = card_updater

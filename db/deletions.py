@@ -33,6 +33,7 @@ from db.tables import (
     risks,
     searches,
     submissions,
+    takedowns,
     turns,
 )
 
@@ -63,6 +64,7 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     submissions.c.claimed_by,
     submissions.c.decided_by,
     presets.c.saved_by,
+    takedowns.c.actor_id,
 )
 # Free text of admins, moderators and owners, who may name a member in it.
 _REASONS: Final[tuple[Column[str], ...]] = (
@@ -71,6 +73,7 @@ _REASONS: Final[tuple[Column[str], ...]] = (
     pauses.c.reason,
     audit_log.c.reason,
     submissions.c.reason,
+    takedowns.c.reason,
 )
 _NOBODY: Final = "[deleted member]"
 # Built once: every request reads it.

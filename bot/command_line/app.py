@@ -11,6 +11,7 @@ from bot.command_line.control import budget, credit_commands, pause, resume
 from bot.command_line.database import audit, backup, migrate, restore
 from bot.command_line.reports import money, stats
 from bot.command_line.serving import run, sandbox, sync
+from bot.command_line.takedown import takedown
 from bot.command_line.terminal import OUT
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 for _command in (run, sync, sandbox, migrate, audit, backup, restore, money, stats, pause, resume, budget):
     app.command()(_command)
 app.add_typer(credit_commands, name="credits")
+app.command()(takedown)
 app.command()(doctor)
 app.command("try")(try_)
 

@@ -97,6 +97,7 @@ class CommandContainer(HandlerContainer):
                 catalogue=self.catalogue,
                 command_ids=lambda: self.command_sync.command_ids,
                 mentions=self.settings.edit_by_mention,
+                contact=self.settings.contact_address,
             ),
             Studio(
                 SetupCommands(client=client, handlers=self.setup_handlers),

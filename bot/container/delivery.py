@@ -9,6 +9,7 @@ from bot.engine.observer import JobObserver
 from bot.services.deletions import DeletionService
 from bot.services.export_parts import ExportBuilder
 from bot.services.exports import ExportService
+from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.export_messages import ExportMessages
 from bot.ui.delivery.first_hint import FirstHint
@@ -118,4 +119,17 @@ class DeliveryContainer(AlertContainer):
             register=self.deletion_register,
             pseudonym_of=self.pseudonym_of,
             clock=self.clock,
+        )
+
+    @cached_property
+    def takedowns(self) -> TakedownService:
+        """Takedowns of pictures with their copies."""
+        return TakedownService(
+            database=self.database,
+            image_service=self.image_service,
+            register=self.deletion_register,
+            clock=self.clock,
+            new_id=self.new_id,
+            engine=self.engine,
+            eraser=JobMessageEraser(messages=self.messages),
         )

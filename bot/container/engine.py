@@ -35,6 +35,7 @@ from bot.engine.ledger import Ledger
 from bot.engine.maintenance import Maintenance
 from bot.engine.member_identity import MemberIdentity
 from bot.engine.observer import JobObserver
+from bot.engine.picture_screen import PictureScreen
 from bot.engine.poller import JobPoller
 from bot.engine.progress import ProgressRegistry
 from bot.engine.prompt_moderation import PromptModeration
@@ -366,6 +367,7 @@ class EngineContainer:
                 self.storage_gate,
                 decode_guard=self.decode_guard,
                 is_allowed=self.input_policy.is_known,
+                screen=self.picture_screen,
             ),
             input_publisher=self.input_publisher,
             moderation=self.prompt_moderation,
@@ -406,7 +408,14 @@ class EngineContainer:
     @cached_property
     def result_downloader(self) -> ResultDownloader:
         """Download and storage of result images."""
-        return ResultDownloader(self.image_service, self.storage_gate, self.decode_guard, self.input_store)
+        return ResultDownloader(
+            self.image_service, self.storage_gate, self.decode_guard, self.input_store, self.picture_screen
+        )
+
+    @cached_property
+    def picture_screen(self) -> PictureScreen:
+        """Comparison of images with the list of takedowns."""
+        return PictureScreen(self.database)
 
     @cached_property
     def status_reader(self) -> StatusReader:

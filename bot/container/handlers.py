@@ -114,6 +114,7 @@ class HandlerContainer(SharingContainer):
             ),
             history=self.history_handlers,
             catalogue=self.catalogue,
+            takedowns=self.takedowns,
         )
 
     @cached_property

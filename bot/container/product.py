@@ -85,6 +85,7 @@ class Container(CommandContainer):
             model_alerts=self.model_alerts,
             outbox_publisher=self.outbox_publisher,
             premium_sync=self.premium_sync,
+            takedowns=self.takedowns,
             engine=self.engine,
             exports=self.exports,
             deletions=self.deletions,

@@ -15,6 +15,7 @@ from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.images import InputImage
 from bot.domain.jobs import Job
 from bot.engine.decode_guard import DecodeGuard
+from bot.engine.picture_screen import PictureScreen
 from bot.engine.storage_gate import StorageGate
 from bot.images.decode import UNKNOWN_FORMAT
 from bot.images.disk_space import DiskFullError
@@ -73,7 +74,8 @@ class InputDownloadProgress:
 class InputDownloader:
     """Downloads inputs for a bounded number of jobs at a time.
 
-    `is_allowed` tells whether a URL is one of Discord's file hosts: no other is downloaded.
+    `is_allowed` tells whether a URL is one of Discord's file hosts: no other is downloaded. `screen` finds images that
+    were taken down.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class InputDownloader:
         *,
         decode_guard: DecodeGuard,
         is_allowed: Callable[[str], bool],
+        screen: PictureScreen | None = None,
     ) -> None:
         self._image_service = image_service
         self._storage_gate = storage_gate
         self._decode_guard = decode_guard
         self._is_allowed = is_allowed
+        self._screen = screen
         self._progress: dict[str, InputDownloadProgress] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._members: dict[str, int] = {}
@@ -196,6 +200,11 @@ class InputDownloader:
                 self._storage_gate.record_write_failure(error)
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
+            if self._screen is not None and await self._screen.refuses_input(job, kept.file, kept.original_sha256):
+                progress.claims.pop(at, None)
+                self._image_service.note_unrecorded([kept.file])
+                progress.faults[at] = FaultKind.INPUT_TAKEN_DOWN
+                return
             progress.files[at] = kept
             progress.claims[at] = kept.file.size
 

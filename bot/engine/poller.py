@@ -240,7 +240,8 @@ class JobPoller:
             self._provider_status.record_images(job, provider, images)
         else:
             known = not complete and len(batch) == 1 and batch[0].handle is not None
-            fault = FaultKind.STORAGE if self._storage_gate.is_disk_closed else FaultKind.NO_PICTURES
+            taken_down = FaultKind.TAKEN_DOWN if progress.download.taken_down else None
+            fault = taken_down or (FaultKind.STORAGE if self._storage_gate.is_disk_closed else FaultKind.NO_PICTURES)
             ended = await self._job_store.mark_failed(job, fault, reconcile=known, may_be_billed=True)
         await self._results.drop(urls)
         return StepResult(job=ended)

@@ -15,6 +15,7 @@ from bot.domain.jobs import Job
 from bot.domain.provenance import Mark, mark_for
 from bot.engine.decode_guard import DecodeGuard
 from bot.engine.input_store import InputStore
+from bot.engine.picture_screen import PictureScreen
 from bot.engine.storage_gate import StorageGate
 from bot.images.download import NO_CONNECTION
 from bot.images.fair_queue import FairQueue
@@ -33,12 +34,14 @@ _TRIES_WHEN_SHORT: Final = 3
 class ResultDownloadProgress:
     """Stored and unusable URLs of a job.
 
-    A restart loses it and downloads again.
+    `taken_down` are those of images that were taken down before: they are not kept. A restart loses the progress and
+    downloads again.
     """
 
     stored: dict[str, ImageFile] = field(default_factory=dict)
     unusable: set[str] = field(default_factory=set)
     short: dict[str, int] = field(default_factory=dict)
+    taken_down: set[str] = field(default_factory=set)
 
     def images(self, job: Job, urls: Sequence[str]) -> list[ResultImage]:
         """Return the stored images in the provider's order."""
@@ -49,11 +52,20 @@ class ResultDownloadProgress:
 
 
 class ResultDownloader:
-    """Downloads and stores images, a bounded number of jobs at a time."""
+    """Downloads and stores images, a bounded number of jobs at a time.
+
+    `screen` finds images that were taken down.
+    """
 
     def __init__(
-        self, image_service: ImageService, storage_gate: StorageGate, decode_guard: DecodeGuard, input_store: InputStore
+        self,
+        image_service: ImageService,
+        storage_gate: StorageGate,
+        decode_guard: DecodeGuard,
+        input_store: InputStore,
+        screen: PictureScreen | None = None,
     ) -> None:
+        self._screen = screen
         self._image_service = image_service
         self._input_store = input_store
         self._storage_gate = storage_gate
@@ -144,7 +156,7 @@ class ResultDownloader:
         mark: Mark,
     ) -> bool:
         try:
-            progress.stored[url] = await self._image_service.store_url(
+            file = await self._image_service.store_url(
                 url,
                 member=job.place.member_id,
                 before_decoding=self._decode_guard.before_decoding(job),
@@ -171,6 +183,12 @@ class ResultDownloader:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)
             self._storage_gate.record_write_failure(error)
             return False
+        if self._screen is not None and await self._screen.refuses_result(job, file):
+            self._image_service.note_unrecorded([file])
+            progress.unusable.add(url)
+            progress.taken_down.add(url)
+        else:
+            progress.stored[url] = file
         self._storage_gate.record_success(provider, None if is_inline(url) else url)
         return True
 

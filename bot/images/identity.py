@@ -1,12 +1,12 @@
 """Identity of a member's image: the hash of its bytes and its fingerprint."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.domain.errors import ImageProblem
+from bot.domain.errors import ImageError, ImageProblem
 from bot.images.fingerprint import fingerprint_file
-from bot.images.sanitize import sanitize
+from bot.images.sanitize import SanitizedImage, sanitize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +40,18 @@ def read_look(path: Path) -> Look:
     Takes processor time: run it in a worker. Raises as `sanitize` does.
     """
     return Look(fingerprint=fingerprint_file(path, sanitize(path).file))
+
+
+def sanitize_with_look(path: Path) -> SanitizedImage:
+    """Sanitize a member's image file in place, with hash and fingerprint.
+
+    Takes processor time: run it in a worker. Raises as `sanitize` does.
+    """
+    original = hash_file(path)
+    sanitized = sanitize(path)
+    try:
+        fingerprint = fingerprint_file(path, sanitized.file)
+    except ImageError:  # it was decoded: no copy will be found, but the picture is fine
+        fingerprint = None
+    file = replace(sanitized.file, fingerprint=fingerprint)
+    return replace(sanitized, file=file, original_sha256=original)

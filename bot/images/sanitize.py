@@ -73,11 +73,12 @@ Image.MAX_IMAGE_PIXELS = max(SOURCE_PIXELS.values())
 class SanitizedImage:
     """A member's image, ready for a provider.
 
-    `changes` are those that a person may notice.
+    `changes` are those that a person may notice. `original_sha256` is the hash of the file as it came.
     """
 
     file: ImageFile
     changes: frozenset[InputChange] = frozenset()
+    original_sha256: str = ""
 
 
 def sanitize(path: Path) -> SanitizedImage:

@@ -19,6 +19,7 @@ from bot.domain.errors import (
     JobDeletedError,
     JobStateError,
     NotAllowedError,
+    PictureTakenDownError,
     QueueFullError,
 )
 from bot.domain.images import InputImage
@@ -40,6 +41,7 @@ from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.file_references import referenced_hashes
 from db.jobs import JobRepository
+from db.takedowns import TakedownRepository
 
 DEDUP_WINDOW: Final = timedelta(seconds=3)
 """Within this time, the same request of the same member for the same image counts as a double press."""
@@ -180,6 +182,7 @@ class JobService:
             InsufficientCreditsError: the member cannot pay the price.
             BudgetSpentError: the operator's monthly budget does not cover the price.
             ImageGoneError: an input image's file was deleted meanwhile.
+            PictureTakenDownError: an input image was taken down.
             DuplicateInteractionError: this interaction already has a job.
             ConfirmationGoneError: the confirmation was already answered.
             AlreadyBegunError: the same button press already created a job.
@@ -224,6 +227,7 @@ class JobService:
         job = replace(job, own_key=self._gate.uses_own_keys(connection, job.place.guild_id))
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
+        check_takedowns(connection, job)
         account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at, rules)
         return self._snapshots.first(connection, job, available=account.available)
 
@@ -330,6 +334,19 @@ def require_files(connection: Connection, inputs: Iterable[InputImage]) -> None:
     wanted = {each.file.sha256 for each in inputs if each.file is not None}
     if wanted and referenced_hashes(connection, wanted, hold=True) < wanted:
         raise ImageGoneError
+
+
+def check_takedowns(connection: Connection, job: Job) -> None:
+    """Check that no stored input of a job was taken down in its guild.
+
+    Inputs that are to be downloaded are compared then.
+
+    Raises:
+        PictureTakenDownError: one was.
+    """
+    hashes = {each.file.sha256 for each in job.request.inputs if each.file is not None}
+    if hashes and any(TakedownRepository(connection).list_refused(job.place.guild_id, hashes)):
+        raise PictureTakenDownError
 
 
 def _has_recent_twin(jobs: JobRepository, job: Job, origin: Origin) -> bool:

@@ -49,12 +49,14 @@ from bot.settings.provider_fields import (
     provider_fields,
 )
 from bot.settings.validators import (
+    CONTACT,
     PREMIUM_SKUS,
     Count,
     DatabaseUrl,
     Days,
     Seconds,
     Whole,
+    check_contact,
     check_effects,
     check_moderation,
     check_openrouter_models,
@@ -211,6 +213,7 @@ class Settings(_ProviderSettings):
             "needs OPENAI_API_KEY"
         ),
     ] = ()
+    contact_address: Annotated[str | None, AfterValidator(check_contact), Field(description=CONTACT)] = None
     first_hint: Annotated[bool, Field(description="takes on or off")] = True
     user_install: Annotated[bool, Field(description="takes on or off")] = False
     monthly_budget: Annotated[

@@ -151,6 +151,22 @@ def check_webhook_url(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+CONTACT: Final = "takes an e-mail address, or an https:// address of a page, up to 200 characters"
+_LONGEST_CONTACT: Final = 200
+
+
+def check_contact(value: str | None) -> str | None:
+    """Accept an e-mail address, or the HTTPS address of a page."""
+    if value is not None:
+        name, _, host = value.partition("@")
+        is_mail = bool(name) and "." in host and "@" not in host and "/" not in value
+        parts = urlsplit(value)
+        is_page = parts.scheme == "https" and bool(parts.hostname)
+        if not (is_mail or is_page) or len(value) > _LONGEST_CONTACT or not value.isprintable() or " " in value:
+            raise ValueError("neither a mail address nor a page")
+    return value
+
+
 DatabaseUrl = Annotated[str, AfterValidator(check_database)]
 # A year, and a hundred of them: more would not fit into dates.
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]

@@ -7,6 +7,7 @@ from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements,
 from db.tables.members import deletions, drafts, entitlements, exports, forms, preferences, presets, searches
 from db.tables.processes import facts, turns, workers
 from db.tables.sharing import outbox_messages, sharing_settings, submission_pictures, submissions
+from db.tables.takedowns import takedown_jobs, takedown_keys, takedown_pictures, takedowns
 
 __all__ = [
     "access_rules",
@@ -41,6 +42,10 @@ __all__ = [
     "sharing_settings",
     "submission_pictures",
     "submissions",
+    "takedown_jobs",
+    "takedown_keys",
+    "takedown_pictures",
+    "takedowns",
     "turns",
     "workers",
 ]

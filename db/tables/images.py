@@ -84,3 +84,12 @@ Index(
     sqlite_where=inputs.c.removed_at.is_(None),
     postgresql_where=inputs.c.removed_at.is_(None),
 )
+# The jobs that were made from a picture.
+_HAS_PARENT = inputs.c.parent_id.is_not(None)
+Index(
+    "ix_inputs_parent_id",
+    inputs.c.parent_id,
+    inputs.c.parent_picture,
+    sqlite_where=_HAS_PARENT,
+    postgresql_where=_HAS_PARENT,
+)

@@ -40,6 +40,10 @@ KEPT: Final = {
     "postings": {"book", "movement_id", "period"},
     "preferences": {"aspect_ratio", "format", "model", "notice"},
     "presets": {"key", "name", "options", "template"},
+    "takedown_jobs": {"job_id", "takedown_id"},
+    "takedown_keys": {"takedown_id"},
+    "takedown_pictures": {"fingerprint", "sha256", "takedown_id"},
+    "takedowns": {"code", "id", "job_id", "kind", "reason"},
     "risks": {"cause", "job_id", "month", "outcome"},
 }
 """Texts of a backup. Neither Discord, a provider nor the web server accepts one of them in place of a key."""

@@ -461,6 +461,12 @@ FAILED = {
     FaultKind.CONTENT: "The image service refused this prompt.|Try rewording it.",
     FaultKind.GENERATION: "The image service could not make this picture.|Try again, or reword it.",
     FaultKind.NO_PICTURES: "The image service sent no usable picture.|Try again.",
+    FaultKind.TAKEN_DOWN: (
+        "What came is a picture that was taken down, so it was not kept.|Try another prompt, or ask a moderator."
+    ),
+    FaultKind.INPUT_TAKEN_DOWN: (
+        "A picture to start from was taken down here, so it cannot be used.|Use another one, or ask a moderator."
+    ),
     FaultKind.REPLY_LOST: "No clear answer came after this was sent, so its outcome is unknown.|Try again.",
     FaultKind.MALFORMED: "The image service gave an answer that makes no sense.|Try again later.",
     FaultKind.MODEL_UNAVAILABLE: (
@@ -526,6 +532,8 @@ WILL_FAIL_AGAIN = {
     FaultKind.INVALID,
     FaultKind.INPUT_GONE,
     FaultKind.INPUT_UNUSABLE,
+    FaultKind.TAKEN_DOWN,
+    FaultKind.INPUT_TAKEN_DOWN,
     FaultKind.INPUT_BROKEN,
     FaultKind.INPUT_TOO_LARGE,
     FaultKind.INPUT_TOO_SMALL,
@@ -539,7 +547,11 @@ def test_failed_card_offers_again_if_useful(fault: FaultKind) -> None:
     failed = Snapshot(job=make_job(state=State.FAILED, fault=fault, charged=0))
     view = job_card(failed, START, SOFT, actions=tuple(Action))
     assert labels(view) == ([] if fault in WILL_FAIL_AGAIN else ["Again"])
-    may_be_reworded = fault not in WILL_FAIL_AGAIN or fault in (FaultKind.CONTENT, FaultKind.INVALID)
+    may_be_reworded = fault not in WILL_FAIL_AGAIN or fault in (
+        FaultKind.CONTENT,
+        FaultKind.INVALID,
+        FaultKind.TAKEN_DOWN,
+    )
     assert ("Again, edited…" in [label for label, _ in entries(view)]) is may_be_reworded
 
 

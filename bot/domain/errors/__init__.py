@@ -10,6 +10,7 @@
     |  |- UnsupportedOptionError  the model lacks this option; others are named
     |  |- ExclusiveOptionsError  two options exclude each other
     |  |- EditOnlyError        a value for edits, in a request from text alone
+    |  |- PictureTakenDownError  an input image was taken down
     |  '- InputError           an input image is unusable
     |- CreditsError
     |  |- InsufficientCreditsError
@@ -83,6 +84,7 @@
     |  |- SharingOffError      no showcase channel, or none for the review
     |  |- AnonymousOffError    the server's rules allow no anonymous submission
     |  '- SubmissionLimitError the member has too many waiting submissions
+    |- TakedownGoneError       no takedown in force has this code
     |- StudioPausedError       a pause refuses new jobs
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
@@ -194,6 +196,7 @@ from bot.domain.errors.sharing import (
     SubmissionNotFoundError,
     SubmissionStateError,
 )
+from bot.domain.errors.takedowns import PictureTakenDownError, TakedownGoneError
 
 __all__ = [
     "AccessError",
@@ -259,6 +262,7 @@ __all__ = [
     "NothingGrantedError",
     "NothingUsedError",
     "OptionRangeError",
+    "PictureTakenDownError",
     "PresetError",
     "PresetLimitError",
     "PresetNameTakenError",
@@ -285,6 +289,7 @@ __all__ = [
     "SubmissionLimitError",
     "SubmissionNotFoundError",
     "SubmissionStateError",
+    "TakedownGoneError",
     "TargetProblem",
     "TooManyRequestsError",
     "UnknownEffectError",

@@ -33,12 +33,14 @@ class FaultKind(StrEnum):
     DEADLINE = "deadline"  # the hard deadline passed
     UNACKNOWLEDGED = "unacknowledged"  # the card never appeared
     QUOTA = "quota"  # the member's stored images reach their limit
+    TAKEN_DOWN = "taken_down"  # every picture that came was taken down before
     STORAGE = "storage"  # images could not be stored here for too long
     RESTORED = "restored"  # the database was restored from a backup in which the job had not ended
     INTERNAL = "internal"  # our own fault
     # Input images that turned out to be unusable:
     INPUT_GONE = "input_gone"  # its message was deleted, or its URL expired
     INPUT_UNUSABLE = "input_unusable"  # no image, or of a kind that is not taken
+    INPUT_TAKEN_DOWN = "input_taken_down"  # it was taken down before
     INPUT_BROKEN = "input_broken"  # damaged or cut off
     INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than declared
     INPUT_TOO_SMALL = "input_too_small"

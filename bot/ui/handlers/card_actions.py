@@ -18,6 +18,7 @@ from bot.services.preferences import PreferenceService
 from bot.services.remix import AT_ONCE, RemixOptions, RemixService, Source
 from bot.services.request_gate import RequestGate
 from bot.services.saved_forms import SavedFormService
+from bot.services.takedowns import TakedownService
 from bot.ui.buttons import CARD_FORMS, SAVED_FORM, MenuEntry, custom_id, model_digest
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.job_messages import JobMessages
@@ -73,7 +74,9 @@ class CardActions:
         versions: VersionHandlers,
         history: HistoryHandlers,
         catalogue: Catalogue,
+        takedowns: TakedownService,
     ) -> None:
+        self._takedowns = takedowns
         self._remix = remix
         self._gate = gate
         self._details = details
@@ -363,11 +366,13 @@ class CardActions:
     async def delete(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Delete a job, its images and its card.
 
-        Raises the errors of `RemixService.delete`.
+        Its member's identical copies go, too. Raises the errors of `RemixService.delete`.
         """
         # Answered first: a delete that is done while Discord has given up waiting would leave the card where it is.
         await interaction.response.defer()
         job = await self._remix.delete(job_id, actor_of(interaction))
+        if job.place.member_id == interaction.user.id:
+            await self._takedowns.delete_own_copies(job_id, interaction.user.id)
         # In this order: the public card is the one that others see.
         public_gone = await self._messages.remove_public(job)
         direct_gone = await self._messages.remove_direct(job)

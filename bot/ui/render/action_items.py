@@ -24,11 +24,13 @@ _FAILS_AGAIN: Final = (
     FaultKind.INPUT_UNDECODABLE,
     FaultKind.INPUT_UNUSABLE,
     FaultKind.INPUT_BROKEN,
+    FaultKind.INPUT_TAKEN_DOWN,
+    FaultKind.TAKEN_DOWN,
     FaultKind.INPUT_TOO_LARGE,
     FaultKind.INPUT_TOO_SMALL,
 )
 # A change of the prompt may help against these.
-_MAY_BE_REWORDED: Final = (FaultKind.CONTENT, FaultKind.INVALID)
+_MAY_BE_REWORDED: Final = (FaultKind.CONTENT, FaultKind.INVALID, FaultKind.TAKEN_DOWN)
 # Discord puts at most five buttons into a row, and a job has at most four images.
 NUMBERED: Final = range(2, 5)
 

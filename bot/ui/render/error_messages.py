@@ -33,6 +33,7 @@ from bot.domain.errors import (
     ModelClosedError,
     NotOfferedError,
     OptionRangeError,
+    PictureTakenDownError,
     PresetError,
     PresetLimitError,
     PresetNameTakenError,
@@ -50,6 +51,7 @@ from bot.domain.errors import (
     StorageFullError,
     StudioClosedError,
     StudioPausedError,
+    TakedownGoneError,
     TooManyRequestsError,
     UnknownEffectError,
     UnknownModelError,
@@ -112,6 +114,10 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(
                 f"{_excluded(error)}.", next_step.format(option=option_name(error.other), values=listed(error.allowed))
             )
+        case PictureTakenDownError():
+            return in_lines(*failure(FaultKind.INPUT_TAKEN_DOWN))
+        case TakedownGoneError():
+            return _("No takedown in force has this code.")
         case EditOnlyError():
             return in_lines(f"{_for_edits(error)}.", _("Leave it out, or start from a picture with `/edit`."))
         case PrivacyError():
@@ -410,6 +416,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("Try again, or reword it."),
     ),
     FaultKind.NO_PICTURES: (N_("The image service sent no usable picture."), N_("Try again.")),
+    FaultKind.TAKEN_DOWN: (
+        N_("What came is a picture that was taken down, so it was not kept."),
+        N_("Try another prompt, or ask a moderator."),
+    ),
     FaultKind.REPLY_LOST: (
         N_("No clear answer came after this was sent, so its outcome is unknown."),
         N_("Try again."),
@@ -428,6 +438,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
     FaultKind.INPUT_UNUSABLE: (
         N_("A picture to start from is of a kind that cannot be edited."),
         N_("Save it as PNG or JPEG."),
+    ),
+    FaultKind.INPUT_TAKEN_DOWN: (
+        N_("A picture to start from was taken down here, so it cannot be used."),
+        N_("Use another one, or ask a moderator."),
     ),
     FaultKind.INPUT_BROKEN: (N_("A picture to start from is damaged."), N_("Attach another copy of it.")),
     FaultKind.INPUT_TOO_LARGE: (N_("A picture to start from is too large."), N_("Attach a smaller one.")),

@@ -34,6 +34,7 @@ LOG_KINDS: Final = (
     ("settings", "access", "admission", "key"),
     ("budget", "pause"),
     ("privacy",),
+    ("takedown",),
 )
 """The filters of the audit log: first words of actions. Buttons hold their places, so new ones come last."""
 
@@ -44,6 +45,7 @@ LOG_FILTERS: Final = (
     N_("Settings and access"),
     N_("Budget and pauses"),
     N_("Privacy"),
+    N_("Takedowns"),
 )
 """The names of the filters."""
 
@@ -71,6 +73,8 @@ _ACTIONS: Final = {
     "key.remove": N_("removed an own key"),
     "allowance.set": N_("set the allowance of"),
     "allowance.remove": N_("removed the allowance of"),
+    "takedown.add": N_("took down a picture of"),
+    "takedown.lift": N_("lifted a takedown"),
 }
 _MENTIONS: Final = {
     "studio_channels": "<#{}>",

@@ -175,11 +175,16 @@ def _state(health: ProviderHealth) -> str:
 
 
 def help_panel(
-    catalogue: Catalogue, command_ids: Mapping[str, int] = MappingProxyType({}), *, mentions: bool = False
+    catalogue: Catalogue,
+    command_ids: Mapping[str, int] = MappingProxyType({}),
+    *,
+    mentions: bool = False,
+    contact: str | None = None,
 ) -> ui.LayoutView:
     """Return the first steps, and each model with strength and price.
 
     Commands are links to them if their ids are known. `mentions` tells that messages can ask for edits.
+    `contact` is the operator's address for complaints.
     """
     links = {name: command_link(name.replace("_", " "), command_ids) for name in _NAMED_COMMANDS}
     edits = any(model.abilities.max_inputs for model in catalogue.models)
@@ -203,12 +208,14 @@ def help_panel(
         _("{preset_save} keeps options under a name, and {preset_list} lists yours."),
         _("*Was this made here?* in a message's menu finds the card that a picture comes from."),
     ]
+    complaints = _("A picture harms you or breaks the law? Write to {contact}.").format(contact=contact)
     lines = [
         f"## {_('Make pictures from words')}",
         *(line.format(**links) for line in steps),
         # A heading ends the numbered list: Discord would indent the lines after it.
         f"### {_('More')}",
         *(line.format(**links) for line in more if line),
+        *([] if contact is None else [complaints]),
         f"### {_('Models')}",
     ]
     room = _LONGEST_HELP - _length("\n".join(lines))

@@ -1,0 +1,512 @@
+"""Takedowns: pictures removed with their copies, messages and addresses."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from bot.domain.audit_log import AuditEntry
+from bot.domain.errors import JobDeletedError, TakedownGoneError
+from bot.domain.jobs import Action, Job
+from bot.domain.takedowns import EVERYWHERE, MAX_REASON, Takedown, TakedownKind, TakenPicture, make_code, read_code
+from bot.engine.clock import Clock
+from bot.images.image_service import ImageService
+from bot.moderation.hash_list import is_same_picture
+from bot.services.deletion_register import DeletionRegister
+from bot.services.deletions import MessageEraser
+from bot.services.jobs import Actor, check_manageable
+from db.audit_log import AuditLogRepository
+from db.database import Database
+from db.job_deletions import JobDeletionRepository
+from db.jobs import JobRepository
+from db.takedowns import FoundJob, FoundPicture, PendingJob, TakedownRepository
+
+_log = structlog.get_logger(__name__)
+
+# Another process may have written the takedown: `atelier takedown` does.
+_CHECK_SECONDS: Final = 15.0
+# A picture compared with the list just before the takedown is stored within this time: its download takes that long.
+_SEARCHED_FOR: Final = timedelta(minutes=20)
+# A card that was being edited when its pictures went is erased once more after this.
+_SETTLED: Final = timedelta(minutes=1)
+# After this time, messages out of reach stay: their channel or Discord itself was not there.
+_MESSAGES_WITHIN: Final = timedelta(days=1)
+# A row that refers to a file stored just now may not be written yet; maintenance removes such files minutes later.
+_RECENT: Final = timedelta(minutes=2)
+_CODE_BITS: Final = 64
+_MOST_JOBS: Final = 5_000
+_MOST_REPEATS: Final = 20
+_MOST_LISTED: Final = 50
+
+
+class EndSoon(Protocol):
+    """Part of the engine: the end of jobs after a cancellation request."""
+
+    async def schedule_now(self, job_id: str, *, interrupt: bool = False) -> None:
+        """Run the job's next step now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The pictures to take down: those of a job, or others by their files.
+
+    `position` is one picture of the job; None is all.
+    """
+
+    job_id: str | None = None
+    position: int | None = None
+    pictures: tuple[TakenPicture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """The pictures and jobs of a takedown.
+
+    `pictures` are listed: the same are refused later. `roots` are the jobs that the subject names, `copies` other jobs
+    with the same pictures, `derived` jobs that changed them, `running` live jobs that start from them; `references`
+    only went by them and stay.
+    """
+
+    pictures: tuple[TakenPicture, ...]
+    roots: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The jobs to be removed."""
+        return (*self.roots, *self.copies, *self.derived, *self.running)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A takedown before it is carried out; `members` and `guilds` are numbers."""
+
+    extent: Extent
+    jobs: tuple[Job, ...]
+
+    @property
+    def members(self) -> int:
+        """Number of members with jobs to be removed."""
+        return len({job.place.member_id for job in self.jobs})
+
+    @property
+    def guilds(self) -> int:
+        """Number of guilds with jobs to be removed."""
+        return len({job.place.guild_id for job in self.jobs if job.place.guild_id})
+
+
+class TakedownService:
+    """Takes pictures down, with their copies and messages.
+
+    The decision is a row; each step after it may be done twice, and a start takes up what is left. Without `engine` and
+    `eraser`, the process of the bot does their part: the command line has neither.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        image_service: ImageService,
+        register: DeletionRegister,
+        clock: Clock,
+        new_id: Callable[[], str],
+        engine: EndSoon | None = None,
+        eraser: MessageEraser | None = None,
+    ) -> None:
+        self._database = database
+        self._image_service = image_service
+        self._register = register
+        self._clock = clock
+        self._new_id = new_id
+        self._engine = engine
+        self._eraser = eraser
+        self._requested = asyncio.Event()
+
+    async def preview(self, subject: Subject, guild_id: int = EVERYWHERE) -> Preview:
+        """Return the extent of a takedown within a scope.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+
+        def read(connection: Connection) -> Preview:
+            extent = find_extent(connection, subject, guild_id)
+            return Preview(extent=extent, jobs=tuple(JobRepository(connection).list_by_id(extent.job_ids)))
+
+        return await self._database.read(read, long_running=True)
+
+    async def take_down(
+        self,
+        subject: Subject,
+        *,
+        kind: TakedownKind,
+        reason: str,
+        guild_id: int = EVERYWHERE,
+        actor_id: int = 0,
+    ) -> Takedown:
+        """Store a takedown within a scope, and have all of it removed.
+
+        The caller has checked the right of the actor; 0 is the operator.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> Takedown:
+            return self.record(
+                connection, subject, kind=kind, reason=reason, guild_id=guild_id, actor_id=actor_id, at=now
+            )
+
+        takedown = await self._database.write(write)
+        self.wake()
+        return takedown
+
+    async def take_down_job(self, job_id: str, position: int | None, actor: Actor, *, reason: str) -> Takedown:
+        """Take down a picture of a job for a moderator, in their guild.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobDeletedError: the job was deleted.
+            NotAllowedError: the actor does not moderate the job's guild, or cannot see the job.
+        """
+        job = await self._database.read(lambda connection: JobRepository(connection).get(job_id))
+        check_manageable(job, actor)
+        if job.deleted_at is not None:
+            raise JobDeletedError
+        return await self.take_down(
+            Subject(job_id=job_id, position=position),
+            kind=TakedownKind.MODERATOR,
+            reason=reason,
+            guild_id=actor.guild_id,
+            actor_id=actor.member_id,
+        )
+
+    async def delete_own_copies(self, job_id: str, member_id: int) -> int:
+        """Delete a member's other jobs with exactly the pictures of a job.
+
+        Return their number. Nothing is refused later: members may make a picture again.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> int:
+            takedowns = TakedownRepository(connection)
+            of_job = takedowns.results_of([job_id])
+            if not of_job:
+                return 0
+            same = {each.job_id for each in takedowns.find_exact({each.sha256 for each in of_job}, EVERYWHERE)}
+            own = [
+                job.id
+                for job in JobRepository(connection).list_by_id(sorted(same - {job_id}))
+                if job.place.member_id == member_id and job.state.ended
+            ]
+            if own:
+                takedown = self._new(TakedownKind.AUTHOR, "", EVERYWHERE, member_id, now, Subject(job_id=job_id))
+                takedowns.add(takedown, ())
+                takedowns.add_jobs(takedown.id, own)
+            return len(own)
+
+        count = await self._database.write(write)
+        if count:
+            self.wake()
+        return count
+
+    def record(
+        self,
+        connection: Connection,
+        subject: Subject,
+        *,
+        kind: TakedownKind,
+        reason: str,
+        guild_id: int,
+        actor_id: int,
+        at: datetime,
+    ) -> Takedown:
+        """Store a takedown in the caller's transaction; `wake` follows it.
+
+        Raises as `take_down` does.
+        """
+        extent = find_extent(connection, subject, guild_id)
+        takedown = self._new(kind, reason, guild_id, actor_id, at, subject)
+        takedowns = TakedownRepository(connection)
+        takedowns.add(takedown, extent.pictures)
+        self._add_jobs(connection, takedown, extent.job_ids)
+        author = None if subject.job_id is None else JobRepository(connection).get(subject.job_id).place.member_id
+        entry = AuditEntry(
+            id=self._new_id(),
+            guild_id=guild_id,
+            actor_id=actor_id,
+            action="takedown.add",
+            at=at,
+            target_id=author,
+            detail={"code": takedown.code, "jobs": len(extent.job_ids)},
+            reason=takedown.reason,
+        )
+        AuditLogRepository(connection).add(entry)
+        return takedown
+
+    def wake(self) -> None:
+        """Carry out recorded takedowns."""
+        self._requested.set()
+
+    async def list(self) -> Sequence[Takedown]:
+        """Return the latest takedowns, newest first."""
+        return await self._database.read(lambda connection: TakedownRepository(connection).list_latest(_MOST_LISTED))
+
+    async def lift(self, typed: str, *, actor_id: int = 0) -> Takedown:
+        """Allow the pictures of a takedown again; removed ones stay away.
+
+        Raises:
+            TakedownGoneError: no takedown has this code, or it is lifted already.
+        """
+        code, now = read_code(typed), self._clock.now()
+
+        def write(connection: Connection) -> Takedown:
+            takedowns = TakedownRepository(connection)
+            takedown = None if code is None else takedowns.find(code)
+            if takedown is None or not takedowns.lift(takedown.id, now):
+                raise TakedownGoneError
+            entry = AuditEntry(
+                id=self._new_id(),
+                guild_id=takedown.guild_id,
+                actor_id=actor_id,
+                action="takedown.lift",
+                at=now,
+                detail={"code": takedown.code},
+            )
+            AuditLogRepository(connection).add(entry)
+            return takedown
+
+        return await self._database.write(write)
+
+    async def run(self) -> None:
+        """Carry out takedowns of all processes, until cancelled."""
+        while True:
+            self._requested.clear()
+            try:
+                await self.carry_out()
+            except Exception as error:  # noqa: BLE001 - tried again: database and Discord may be back later
+                _log.warning("takedown.put_off", error=type(error).__name__)
+            await self._clock.wait(self._requested, _CHECK_SECONDS)
+
+    async def carry_out(self) -> None:
+        """Remove the jobs of all open takedowns."""
+        for takedown in await self._database.read(lambda connection: TakedownRepository(connection).list_open()):
+            await self._carry_out(takedown)
+
+    async def _carry_out(self, takedown: Takedown) -> None:
+        """Remove the jobs of a takedown, with copies made since."""
+        for each in await self._find_pending(takedown):
+            try:
+                await self._remove(takedown, each)
+            except Exception as error:  # noqa: BLE001 - the others do not wait for one
+                _log.warning("takedown.job_put_off", job=each.job_id, error=type(error).__name__)
+        now = self._clock.now()
+
+        def write(connection: Connection) -> bool:
+            takedowns = TakedownRepository(connection)
+            if takedowns.list_pending(takedown.id) or now - takedown.at < _SEARCHED_FOR:
+                return False
+            takedowns.finish(takedown.id, now)
+            return True
+
+        if await self._database.write(write):
+            _log.info("takedown.finished", takedown=takedown.code)
+
+    async def _find_pending(self, takedown: Takedown) -> Sequence[PendingJob]:
+        """Search for copies again; return the jobs still to be removed."""
+
+        def read(connection: Connection) -> tuple[set[str], Sequence[PendingJob]]:
+            takedowns = TakedownRepository(connection)
+            listed, pending = tuple(takedowns.pictures_of(takedown.id)), takedowns.list_pending(takedown.id)
+            extent = find_extent(connection, Subject(pictures=listed), takedown.guild_id)
+            return set(extent.job_ids) - {each.job_id for each in pending}, pending
+
+        # Mostly there is nothing new: a read does not hold up the writer.
+        new, pending = await self._database.read(read, long_running=True)
+        if new:
+            await self._database.write(lambda connection: self._add_jobs(connection, takedown, sorted(new)))
+        return (*pending, *(PendingJob(job_id=job_id, removed_at=None) for job_id in sorted(new)))
+
+    def _add_jobs(self, connection: Connection, takedown: Takedown, job_ids: Sequence[str]) -> None:
+        takedowns = TakedownRepository(connection)
+        takedowns.add_jobs(takedown.id, job_ids)
+        # At once: a provider must not fetch it any more.
+        takedowns.stop_serving(job_ids)
+
+    async def _remove(self, takedown: Takedown, pending: PendingJob) -> None:
+        """Remove a job's pictures and messages, once it has ended."""
+        job = await self._database.read(lambda connection: JobRepository(connection).get(pending.job_id))
+        if not job.state.ended:
+            await self._cancel(job)
+            return
+        if pending.removed_at is None:
+            await self._remove_pictures(takedown, job)
+        if self._eraser is not None:
+            await self._erase_messages(takedown, job, self._eraser)
+
+    async def _remove_pictures(self, takedown: Takedown, job: Job) -> None:
+        # First: once something is deleted here, no restored backup may bring it back.
+        await asyncio.to_thread(self._register.add_job, job.id, takedown.at)
+        now = self._clock.now()
+
+        def write(connection: Connection) -> list[tuple[str, str]]:
+            files = JobDeletionRepository(connection).delete(job.id, now, now)
+            TakedownRepository(connection).set_removed(takedown.id, job.id, now)
+            return files
+
+        for sha256, media_type in await self._database.write(write):
+            await self._image_service.discard(sha256, media_type, older_than=now - _RECENT)
+
+    async def _erase_messages(self, takedown: Takedown, job: Job, eraser: MessageEraser) -> None:
+        now = self._clock.now()
+        try:
+            await eraser.erase_direct(job)
+            await eraser.erase_cards(job)
+        except Exception:
+            if now < takedown.at + _MESSAGES_WITHIN:
+                raise
+            _log.warning("takedown.message_stays", job=job.id)
+        if job.finished_at is not None and now - job.finished_at < _SETTLED:
+            return  # its result may be on the way to its card
+        await self._database.write(
+            lambda connection: TakedownRepository(connection).set_erased(takedown.id, job.id, now)
+        )
+
+    async def _cancel(self, job: Job) -> None:
+        """Ask for a job's cancellation; one too late for it is removed at its end."""
+        now = self._clock.now()
+        if job.cancel_requested_at is None:
+            await self._database.write(lambda connection: JobRepository(connection).request_cancel(job.id, now))
+        if self._engine is not None:
+            await self._engine.schedule_now(job.id, interrupt=True)
+
+    def _new(
+        self, kind: TakedownKind, reason: str, guild_id: int, actor_id: int, at: datetime, subject: Subject
+    ) -> Takedown:
+        return Takedown(
+            id=self._new_id(),
+            code=make_code(secrets.randbits(_CODE_BITS)),
+            guild_id=guild_id,
+            kind=kind,
+            actor_id=actor_id,
+            reason=reason[:MAX_REASON],
+            at=at,
+            job_id=subject.job_id,
+            position=subject.position,
+        )
+
+
+@dataclass(slots=True)
+class _Search:
+    """Jobs found so far, by the way they were found."""
+
+    roots: set[str] = field(default_factory=set)
+    copies: set[str] = field(default_factory=set)
+    derived: set[str] = field(default_factory=set)
+    running: set[str] = field(default_factory=set)
+    references: set[str] = field(default_factory=set)
+
+    @property
+    def removed(self) -> set[str]:
+        return self.roots | self.copies | self.derived | self.running
+
+
+def find_extent(connection: Connection, subject: Subject, guild_id: int) -> Extent:
+    """Return the extent of a takedown within a scope.
+
+    A job is removed as a whole. What was made from its pictures is, too, if they were changed: upscaled, cut out,
+    edited, varied. A picture that only went by one as a reference stays.
+
+    Raises:
+        JobNotFoundError: there is no such job.
+    """
+    takedowns, found = TakedownRepository(connection), _Search()
+    listed = list(subject.pictures)
+    if subject.job_id is not None:
+        JobRepository(connection).get(subject.job_id)
+        of_job = takedowns.results_of([subject.job_id], subject.position)
+        listed += [TakenPicture(sha256=each.sha256, fingerprint=each.fingerprint) for each in of_job]
+        roots = takedowns.list_jobs([subject.job_id], guild_id)
+        found.roots.update(each.job_id for each in roots if each.has_ended)
+        found.running.update(each.job_id for each in roots if not each.has_ended)
+    listed = list(dict.fromkeys(_with_looks(takedowns, listed)))
+    same = _copies(takedowns, listed, guild_id)
+    if subject.job_id is not None:
+        same |= {(each.job_id, each.position) for each in takedowns.results_of([subject.job_id], subject.position)}
+    found.copies.update(job_id for job_id, _ in same if job_id not in found.removed)
+    hashes = {each.sha256 for each in listed}
+    _add_derived(takedowns, found, takedowns.find_made_from_file(hashes, guild_id) if hashes else ())
+    _follow(takedowns, found, same, guild_id)
+    return Extent(
+        pictures=tuple(listed),
+        roots=tuple(sorted(found.roots)),
+        copies=tuple(sorted(found.copies)),
+        derived=tuple(sorted(found.derived)),
+        running=tuple(sorted(found.running)),
+        references=tuple(sorted(found.references - found.removed)),
+    )
+
+
+def _with_looks(takedowns: TakedownRepository, listed: Sequence[TakenPicture]) -> Sequence[TakenPicture]:
+    """Return pictures with the fingerprints of stored ones of the same bytes."""
+    unknown = {each.sha256 for each in listed if each.fingerprint is None}
+    if not unknown:
+        return listed
+    looks = {each.sha256: each.fingerprint for each in takedowns.find_exact(unknown, EVERYWHERE)}
+    return [replace(each, fingerprint=looks.get(each.sha256)) if each.fingerprint is None else each for each in listed]
+
+
+def _copies(takedowns: TakedownRepository, listed: Sequence[TakenPicture], guild_id: int) -> set[tuple[str, int]]:
+    """Return the same result images, by their bytes or by their look."""
+    hashes = {each.sha256 for each in listed}
+    found: list[FoundPicture] = list(takedowns.find_exact(hashes, guild_id)) if hashes else []
+    for look in {each.fingerprint for each in listed if each.fingerprint is not None}:
+        alike = takedowns.find_candidates(look, guild_id)
+        found += [each for each in alike if is_same_picture(look, each.fingerprint)]
+    return {(each.job_id, each.position) for each in found}
+
+
+def _follow(takedowns: TakedownRepository, found: _Search, sources: set[tuple[str, int]], guild_id: int) -> None:
+    """Add the jobs made from images, the jobs made from those, and so on."""
+    seen = set(sources)
+    while sources and len(found.removed) < _MOST_JOBS:
+        new = _add_derived(takedowns, found, takedowns.find_made_from(sources, guild_id))
+        results = takedowns.results_of(sorted(new))
+        sources = {(each.job_id, each.position) for each in results} - seen
+        seen |= sources
+
+
+def _add_derived(takedowns: TakedownRepository, found: _Search, made: Sequence[FoundJob]) -> set[str]:
+    """Sort jobs by their use of an image; return the new derived ones."""
+    new = set[str]()
+    for job in made:
+        if job.job_id in found.removed:
+            continue
+        if not job.has_ended:
+            found.running.add(job.job_id)
+        elif _changes_its_input(takedowns, job):
+            found.derived.add(job.job_id)
+            new.add(job.job_id)
+        else:
+            found.references.add(job.job_id)
+    return new
+
+
+def _changes_its_input(takedowns: TakedownRepository, job: FoundJob) -> bool:
+    """Return whether a job changed its input, and did not only go by it."""
+    action, parent = job.action, job.parent_id
+    for _ in range(_MOST_REPEATS):
+        if action is not Action.AGAIN or parent is None:
+            break
+        action, parent = takedowns.origin_action(parent)
+    return action is not Action.REFERENCE
