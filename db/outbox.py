@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
 from db.dialects import insert
@@ -20,6 +20,9 @@ _DUE: Final = (
     .limit(bindparam("most"))
 )
 _BY_ID: Final = select(*_COLUMNS).where(outbox_messages.c.id == bindparam("the_id"))
+_DIRECT_SINCE: Final = select(func.count(), func.max(outbox_messages.c.direct_at)).where(
+    outbox_messages.c.direct_at > bindparam("since")
+)
 
 
 class OutboxRepository:
@@ -100,6 +103,18 @@ class OutboxRepository:
         """Make a claimed message due again at a time."""
         self._set(message_id, due_at=at, claimed_until=None)
 
+    def set_direct(self, message_id: str, at: datetime) -> None:
+        """Record the planned time of a direct message."""
+        self._set(message_id, direct_at=at)
+
+    def direct_messages_since(self, since: datetime) -> tuple[int, datetime | None]:
+        """Return the number of direct messages since then, and the last time.
+
+        Planned ones count.
+        """
+        number, last = self._connection.execute(_DIRECT_SINCE, {"since": since}).one()
+        return number, last
+
     def refresh(self, kinds: Collection[MessageKind], subject_ids: Collection[str], at: datetime) -> None:
         """Make the existing messages about subjects due again."""
         of_subjects = outbox_messages.c.subject_id.in_(list(subject_ids))
@@ -132,5 +147,6 @@ def _from_row(row: Row[Any]) -> OutboxMessage:
         channel_id=row.channel_id,
         message_id=row.message_id,
         begun_at=row.begun_at,
+        direct_at=row.direct_at,
         end=None if row.ended is None else OutboxEnd(row.ended),
     )

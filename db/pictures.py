@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, or_, select, tuple_, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.images import ImageFile, ResultImage
+from bot.domain.outbox import MessageKind
+from bot.domain.sharing.submissions import AWAITING_REVIEW, SubmissionState
 from db.fingerprints import FingerprintRepository
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
-from db.tables import jobs, pictures
+from db.tables import jobs, outbox_messages, pictures, submission_pictures, submissions
 
 _COLUMNS = (
     pictures.c.job_id,
@@ -114,6 +116,8 @@ class ResultImageRepository:
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
         """Mark up to `limit` images older than `moment` as removed.
 
+        Those of submissions on their way to a showcase stay.
+
         Return their number, and the (sha256, media type) of files that no kept image needs any more.
         """
         aged = self._connection.execute(
@@ -121,6 +125,7 @@ class ResultImageRepository:
             # Images of an undelivered job are still needed, however old they are.
             .where(pictures.c.stored_at < moment, pictures.c.removed_at.is_(None))
             .where(pictures.c.job_id.not_in(select(jobs.c.id).where(jobs.c.delivered_at.is_(None))))
+            .where(~_is_shared(moment))
             .order_by(pictures.c.stored_at)
             .limit(limit)
         ).all()
@@ -143,3 +148,24 @@ class ResultImageRepository:
             pictures.c.sha256.in_(list(hashes)), pictures.c.removed_at.is_(None)
         )
         return set(self._connection.execute(statement.with_for_update(read=True) if hold else statement).scalars())
+
+
+def _is_shared(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that a submission still needs an image.
+
+    That is until the showcase has it. Changes that were asked for before `moment` are not expected any more.
+    """
+    post = outbox_messages.alias()
+    posts = (post.c.subject_id == submissions.c.id) & (post.c.kind == MessageKind.SHOWCASE.value)
+    is_needed = or_(
+        submissions.c.state.in_([each.value for each in AWAITING_REVIEW]),
+        (submissions.c.state == SubmissionState.CHANGES_ASKED.value) & (submissions.c.at >= moment),
+        (submissions.c.state == SubmissionState.APPROVED.value) & exists().where(posts, post.c.wanted > post.c.shown),
+    )
+    return exists().where(
+        submission_pictures.c.job_id == pictures.c.job_id,
+        submission_pictures.c.position == pictures.c.position,
+        submission_pictures.c.is_live,
+        submission_pictures.c.submission_id == submissions.c.id,
+        is_needed,
+    )

@@ -72,6 +72,7 @@ class PreferenceRepository:
             "private": wanted.private,
             "confirm_over": None if wanted.confirm_over == DEFAULT_CONFIRM_OVER else wanted.confirm_over,
             "remix": True if wanted.remix else None,
+            "decisions": None if wanted.decisions else False,
             "notice": None if wanted.notice is Notice.OFF else wanted.notice,
             "updated_at": at,
         }
@@ -91,4 +92,5 @@ def _from_row(row: Any) -> Preferences:
         confirm_over=DEFAULT_CONFIRM_OVER if row.confirm_over is None else row.confirm_over,
         notice=Notice.OFF if row.notice is None else Notice(row.notice),
         remix=bool(row.remix),
+        decisions=row.decisions is not False,
     )

@@ -30,6 +30,7 @@ class OutboxMessage:
 
     It is due while `wanted` exceeds `shown`. `channel_id` is set at the first post; of a forum's post it is the thread.
     `begun_at` is the time of the first try to create the message: after a crash the channel is searched since then.
+    `direct_at` is the planned time of a direct message.
     """
 
     id: str
@@ -44,4 +45,5 @@ class OutboxMessage:
     channel_id: int | None = None
     message_id: int | None = None
     begun_at: datetime | None = None
+    direct_at: datetime | None = None
     end: OutboxEnd | None = None

@@ -27,7 +27,7 @@ class Preferences:
     """A member's defaults in all servers; None means the studio's.
 
     `confirm_over` are credits: a request above them is confirmed before anything is held; 0 confirms each one. `remix`
-    opens the request for changes before Again and Vary.
+    opens the request for changes before Again and Vary. `decisions` sends messages about decisions on shared pictures.
     """
 
     model: str | None = None
@@ -37,6 +37,7 @@ class Preferences:
     confirm_over: int = DEFAULT_CONFIRM_OVER
     notice: Notice = Notice.OFF
     remix: bool = False
+    decisions: bool = True
 
 
 NO_PREFERENCES: Final = Preferences()

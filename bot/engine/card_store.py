@@ -1,7 +1,7 @@
 """Cards and deliveries of jobs, recorded in the database."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -9,13 +9,12 @@ from sqlalchemy import Connection
 from bot.domain.jobs import Delivery, Job, State
 from bot.domain.preferences import Notice
 from bot.engine.clock import Clock
+from bot.engine.direct_messages import next_direct_message, wait_until
 from db.database import Database
 from db.jobs import JobRepository
 from db.locks import PLANNING_DIRECT_MESSAGES, advisory_lock
 from db.preferences import PreferenceRepository
 
-MOST_DIRECT_PER_HOUR: Final = 30
-DIRECT_PAUSE: Final = timedelta(seconds=5)
 NOTICE_FROM: Final = timedelta(seconds=5)
 """Duration from which a job's end is worth a message: a member still looks at the card of a shorter one."""
 FIRST_JOBS: Final = 3
@@ -78,13 +77,12 @@ class CardStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> DirectTurn | None:
-            # Otherwise two processes would count the same messages and both add one.
             advisory_lock(connection, PLANNING_DIRECT_MESSAGES)
             jobs = JobRepository(connection)
             planned = jobs.get(job_id).direct_at
             if planned is not None:
-                return DirectTurn(is_first=False, wait=_wait(planned, now))
-            at = _next_direct_message(jobs, now)
+                return DirectTurn(is_first=False, wait=wait_until(planned, now))
+            at = next_direct_message(connection, now)
             if at is None:
                 return None
             jobs.set_direct(job_id, at)
@@ -108,8 +106,8 @@ class CardStore:
             if notice is None:
                 return None
             if job.notice_at is not None:
-                return NoticeTurn(notice=notice, is_first=False, wait=_wait(job.notice_at, now))
-            at = _next_direct_message(jobs, now) if notice is Notice.DIRECT else now
+                return NoticeTurn(notice=notice, is_first=False, wait=wait_until(job.notice_at, now))
+            at = next_direct_message(connection, now) if notice is Notice.DIRECT else now
             if at is None:
                 return None
             jobs.set_notice(job_id, notice, at)
@@ -153,22 +151,3 @@ def _notice(connection: Connection, job_id: str) -> Notice | None:
 
 def _took_long(job: Job) -> bool:
     return job.state in _NOTICED and job.finished_at is not None and job.finished_at - job.created_at >= NOTICE_FROM
-
-
-def _wait(planned: datetime, now: datetime) -> float:
-    """Return the seconds until a planned message.
-
-    A clock that was set back makes no message wait long.
-    """
-    return max(0.0, min(planned - now, DIRECT_PAUSE * MOST_DIRECT_PER_HOUR).total_seconds())
-
-
-def _next_direct_message(jobs: JobRepository, now: datetime) -> datetime | None:
-    """Return the time of the next direct message.
-
-    None if an hour's are used up.
-    """
-    number, last = jobs.direct_messages_since(now - timedelta(hours=1))
-    if number >= MOST_DIRECT_PER_HOUR:
-        return None
-    return now if last is None else max(now, last + DIRECT_PAUSE)

@@ -63,6 +63,8 @@ preferences = Table(
     # The time of the first-use hint, which nobody gets twice.
     Column("hinted_at", UtcDateTime),
     Column("remix", Boolean),
+    # Messages about decisions of moderators; NULL is yes.
+    Column("decisions", Boolean),
 )
 
 # Options with a prompt template, by name: a member's own (guild 0), or a guild's (member 0).

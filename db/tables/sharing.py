@@ -95,6 +95,8 @@ outbox_messages = Table(
     Column("tries", Integer, nullable=False),
     Column("begun_at", UtcDateTime),
     Column("ended", String(12)),
+    # The planned time of a direct message: these keep a distance.
+    Column("direct_at", UtcDateTime),
 )
 Index(
     "ix_outbox_messages_subject",
@@ -102,6 +104,13 @@ Index(
     outbox_messages.c.subject_id,
     outbox_messages.c.number,
     unique=True,
+)
+_IS_DIRECT = outbox_messages.c.direct_at.is_not(None)
+Index(
+    "ix_outbox_messages_direct_at",
+    outbox_messages.c.direct_at,
+    sqlite_where=_IS_DIRECT,
+    postgresql_where=_IS_DIRECT,
 )
 _IS_DUE = outbox_messages.c.wanted > outbox_messages.c.shown
 Index(

@@ -18,6 +18,7 @@ from tests.support.factories import MEMBER
         Preferences(notice=Notice.PING),
         Preferences(notice=Notice.DIRECT),
         Preferences(confirm_over=100_000),
+        Preferences(decisions=False),
         NO_PREFERENCES,
     ],
 )

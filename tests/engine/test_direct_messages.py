@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from bot.domain.jobs import Job, State
 from bot.domain.preferences import Notice, Preferences
-from bot.engine.card_store import DIRECT_PAUSE, MOST_DIRECT_PER_HOUR, NOTICE_FROM, CardStore
+from bot.engine.card_store import NOTICE_FROM, CardStore
+from bot.engine.direct_messages import DIRECT_PAUSE, MOST_DIRECT_PER_HOUR
 from db.database import Database
 from db.preferences import PreferenceRepository
 from tests.support.clock import START, ManualClock

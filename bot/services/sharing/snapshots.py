@@ -49,10 +49,11 @@ class SubmissionSnapshots:
         Raises:
             SubmissionNotFoundError: there is no such submission.
         """
-        return await self._database.read(lambda connection: _read(connection, submission_id))
+        return await self._database.read(lambda connection: read_snapshot(connection, submission_id))
 
 
-def _read(connection: Connection, submission_id: str) -> SubmissionSnapshot:
+def read_snapshot(connection: Connection, submission_id: str) -> SubmissionSnapshot:
+    """Return a snapshot; raises as `SubmissionSnapshots.get`."""
     submissions, outbox = SubmissionRepository(connection), OutboxRepository(connection)
     submission = submissions.get(submission_id)
     pictures = ResultImageRepository(connection).list_for(submission.job_id)

@@ -63,6 +63,14 @@ class Rendering:
     is_reposted: bool = False
 
 
+class NotYetError(Exception):
+    """A message waits for something else, and is rendered again later."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
 class MessageRenderer(Protocol):
     """Renders the messages of one kind."""
 
@@ -70,6 +78,9 @@ class MessageRenderer(Protocol):
         """Return the message as it should be now; None removes it.
 
         Files are fitted to the upload limit, halved `halvings` times: Discord found the last ones too large.
+
+        Raises:
+            NotYetError: the message waits for another one, or for its turn.
         """
         ...
 
@@ -133,6 +144,9 @@ class OutboxPublisher:
             return
         try:
             end = await self._bring_up_to_date(message)
+        except NotYetError as wait:
+            await self._retry(message, wait.seconds)
+            return
         except Exception as error:  # noqa: BLE001 - sorted by its kind
             await self._note_failure(message, error)
             return
