@@ -11,6 +11,7 @@
     |  |- ExclusiveOptionsError  two options exclude each other
     |  |- EditOnlyError        a value for edits, in a request from text alone
     |  |- PictureTakenDownError  an input image was taken down
+    |  |- PromptRefusedError   a prompt rule forbids words of the request
     |  '- InputError           an input image is unusable
     |- CreditsError
     |  |- InsufficientCreditsError
@@ -86,6 +87,9 @@
     |  '- SubmissionLimitError the member has too many waiting submissions
     |- TakedownGoneError       no takedown in force has this code
     |- StudioPausedError       a pause refuses new jobs
+    |- PromptRuleError         a change of prompt rules is impossible
+    |  |- PromptRuleTextError  the text of a rule cannot be used
+    |  '- PromptRuleGoneError  the rule was removed
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
     |- ImageError              an image could not be fetched or used
@@ -168,6 +172,12 @@ from bot.domain.errors.presets import (
     PresetNotFoundError,
 )
 from bot.domain.errors.privacy import DeletionRunningError, ExportRunningError, ExportTooSoonError, PrivacyError
+from bot.domain.errors.prompt_rules import (
+    PromptRefusedError,
+    PromptRuleError,
+    PromptRuleGoneError,
+    PromptRuleTextError,
+)
 from bot.domain.errors.providers import FaultKind, ImageError, ImageProblem, ProviderError
 from bot.domain.errors.requests import (
     EditOnlyError,
@@ -270,6 +280,10 @@ __all__ = [
     "PrivacyError",
     "PromptError",
     "PromptProblem",
+    "PromptRefusedError",
+    "PromptRuleError",
+    "PromptRuleGoneError",
+    "PromptRuleTextError",
     "ProviderError",
     "QueueFullError",
     "RefusedBeforeError",
