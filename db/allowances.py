@@ -23,6 +23,7 @@ _RULES: Final = (
     select(
         communities.c.admitted_at,
         communities.c.budget_cap,
+        communities.c.rules_version,
         *SETTING_COLUMNS,
         allowances.c.role_id,
         allowances.c.member_id,
@@ -40,12 +41,13 @@ class JobRules:
     """A guild's rules for one member's jobs and credits.
 
     `entries` are the allowances that may apply. `budget_cap` is the operator's limit for this guild's month, None if
-    there is none; the admins' is in the `settings`.
+    there is none; the admins' is in the `settings`. `rules_version` is that of the prompt rules, None without any.
     """
 
     settings: GuildSettings = NO_SETTINGS
     is_admitted: bool = False
     budget_cap: int | None = None
+    rules_version: str | None = None
     entries: tuple[AllowanceEntry, ...] = ()
 
 
@@ -67,6 +69,7 @@ class AllowanceRepository:
             settings=settings_of(rows[0]),
             is_admitted=rows[0].admitted_at is not None,
             budget_cap=rows[0].budget_cap,
+            rules_version=rows[0].rules_version,
             entries=tuple(_from_row(row) for row in rows if row.period is not None),
         )
 

@@ -30,6 +30,8 @@ from db.tables import (
     pauses,
     preferences,
     presets,
+    prompt_blocks,
+    prompt_rules,
     risks,
     searches,
     submissions,
@@ -38,7 +40,7 @@ from db.tables import (
 )
 
 # What only its member uses.
-_PRIVATE: Final = (drafts, forms, searches, preferences, exports)
+_PRIVATE: Final = (drafts, forms, searches, preferences, exports, prompt_blocks)
 # What counts for credits, purchases and bans, with the rest of its primary key where the member is a part of that.
 _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (accounts, ("guild_id",)),
@@ -63,6 +65,7 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     guild_keys.c.set_by,
     submissions.c.claimed_by,
     submissions.c.decided_by,
+    prompt_rules.c.set_by,
     presets.c.saved_by,
     takedowns.c.actor_id,
 )
@@ -74,6 +77,7 @@ _REASONS: Final[tuple[Column[str], ...]] = (
     audit_log.c.reason,
     submissions.c.reason,
     takedowns.c.reason,
+    prompt_rules.c.name,
 )
 _NOBODY: Final = "[deleted member]"
 # Built once: every request reads it.

@@ -10,9 +10,19 @@ from bot.domain.guild_settings import GUILD_SETTINGS
 from bot.domain.pauses import PauseScope
 from db.guild_keys import GuildKeyRepository
 from db.guilds import GuildRepository
-from db.tables import access_rules, allowances, communities, jobs, pauses, presets, sharing_settings
+from db.tables import (
+    access_rules,
+    allowances,
+    communities,
+    jobs,
+    pauses,
+    presets,
+    prompt_blocks,
+    prompt_rules,
+    sharing_settings,
+)
 
-_SETTINGS_OF_GUILD: Final = (allowances, access_rules, presets, sharing_settings)
+_SETTINGS_OF_GUILD: Final = (allowances, access_rules, presets, sharing_settings, prompt_rules, prompt_blocks)
 
 
 class GuildPresenceRepository:
@@ -72,7 +82,7 @@ class GuildPresenceRepository:
         It was left before a time. Its admission and its admins' pause end; what the operator set for it stays.
         Return False if the bot is back.
         """
-        names: Collection[str] = (*GUILD_SETTINGS, "admitted_at", "arrived_at")
+        names: Collection[str] = (*GUILD_SETTINGS, "admitted_at", "arrived_at", "rules_version")
         gone = (communities.c.id == guild_id) & (communities.c.left_at < before)
         statement = update(communities).where(gone).values(**dict.fromkeys(names), erased_at=at)
         if self._connection.execute(statement).rowcount == 0:

@@ -25,6 +25,7 @@ from db.tables import (
     postings,
     preferences,
     presets,
+    prompt_blocks,
     searches,
     submissions,
 )
@@ -101,6 +102,10 @@ class MemberRecords:
                 _plain(row, "title", "show_prompt", "is_anonymous", "is_spoiler", "state", "created_at", "at", "reason")
                 | {"server": _id(row.guild_id), "job": row.job_id}
                 for row in self._rows(submissions, submissions.c.member_id == member)
+            ],
+            "refused_prompts": [
+                _plain(row, "rule_name", "field", "words", "is_dry", "at") | {"server": _id(row.guild_id)}
+                for row in self._rows(prompt_blocks, prompt_blocks.c.member_id == member)
             ],
             "decisions_about_you": [
                 _plain(row, "action", "detail", "reason", "at") | {"server": _id(row.guild_id)}

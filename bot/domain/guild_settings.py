@@ -13,6 +13,7 @@ class GuildSettings:
 
     Without `studio_channels` the studio works in every channel. Results are private if `private_results`. Without
     `moderator_roles` a moderator is who has Manage Messages. `monthly_budget` is the admins' limit in credits.
+    `block_limit` refused prompts within `block_hours` ban a member for `block_ban_hours`; 0 refusals is never.
     """
 
     time_zone: str | None = None
@@ -24,6 +25,9 @@ class GuildSettings:
     showcase_channel_id: int | None = None
     log_channel_id: int | None = None
     monthly_budget: int | None = None
+    block_limit: int | None = None
+    block_hours: int | None = None
+    block_ban_hours: int | None = None
 
     @property
     def zone(self) -> tzinfo:

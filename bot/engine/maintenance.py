@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from bot.domain.confirmations import CONFIRMATION_LIFETIME
 from bot.domain.jobs import TOKEN_LIFE
 from bot.domain.presets import KEPT_FOR_UNDO
+from bot.domain.prompt_rules import REFUSAL_LIFETIME
 from bot.domain.saved_forms import FORM_LIFE
 from bot.domain.searches import SEARCH_LIFETIME
 from bot.engine.clock import Clock
@@ -26,6 +27,7 @@ from db.jobs import JobRepository
 from db.member_jobs import MemberJobRepository
 from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
+from db.prompt_rules import PromptBlockRepository
 from db.prompts import PromptRepository
 from db.saved_forms import SavedFormRepository
 from db.searches import SearchRepository
@@ -208,7 +210,10 @@ class Maintenance:
         await self._database.write(lambda connection: SearchRepository(connection).purge_before(before))
 
     async def erase_words(self) -> None:
-        """Erase the words of deleted jobs and of old ones, after their terms."""
+        """Erase the words of deleted jobs and of old ones, after their terms.
+
+        Those of refused prompts go too.
+        """
         now = self._clock.now()
         deleted_before = now - self._deleted_words_retention
         old_before = None if self._words_retention is None else now - self._words_retention
@@ -222,6 +227,14 @@ class Maintenance:
 
         while await self._database.write(write):
             pass
+
+        def write_refusals(connection: Connection) -> None:
+            blocks = PromptBlockRepository(connection)
+            blocks.purge_before(now - REFUSAL_LIFETIME)
+            if old_before is not None:
+                blocks.erase_words_before(old_before)
+
+        await self._database.write(write_refusals)
 
     async def erase_left_guilds(self) -> None:
         """Erase settings and jobs of left guilds after the retention.

@@ -1,6 +1,16 @@
 """The tables. Migrations create them; a test checks that both agree."""
 
-from db.tables.guilds import access_rules, allowances, audit_log, bans, communities, guild_keys, pauses
+from db.tables.guilds import (
+    access_rules,
+    allowances,
+    audit_log,
+    bans,
+    communities,
+    guild_keys,
+    pauses,
+    prompt_blocks,
+    prompt_rules,
+)
 from db.tables.images import fingerprint_keys, inputs, pictures
 from db.tables.jobs import attempts, jobs
 from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
@@ -37,6 +47,8 @@ __all__ = [
     "postings",
     "preferences",
     "presets",
+    "prompt_blocks",
+    "prompt_rules",
     "risks",
     "searches",
     "sharing_settings",

@@ -27,6 +27,12 @@ communities = Table(
     # When the bot came to the guild, and when its settings and jobs were erased, some time after the bot left.
     Column("arrived_at", UtcDateTime),
     Column("erased_at", UtcDateTime),
+    # Refused prompts in so many hours that ban a member for a time; None is the default, 0 refusals is never.
+    Column("block_limit", Integer),
+    Column("block_hours", Integer),
+    Column("block_ban_hours", Integer),
+    # Another text after each change of the prompt rules; None without any.
+    Column("rules_version", String(32)),
     CheckConstraint("monthly_budget >= 0", name="monthly_budget_not_negative"),
     CheckConstraint("budget_cap >= 0", name="budget_cap_not_negative"),
 )
@@ -119,3 +125,42 @@ audit_log = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 Index("ix_audit_log_community_id_at", audit_log.c.guild_id, audit_log.c.at, audit_log.c.id)
+
+# Rules for prompts. The operator's are in files. Processes keep them compiled, by `communities.rules_version`.
+prompt_rules = Table(
+    "prompt_rules",
+    metadata,
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("scope", String(8), nullable=False),
+    Column("name", Text, nullable=False),
+    snowflake("set_by", nullable=False),
+    Column("set_at", UtcDateTime, nullable=False),
+)
+Index("ix_prompt_rules_community_id", prompt_rules.c.guild_id, prompt_rules.c.id)
+
+# Matches of rules: refused requests, and those of rules in a dry run. `words` are the matched ones, as typed.
+prompt_blocks = Table(
+    "prompt_blocks",
+    metadata,
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    snowflake("member_id", nullable=False),
+    # A stored rule's id, or the name of one in a file.
+    Column("rule_id", Text, nullable=False),
+    Column("rule_name", Text, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("field", String(16), nullable=False),
+    Column("words", Text, nullable=False),
+    Column("is_dry", Boolean, nullable=False),
+    # Set once the refusal has counted for a ban.
+    Column("counted_at", UtcDateTime),
+    # The time to report the ban to the moderators; None once it is done.
+    Column("report_at", UtcDateTime),
+    Column("at", UtcDateTime, nullable=False),
+)
+Index("ix_prompt_blocks_member", prompt_blocks.c.guild_id, prompt_blocks.c.member_id, prompt_blocks.c.at)
+Index("ix_prompt_blocks_at", prompt_blocks.c.at)

@@ -13,7 +13,7 @@ KEPT: Final = {
     "allowances": {"period"},
     "audit_log": {"action", "detail", "id", "reason"},
     "bans": {"reason", "scope"},
-    "communities": {"locale", "moderator_roles", "studio_channels", "time_zone"},
+    "communities": {"locale", "moderator_roles", "rules_version", "studio_channels", "time_zone"},
     "pauses": {"name", "reason", "scope"},
     "accounts": {"period"},
     "attempts": {
@@ -44,6 +44,8 @@ KEPT: Final = {
     "takedown_keys": {"takedown_id"},
     "takedown_pictures": {"fingerprint", "sha256", "takedown_id"},
     "takedowns": {"code", "id", "job_id", "kind", "reason"},
+    "prompt_blocks": {"field", "id", "rule_id", "rule_name", "source", "words"},
+    "prompt_rules": {"id", "kind", "name", "scope", "state", "text"},
     "risks": {"cause", "job_id", "month", "outcome"},
 }
 """Texts of a backup. Neither Discord, a provider nor the web server accepts one of them in place of a key."""
