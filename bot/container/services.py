@@ -35,6 +35,8 @@ from bot.services.pauses import PauseService
 from bot.services.preferences import PreferenceService
 from bot.services.premium import PremiumService
 from bot.services.presets import PresetService
+from bot.services.prompt_blocks import PromptBlockService
+from bot.services.prompt_checks import PromptChecks
 from bot.services.remix import RemixService
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
@@ -129,7 +131,19 @@ class ServiceContainer(EngineContainer):
             is_blocked=self.model_availability.is_blocked,
             identity=self.member_identity,
             keys=self.guild_key_policy,
+            prompts=self.prompt_checks,
+            blocks=self.prompt_blocks,
         )
+
+    @cached_property
+    def prompt_checks(self) -> PromptChecks:
+        """Checks of requests by the prompt rules."""
+        return PromptChecks(clock=self.clock, new_id=self.new_id, operator_rules=self.settings.prompt_rules)
+
+    @cached_property
+    def prompt_blocks(self) -> PromptBlockService:
+        """Records of refused prompts."""
+        return PromptBlockService(database=self.database, clock=self.clock, new_id=self.new_id)
 
     @cached_property
     def jobs(self) -> JobService:

@@ -71,6 +71,7 @@ class ConfirmationService:
         Raises:
             NotInServerError: the request comes from outside a server and that is not allowed.
             NotAdmittedError: the server is not admitted.
+            PromptRefusedError: a prompt rule forbids words of the request.
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
@@ -84,7 +85,7 @@ class ConfirmationService:
         def write(connection: Connection) -> None:
             self._add(connection, place, confirmation)
 
-        await self._database.write(write)
+        await self._gate.write(place, write)
         return confirmation
 
     async def add_all(
@@ -129,7 +130,7 @@ class ConfirmationService:
     def _add(self, connection: Connection, place: InteractionContext, confirmation: Confirmation) -> None:
         """Store a confirmation; raises as `add` does."""
         guild_id, member_id, now = confirmation.guild_id, confirmation.member_id, confirmation.created_at
-        rules = self._gate.check(connection, place, confirmation.request)
+        rules = self._gate.check(connection, place, confirmation.request, is_question=True)
         terms = self._ledger.terms(connection, guild_id, member_id, now, place.roles, rules)
         account = self._ledger.available(connection, guild_id, member_id, now, place.roles)
         self._ledger.require(connection, account, terms, confirmation.price)

@@ -150,7 +150,7 @@ class JobService:
                 return resolved
             return self._make(connection, self._job(places[resolved.private], resolved.request, origin, now))
 
-        made = await self._database.write(write)
+        made = await self._gate.write(places[False], write)
         if isinstance(made, Snapshot):
             self._engine.schedule_ack_check(made.job.id)
         return made
@@ -171,6 +171,7 @@ class JobService:
         Raises:
             InputError: an input image cannot be used.
             PromptError: the prompt of the earlier job is no longer kept.
+            PromptRefusedError: a prompt rule forbids words of the request.
             NotInServerError: the request comes from outside a server and that is not allowed.
             NotAdmittedError: the server is not admitted.
             UnsupportedOptionError: the model does not support an option.
@@ -194,7 +195,7 @@ class JobService:
                 ConfirmationRepository(connection).take(confirmation_id)
             return self._make(connection, self._job(place, request, origin, now))
 
-        snapshot = await self._database.write(write)
+        snapshot = await self._gate.write(place, write)
         self._engine.schedule_ack_check(snapshot.job.id)
         return snapshot
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -20,10 +21,14 @@ from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from bot.services.access_rules import AccessRules
 from bot.services.guild_key_policy import GuildKeyPolicy
+from bot.services.prompt_blocks import PromptBlockService
+from bot.services.prompt_checks import PromptChecks
 from db.allowances import AllowanceRepository, JobRules
 from db.bans import BanRepository
 from db.database import Database
 from db.pauses import PauseRepository
+
+T = TypeVar("T")
 
 
 class RequestGate:
@@ -43,7 +48,11 @@ class RequestGate:
         is_blocked: Callable[[GenerationRequest], bool] = lambda _: False,
         keys: GuildKeyPolicy | None = None,
         identity: MemberIdentity | None = None,
+        prompts: PromptChecks | None = None,
+        blocks: PromptBlockService | None = None,
     ) -> None:
+        self._prompts = prompts
+        self._blocks = blocks
         self._database = database
         self._access = access
         self._identity = identity
@@ -53,10 +62,18 @@ class RequestGate:
         self._rules = AccessRules(catalogue)
         self._keys = keys or GuildKeyPolicy(enabled=False, catalogue=catalogue)
 
-    def check(self, connection: Connection, place: InteractionContext, request: GenerationRequest) -> JobRules:
+    def check(
+        self,
+        connection: Connection,
+        place: InteractionContext,
+        request: GenerationRequest,
+        *,
+        is_question: bool = False,
+    ) -> JobRules:
         """Check that the request is possible here and now.
 
-        Return the guild's rules for the member: the hold needs them, too.
+        Return the guild's rules for the member: the hold needs them, too. `is_question`: the request is only asked
+        about, and is checked again with the answer.
 
         Raises:
             NotInServerError: the request comes from outside a server and that is not allowed.
@@ -66,6 +83,7 @@ class RequestGate:
             StudioPausedError: a pause stops the request.
             WrongChannelError: the server's studio works in other channels.
             BannedError: the member may not use the studio.
+            PromptRefusedError: a prompt rule forbids words of the request.
             RoleNeededError: the model or an option needs another role.
             UnsupportedOptionError: the model does not support an option.
             StudioClosedError: no model is offered at all.
@@ -86,12 +104,20 @@ class RequestGate:
         if pause is not None:
             raise StudioPausedError(pause, model=request.model)
         check_ban(connection, place.guild_id, place.member_id, self._now())
+        if self._prompts is not None:
+            self._prompts.check(connection, place, request, rules.rules_version, records=not is_question)
         self._rules.check(connection, place.guild_id, place.roles, request)
         require_offer(request, self._catalogue)
         self._keys.check(connection, place.guild_id, request)
         if usable is None and self._is_blocked(request):
             raise ModelClosedError(request.model)
         return rules
+
+    async def write(self, place: InteractionContext, write: Callable[[Connection], T]) -> T:
+        """Run a transaction with a `check`; record refusals by prompt rules."""
+        if self._blocks is None:
+            return await self._database.write(write)
+        return await self._blocks.write(place, write)
 
     def uses_own_keys(self, connection: Connection, guild_id: int) -> bool:
         """Return whether new jobs of a server use its own provider keys."""

@@ -27,10 +27,12 @@ from bot.catalogue_file.openrouter import SHIPPED_ONLY
 from bot.domain.allowances import MAX_CREDITS
 from bot.domain.option_spec import MAX_WORD
 from bot.domain.premium import Benefit, PremiumPlan
+from bot.domain.prompt_rules import PromptRule
 from bot.env_file import (
     illegible,
     without_quotes,
 )
+from bot.moderation.rule_file import load_rule_file
 from bot.providers.addresses import AN_ADDRESS, Address
 from bot.providers.found_models import FoundModel
 from bot.providers.openai_moderation import CATEGORIES
@@ -60,6 +62,7 @@ from bot.settings.validators import (
     check_effects,
     check_moderation,
     check_openrouter_models,
+    check_rule_file,
     check_secret_key,
     check_webhook_url,
     none_for_off,
@@ -140,6 +143,11 @@ class Settings(_ProviderSettings):
     guild_retention_days: Annotated[Days, Field(description="takes whole days, 1 to 36500")] = 30
     prompt_retention_days: Annotated[Days | None, Field(description="takes whole days, 1 to 36500")] = None
     deleted_prompt_days: Annotated[Whole, Field(ge=0, le=36_500, description="takes whole days, 0 to 36500")] = 7
+    prompt_rules_file: Annotated[
+        Path | None,
+        AfterValidator(check_rule_file),
+        Field(description="takes the path of a file of prompt rules"),
+    ] = None
     min_free_disk_mb: Annotated[Whole, Field(ge=0, description="takes megabytes, 0 or more")] = 500
     max_stored_mb: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 50_000
     max_stored_mb_per_member: Annotated[Count, Field(description="takes megabytes, 1 or more")] = 2000
@@ -328,6 +336,11 @@ class Settings(_ProviderSettings):
     def specs(self) -> Mapping[str, ProviderSpec]:
         """All providers: the built-in ones, then the services of MODELS_FILE."""
         return MappingProxyType({**PROVIDERS, **load_catalogue_file(self.models_file, self.found_models).services})
+
+    @cached_property
+    def prompt_rules(self) -> tuple[PromptRule, ...]:
+        """The operator's own prompt rules."""
+        return () if self.prompt_rules_file is None else load_rule_file(self.prompt_rules_file)
 
     @property
     def openrouter_list(self) -> OpenRouterList | None:

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, create_model
 
 from bot.catalogue_file import CatalogueFileError
 from bot.env_file import UnreadableFileError, file_mistakes, misspelled_names, names_of, read_env_file
+from bot.moderation.rule_file import RuleFileError
 from bot.providers.found_models import FoundModelsError
 from bot.providers.registry import PROVIDERS
 from bot.settings.errors import IllegibleError, SettingsError, UnknownNamesError
@@ -103,7 +104,7 @@ def _mistakes_of_services(settings: Settings) -> Iterator[str]:
 
 def _what_is_wrong(name: str, mistake: Any) -> tuple[str, ...]:
     error = mistake.get("ctx", {}).get("error")
-    if isinstance(error, CatalogueFileError | FoundModelsError):
+    if isinstance(error, CatalogueFileError | FoundModelsError | RuleFileError):
         return error.lines
     return (str(error) if isinstance(error, IllegibleError | UnknownNamesError) else _takes(name),)
 

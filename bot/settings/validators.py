@@ -1,6 +1,7 @@
 """Validators of single values."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
 from bot.domain.options import is_effect_name
 from bot.domain.premium import Benefit, parse_benefit
+from bot.moderation.rule_file import load_rule_file
 from bot.providers.openai_moderation import CATEGORIES
 from bot.providers.openrouter_models import is_model_id as is_openrouter_model
 from bot.secret_key import MIN_SECRET_KEY
@@ -37,6 +39,13 @@ def parse_proxy(value: SecretStr) -> SecretStr:
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("more than an address")
     return SecretStr(url.rstrip("/"))
+
+
+def check_rule_file(value: Path | None) -> Path | None:
+    """Accept a file of prompt rules without mistakes."""
+    if value is not None:
+        load_rule_file(value)
+    return value
 
 
 def check_database(value: str) -> str:

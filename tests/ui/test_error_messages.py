@@ -78,6 +78,10 @@ from bot.domain.errors import (
     PrivacyError,
     PromptError,
     PromptProblem,
+    PromptRefusedError,
+    PromptRuleError,
+    PromptRuleGoneError,
+    PromptRuleTextError,
     ProviderError,
     QueueFullError,
     RefusedBeforeError,
@@ -109,6 +113,14 @@ from bot.domain.errors import (
 )
 from bot.domain.fit import FIT_FORMS
 from bot.domain.pauses import Pause, PauseScope
+from bot.domain.prompt_rules import (
+    Match,
+    PromptField,
+    PromptRule,
+    PromptRuleKind,
+    PromptRuleSource,
+    RuleProblem,
+)
 from bot.ui.render.error_messages import (
     affordable_button,
     automod_refusal,
@@ -127,7 +139,62 @@ def closed_model(*models: str) -> ModelClosedError:
     return error
 
 
+def refused(words: str, *, name: str = "", source: PromptRuleSource, negative: bool = False) -> PromptRefusedError:
+    """Return the refusal of a prompt."""
+    rule = PromptRule(id="1", kind=PromptRuleKind.WORD, text="volcano", name=name, source=source)
+    return PromptRefusedError(
+        Match(rule=rule, words=words, field=PromptField.NEGATIVE if negative else PromptField.PROMPT)
+    )
+
+
 WORDED: list[tuple[AtelierError, str]] = [
+    (
+        refused("v0lcano", name="No *lava*", source=PromptRuleSource.GUILD),
+        (
+            "A rule of this server forbids “\u2068v0lcano\u2069” in the prompt.\n"
+            "Rule: \u2068No \\*lava\\*\u2069\n"
+            "Nothing was charged. Reword it and send it again."
+        ),
+    ),
+    (
+        refused("<@1> @here", source=PromptRuleSource.OPERATOR, negative=True),
+        (
+            "A rule of this studio forbids “\u2068\\<@\u200b1\\> @\u200bhere\u2069” in the negative prompt.\n"
+            "Nothing was charged. Reword it and send it again."
+        ),
+    ),
+    (
+        refused("undress", name="undressing", source=PromptRuleSource.BUILT_IN),
+        (
+            "No edit may undress or sexualise people in uploaded pictures.\n"
+            "Found in the prompt: “\u2068undress\u2069”\n"
+            "Nothing was charged. Reword it and send it again."
+        ),
+    ),
+    (
+        refused("nude … child", name="minors", source=PromptRuleSource.BUILT_IN),
+        (
+            "Sexual content with minors is refused everywhere.\n"
+            "Found in the prompt: “\u2068nude … child\u2069”\n"
+            "Nothing was charged. Reword it and send it again."
+        ),
+    ),
+    (
+        PromptRuleTextError(RuleProblem.SYNTAX, "(a", said="missing ): (a", number=3),
+        (
+            "Line 3: “\u2068\\(a\u2069” is no pattern that can be used: \u2068missing \\)\\: \\(a\u2069\n"
+            "Nothing was changed."
+        ),
+    ),
+    (
+        PromptRuleTextError(RuleProblem.TOO_MANY, "", limit=1_500),
+        "A server has up to 1,500 rules.\nRemove some first; nothing was changed.",
+    ),
+    (
+        PromptRuleTextError(RuleProblem.MATCHES_ALL, "."),
+        "“\u2068.\u2069” would match nearly every prompt.\nNothing was changed.",
+    ),
+    (PromptRuleGoneError(), "This rule was removed meanwhile."),
     (
         ExportRunningError(),
         "Your data is being put together already.\nIt comes by direct message; that can take a while.",
@@ -750,6 +817,7 @@ BASES = (
     LimitError,
     PresetError,
     PrivacyError,
+    PromptRuleError,
     RequestError,
     SetupError,
 )

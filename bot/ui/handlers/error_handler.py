@@ -1,20 +1,29 @@
 """Private answers to errors, without stack traces."""
 
+import io
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import discord
 import structlog
 from discord import app_commands, ui
 
-from bot.domain.errors import AtelierError, DuplicateInteractionError, InsufficientCreditsError, NotOfferedError
+from bot.domain.errors import (
+    AtelierError,
+    DuplicateInteractionError,
+    InsufficientCreditsError,
+    NotOfferedError,
+    PromptRefusedError,
+)
 from bot.ui.delivery.discord_errors import AUTOMOD, RETRYABLE, classify
 from bot.ui.handlers.command_values import OddValueError
 from bot.ui.handlers.interactions import PurchaseOffer, no_offers, without_deleted_channels
 from bot.ui.handlers.seen_interactions import is_acknowledged
 from bot.ui.i18n import _, use_locale
 from bot.ui.render.credit_errors import purchase_note
+from bot.ui.render.details import PROMPT_FILE
 from bot.ui.render.error_messages import automod_refusal, error_buttons, error_message, unexpected
 from bot.ui.render.job_card import payload_view
 
@@ -32,6 +41,9 @@ _ODD_COMMANDS: Final = (
 
 _log = structlog.get_logger(__name__)
 
+_MOST_QUOTED: Final = 1500
+_FENCE: Final = "```"
+
 
 ErrorRenderer = Callable[[str], Awaitable[Mapping[str, Any]]]
 """Makes the message that says something, where the words alone are not enough."""
@@ -46,6 +58,15 @@ async def answer_error(
     """
     with use_locale(interaction.locale.value):
         await _answer(interaction, error, renderer or _plain)
+
+
+async def with_typed_text(prompt: str, said: str) -> Mapping[str, Any]:
+    """Return the error with the typed text, ready to be copied."""
+    words: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(f"{said}\n{_('What you typed:')}")
+    if len(prompt) <= _MOST_QUOTED and _FENCE not in prompt:
+        return {"view": payload_view(words, ui.TextDisplay(f"{_FENCE}\n{prompt}\n{_FENCE}"))}
+    file = discord.File(io.BytesIO(prompt.encode()), filename=PROMPT_FILE)
+    return {"view": payload_view(words, ui.File(f"attachment://{PROMPT_FILE}")), "file": file}
 
 
 async def _plain(said: str) -> Mapping[str, Any]:
@@ -81,6 +102,8 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, r
         reference = secrets.token_hex(4)
         _log.error("interaction.failed", reference=reference, exc_info=error)
         text = unexpected(reference)
+    if renderer is _plain and isinstance(error, PromptRefusedError) and error.typed:
+        renderer = partial(with_typed_text, error.typed)
     offers = _purchases(interaction, error)
     if renderer is _plain and (buttons := [*error_buttons(error), *offers]):
         if offers:

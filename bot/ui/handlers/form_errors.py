@@ -1,6 +1,5 @@
 """Answers to rejected forms: the reason, and the input to reuse."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -22,9 +21,7 @@ from bot.domain.requests import readable
 from bot.domain.saved_forms import FilledForm
 from bot.services.saved_forms import SavedFormService
 from bot.ui.buttons import RETRY
-from bot.ui.handlers.error_handler import answer_error
-from bot.ui.i18n import _
-from bot.ui.render.details import PROMPT_FILE
+from bot.ui.handlers.error_handler import answer_error, with_typed_text
 from bot.ui.render.error_messages import error_buttons
 from bot.ui.render.job_card import payload_view
 
@@ -33,8 +30,6 @@ _log = structlog.get_logger(__name__)
 _SENT_TWICE: Final = (AlreadyAskedError, AlreadyBegunError)
 # The same form would be refused for good.
 _FINAL: Final = (JobDeletedError, JobNotFoundError, NotAllowedError, ImageGoneError)
-_MOST_QUOTED: Final = 1500
-_FENCE: Final = "```"
 
 
 class FormErrors:
@@ -61,22 +56,13 @@ class FormErrors:
         if not readable(prompt).strip():
             await answer_error(interaction, error)
             return
-        await answer_error(interaction, error, renderer=partial(_with_text, readable(prompt)))
+        await answer_error(interaction, error, renderer=partial(with_typed_text, readable(prompt)))
 
     async def _with_buttons(self, member_id: int, filled: FilledForm, error: Exception, said: str) -> Mapping[str, Any]:
         try:
             form_id = await self._forms.keep(member_id, filled)
         except Exception as fault:  # noqa: BLE001 - the text is in no database then, and must not be lost with it
             _log.warning("form.not_kept", error=type(fault).__name__)
-            return await _with_text(filled.prompt, said)
+            return await with_typed_text(filled.prompt, said)
         buttons = [*error_buttons(error), RETRY.build(form_id)]
         return {"view": payload_view(ui.TextDisplay(said), ui.ActionRow(*buttons))}
-
-
-async def _with_text(prompt: str, said: str) -> Mapping[str, Any]:
-    """Return the error with the typed text, ready to be copied."""
-    words: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(f"{said}\n{_('What you typed:')}")
-    if len(prompt) <= _MOST_QUOTED and _FENCE not in prompt:
-        return {"view": payload_view(words, ui.TextDisplay(f"{_FENCE}\n{prompt}\n{_FENCE}"))}
-    file = discord.File(io.BytesIO(prompt.encode()), filename=PROMPT_FILE)
-    return {"view": payload_view(words, ui.File(f"attachment://{PROMPT_FILE}")), "file": file}

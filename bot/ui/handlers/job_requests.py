@@ -18,11 +18,12 @@ from bot.domain.errors import (
     ConfirmationGoneError,
     InsufficientCreditsError,
     ModelClosedError,
+    PromptRefusedError,
     UnknownModelError,
 )
 from bot.domain.images import InputImage
 from bot.domain.jobs import InteractionContext, Job, Origin, Snapshot
-from bot.domain.requests import GenerationRequest, affordable, price, remedy
+from bot.domain.requests import GenerationRequest, affordable, price, readable, remedy
 from bot.engine.observer import CardLookup
 from bot.services.confirmations import ConfirmationService
 from bot.services.job_snapshots import JobSnapshotService
@@ -106,6 +107,10 @@ class JobRequests:
         except UnknownModelError as error:
             if not error.offers:
                 await self._model_offers.add_known(error, context_of(interaction, private=False), asked)
+            raise
+        except PromptRefusedError as error:
+            # Discord keeps no command that was answered.
+            error.typed = readable(prompt)
             raise
 
     async def create_resolved(

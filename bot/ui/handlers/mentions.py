@@ -23,6 +23,7 @@ from bot.domain.errors import (
     JobRunningError,
     ModelClosedError,
     NotOfferedError,
+    PromptRefusedError,
     TooManyRequestsError,
 )
 from bot.domain.jobs import Action, InteractionContext, Origin
@@ -53,6 +54,7 @@ from bot.ui.render.confirmation import EditedPicture, question_card
 from bot.ui.render.error_messages import error_buttons, error_message, unexpected
 from bot.ui.render.formatting import in_credits, number
 from bot.ui.render.job_card import payload_view
+from bot.ui.render.prompt_rule_words import refused_prompt
 
 _log = structlog.get_logger(__name__)
 
@@ -199,6 +201,8 @@ class MentionHandlers:
             # Everyone reads this, so it does not say how many there are.
             what = _("This takes {credits}, more than you have now.").format(credits=in_credits(error.needed))
             await reply(message, f"{what} {_('`/credits balance` shows yours.')}")
+        except PromptRefusedError as error:
+            await reply(message, refused_prompt(error, public=True))
         except AtelierError as error:
             said = error_message(error)
             if said is None:

@@ -17,11 +17,13 @@ from bot.domain.errors import (
     RoleNeededError,
     WrongChannelError,
 )
-from bot.ui.i18n import _
+from bot.services.prompt_blocks import REASON
+from bot.ui.i18n import N_, _
 from bot.ui.render.formatting import ago, channel_list, escaped, first_of, listed
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 
 _MOST_ROLES: Final = 5
+_OWN_REASON: Final = N_("Too many refused prompts")
 
 
 def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one case for each error is what a table is
@@ -63,6 +65,11 @@ def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one cas
             return None
 
 
+def ban_reason(reason: str) -> str:
+    """Return the reason of a ban; the studio's own in the reader's language."""
+    return _(_OWN_REASON) if reason == REASON else reason
+
+
 def _banned(error: BannedError) -> str:
     """Return the words for a ban, with the moderator's reason and its end."""
     what = (
@@ -71,7 +78,7 @@ def _banned(error: BannedError) -> str:
         else _("You may not use the studio in this server.")
     )
     ends = _("It ends {when}.").format(when=ago(error.until)) if error.until else _("A moderator can end it.")
-    reason = [_("Reason: {reason}").format(reason=escaped(error.reason))] if error.reason else []
+    reason = [_("Reason: {reason}").format(reason=escaped(ban_reason(error.reason)))] if error.reason else []
     return "\n".join([what, *reason, ends])
 
 

@@ -41,6 +41,8 @@ from bot.domain.errors import (
     PrivacyError,
     PromptError,
     PromptProblem,
+    PromptRefusedError,
+    PromptRuleError,
     QueueFullError,
     RequestError,
     SearchGoneError,
@@ -69,6 +71,7 @@ from bot.ui.render.credit_errors import credit_refusal
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
 from bot.ui.render.guild_key_words import ASK_ADMIN, guild_key_message
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
+from bot.ui.render.prompt_rule_words import prompt_rule_message, refused_prompt
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 from bot.ui.render.setup_messages import setup_message
 from bot.ui.render.sharing_errors import sharing_message
@@ -87,6 +90,10 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return _negative_prompt(error)
         case PromptError():
             return _prompt(error)
+        case PromptRefusedError():
+            return refused_prompt(error)
+        case PromptRuleError():
+            return prompt_rule_message(error)
         case UnknownModelError():
             what = _("This studio has no model “{name}”.").format(name=escaped(cut(error.model, _QUOTED)))
             return in_lines(what, _("Choose {models}.").format(models=listed(error.models)))

@@ -15,6 +15,7 @@ from bot.domain.bans import Ban, BanScope
 from bot.domain.options import OPTIONS
 from bot.ui.buttons import BANS, OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
+from bot.ui.render.access_messages import ban_reason
 from bot.ui.render.allowance_words import amount_words
 from bot.ui.render.formatting import ago, and_more, escaped, moment, number, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
@@ -94,7 +95,11 @@ _NAMES: Final = {
     "monthly_budget": N_("monthly budget"),
     "option": N_("option"),
     "period": N_("period of"),
+    "block_ban_hours": N_("hours of a ban after refused prompts"),
+    "block_hours": N_("hours in which refused prompts count"),
+    "block_limit": N_("refused prompts until a ban"),
     "private_results": N_("private results"),
+    "refusals": N_("refused prompts"),
     "review_channel_id": N_("review"),
     "scope": N_("from"),
     "scopes": N_("from"),
@@ -193,7 +198,7 @@ def log_line(entry: AuditEntry) -> str:
     action = entry.action.replace(".", " ").replace("_", " ") if words is None else _(words)
     parts = [ago(entry.at), f"**{_person(entry.actor_id)}** {action}"]
     parts[-1] += f" {_target(entry)}" if entry.target_id is not None or _is_for_all(entry) else ""
-    small = [*_values(entry), *([escaped(cut(entry.reason, _REASON_SHOWN))] if entry.reason else [])]
+    small = [*_values(entry), *([escaped(cut(ban_reason(entry.reason), _REASON_SHOWN))] if entry.reason else [])]
     return "\n".join([" · ".join(parts), *([f"-# {' · '.join(small)}"] if small else [])])
 
 
@@ -263,7 +268,7 @@ def _allowance(logged: str) -> str:
 
 def _details(ban: Ban) -> Iterator[str]:
     if ban.reason:
-        yield _("Reason: {reason}").format(reason=escaped(cut(ban.reason, _REASON_SHOWN)))
+        yield _("Reason: {reason}").format(reason=escaped(cut(ban_reason(ban.reason), _REASON_SHOWN)))
     yield _("ends {when}").format(when=ago(ban.until)) if ban.until else _("without an end")
     yield _("by {moderator}, {when}").format(moderator=_person(ban.actor_id), when=ago(ban.at))
 

@@ -1,0 +1,132 @@
+"""Checks of requests by the prompt rules."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
+from typing import Final
+
+from sqlalchemy import Connection
+
+from bot.domain.errors import PromptRefusedError
+from bot.domain.jobs import InteractionContext
+from bot.domain.prompt_rules import (
+    Match,
+    PromptField,
+    PromptRule,
+    PromptRuleKind,
+    PromptRuleScope,
+    PromptRuleState,
+)
+from bot.domain.requests import GenerationRequest
+from bot.engine.clock import Clock
+from bot.moderation.builtin_rules import built_in_rules
+from bot.moderation.matcher import PreparedText, RuleSet
+from db.prompt_rules import PromptBlockRepository, PromptRuleRepository, block_of
+
+_MOST_COMPILED: Final = 256
+"""Guilds with their rules in memory."""
+
+
+class CompiledRules:
+    """Rules of one list, compiled for edits and for other requests."""
+
+    def __init__(self, rules: Sequence[PromptRule]) -> None:
+        used = [rule for rule in rules if rule.state is not PromptRuleState.OFF]
+        self._edits = RuleSet(used)
+        self._texts = RuleSet(
+            [rule for rule in used if rule.scope is PromptRuleScope.ALL or rule.kind is PromptRuleKind.ALLOW]
+        )
+
+    def find(self, prepared: PreparedText, searched: PromptField, *, is_edit: bool) -> list[Match]:
+        """Return the matches in a field."""
+        return (self._edits if is_edit else self._texts).find(prepared, searched)
+
+
+class PromptChecks:
+    """Checks requests by rules.
+
+    The built-in ones come first, then the operator's, then a guild's. `operator_rules` are those of a file. A guild's
+    rules are compiled once for each version of them.
+    """
+
+    def __init__(self, *, clock: Clock, new_id: Callable[[], str], operator_rules: Sequence[PromptRule] = ()) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        allowed = tuple(rule.text for rule in operator_rules if rule.kind is PromptRuleKind.ALLOW)
+        self._built_in = built_in_rules(allowed)
+        self._operator = CompiledRules(operator_rules)
+        self._compiled: OrderedDict[tuple[int, str], CompiledRules] = OrderedDict()
+        self._lock = Lock()
+
+    def check(
+        self,
+        connection: Connection,
+        place: InteractionContext,
+        request: GenerationRequest,
+        version: str | None,
+        *,
+        records: bool = True,
+    ) -> None:
+        """Check a request's words.
+
+        `version` is that of the guild's rules, None without any. With `records`, matches of rules in a dry run are
+        stored.
+
+        Raises:
+            PromptRefusedError: a rule forbids some.
+        """
+        guild = None if version is None else self._rules_of(connection, place.guild_id, version)
+        now = self._clock.now()
+        for searched, text in words_of(request):
+            prepared = PreparedText(text)
+            for match in self._find(prepared, searched, guild, is_edit=bool(request.inputs)):
+                if match.rule.state is PromptRuleState.ON:
+                    raise PromptRefusedError(match)
+                if not records:
+                    continue
+                block = block_of(
+                    match,
+                    block_id=self._new_id(),
+                    guild_id=place.guild_id,
+                    member_id=place.member_id,
+                    at=now,
+                    is_dry=True,
+                )
+                PromptBlockRepository(connection).add(block)
+
+    def _find(
+        self, prepared: PreparedText, searched: PromptField, guild: CompiledRules | None, *, is_edit: bool
+    ) -> Iterator[Match]:
+        yield from self._built_in.find_always(prepared, searched)
+        if is_edit:
+            yield from self._built_in.find_in_edit(prepared, searched)
+        yield from self._operator.find(prepared, searched, is_edit=is_edit)
+        if guild is not None:
+            found = guild.find(prepared, searched, is_edit=is_edit)
+            yield from sorted(found, key=lambda match: match.rule.state is not PromptRuleState.ON)
+
+    def _rules_of(self, connection: Connection, guild_id: int, version: str) -> CompiledRules:
+        key = guild_id, version
+        with self._lock:
+            if key in self._compiled:
+                self._compiled.move_to_end(key)
+                return self._compiled[key]
+        compiled = CompiledRules([each.rule for each in PromptRuleRepository(connection).list(guild_id)])
+        with self._lock:
+            for old in [each for each in self._compiled if each[0] == guild_id]:
+                del self._compiled[old]
+            self._compiled[key] = compiled
+            while len(self._compiled) > _MOST_COMPILED:
+                self._compiled.popitem(last=False)
+        return compiled
+
+
+def words_of(request: GenerationRequest) -> Iterator[tuple[PromptField, str]]:
+    """Yield the fields with a member's words.
+
+    A request that only processes a picture sends no prompt.
+    """
+    if request.prompt and not request.keeps_picture:
+        yield PromptField.PROMPT, request.prompt
+    if request.negative:
+        yield PromptField.NEGATIVE, request.negative
