@@ -1,6 +1,7 @@
 """The audit log: changes and decisions of admins, moderators and owners."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, or_, select
@@ -56,6 +57,19 @@ class AuditLogRepository:
             conditions.append(or_(audit_log.c.actor_id == about, audit_log.c.target_id == about))
         statement = select(*_COLUMNS).where(*conditions).order_by(audit_log.c.id.desc()).limit(limit)
         return tuple(_from_row(row) for row in self._connection.execute(statement))
+
+    def list_of_target(
+        self, guild_id: int, target_id: int, *, actions: Collection[str], since: datetime
+    ) -> tuple[AuditEntry, ...]:
+        """Return entries about a member since a time, oldest first."""
+        statement = select(*_COLUMNS).where(
+            audit_log.c.guild_id == guild_id,
+            audit_log.c.at >= since,
+            audit_log.c.target_id == target_id,
+            audit_log.c.action.in_(list(actions)),
+        )
+        order = (audit_log.c.at, audit_log.c.id)
+        return tuple(_from_row(row) for row in self._connection.execute(statement.order_by(*order)))
 
 
 def _from_row(row: Row[Any]) -> AuditEntry:

@@ -4,20 +4,41 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, literal, or_, select, update
 
-from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
+from bot.domain.outbox import MessageKind, OutboxEnd, OutboxLane, OutboxMessage
 from db.dialects import insert
 from db.tables import outbox_messages
 
 _COLUMNS: Final = [column.label(column.key) for column in outbox_messages.c]
 _IS_DUE: Final = outbox_messages.c.wanted > outbox_messages.c.shown
 _KEY: Final = (outbox_messages.c.kind, outbox_messages.c.subject_id, outbox_messages.c.number)
-_DUE: Final = (
-    select(outbox_messages.c.id, outbox_messages.c.due_at)
+_IS_POSTED: Final = outbox_messages.c.message_id.is_not(None)
+_LANE: Final = (outbox_messages.c.guild_id, outbox_messages.c.kind, _IS_POSTED.label("is_posted"))
+# A thousand cards of one server must not keep another server's message out of the answer.
+_RANKED: Final = (
+    select(
+        outbox_messages.c.id,
+        outbox_messages.c.due_at,
+        *_LANE,
+        func.row_number()
+        .over(
+            partition_by=(outbox_messages.c.guild_id, outbox_messages.c.kind, _IS_POSTED),
+            order_by=(outbox_messages.c.due_at, outbox_messages.c.id),
+        )
+        .label("place"),
+    )
     .where(_IS_DUE, outbox_messages.c.due_at <= bindparam("until"))
-    .order_by(outbox_messages.c.due_at)
+    .subquery()
+)
+_DUE: Final = (
+    select(_RANKED)
+    .where(_RANKED.c.place <= bindparam("of_lane"))
+    .order_by(_RANKED.c.place, _RANKED.c.due_at)
     .limit(bindparam("most"))
+)
+_LANES: Final = select(outbox_messages.c.id, *_LANE).where(
+    outbox_messages.c.id.in_(bindparam("the_ids", expanding=True))
 )
 _BY_ID: Final = select(*_COLUMNS).where(outbox_messages.c.id == bindparam("the_id"))
 _DIRECT_SINCE: Final = select(func.count(), func.max(outbox_messages.c.direct_at)).where(
@@ -34,14 +55,14 @@ class OutboxRepository:
     def request(
         self, kind: MessageKind, subject_id: str, *, new_id: str, guild_id: int, at: datetime, number: int = 0
     ) -> str:
-        """Make a message due for its subject as of now; return the message's id.
+        """Make a message due for its subject at a time; return the message's id.
 
-        An ended one begins again. Call it in the transaction that changes the subject, and wake the publisher after
-        that.
+        One that is due before then stays so, unless it waits after a failed try. An ended one begins again. Call it in
+        the transaction that changes the subject, and wake the publisher after that.
         """
         key = {"kind": kind.value, "subject_id": subject_id, "number": number}
         values = key | {"id": new_id, "guild_id": guild_id, "wanted": 1, "shown": 0, "due_at": at, "tries": 0}
-        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at, "tries": 0, "ended": None}
+        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": _due_by(at), "tries": 0, "ended": None}
         statement = insert(self._connection, outbox_messages).values(values)
         upsert = statement.on_conflict_do_update(index_elements=_KEY, set_=again)
         stored: str = self._connection.execute(upsert.returning(outbox_messages.c.id)).scalar_one()
@@ -59,9 +80,34 @@ class OutboxRepository:
         row = self._connection.execute(select(*_COLUMNS).where(outbox_messages.c.message_id == message_id)).first()
         return None if row is None else _from_row(row)
 
-    def list_due(self, until: datetime, most: int) -> list[tuple[str, datetime]]:
-        """Return the ids and times of messages due by then, longest due first."""
-        return [(row.id, row.due_at) for row in self._connection.execute(_DUE, {"until": until, "most": most})]
+    def request_once(
+        self, kind: MessageKind, subject_id: str, *, new_id: str, guild_id: int, at: datetime, number: int
+    ) -> bool:
+        """Make a message due unless it exists; return False if it does."""
+        values = {"kind": kind.value, "subject_id": subject_id, "number": number, "id": new_id, "guild_id": guild_id}
+        statement = insert(self._connection, outbox_messages).values(
+            values | {"wanted": 1, "shown": 0, "due_at": at, "tries": 0}
+        )
+        return self._connection.execute(statement.on_conflict_do_nothing(index_elements=_KEY)).rowcount == 1
+
+    def list_numbers(self, kind: MessageKind, subject_id: str) -> list[OutboxMessage]:
+        """Return the messages of a kind about a subject, by number."""
+        key = (outbox_messages.c.kind == kind.value) & (outbox_messages.c.subject_id == subject_id)
+        rows = self._connection.execute(select(*_COLUMNS).where(key).order_by(outbox_messages.c.number))
+        return [_from_row(row) for row in rows]
+
+    def list_due(self, until: datetime, *, most: int, of_lane: int) -> list[tuple[str, OutboxLane, datetime]]:
+        """Return the ids, lanes and times of messages due by then.
+
+        The longest due of each lane come first, then the second ones, and so on; at most `of_lane` of each.
+        """
+        rows = self._connection.execute(_DUE, {"until": until, "most": most, "of_lane": of_lane})
+        return [(row.id, _lane(row), row.due_at) for row in rows]
+
+    def lanes(self, message_ids: Collection[str]) -> dict[str, OutboxLane]:
+        """Return the lanes of messages."""
+        rows = self._connection.execute(_LANES, {"the_ids": list(message_ids)})
+        return {row.id: _lane(row) for row in rows}
 
     def claim(self, message_id: str, now: datetime, lease_until: datetime) -> OutboxMessage | None:
         """Take a due message; nobody else gets it before the lease ends.
@@ -77,6 +123,11 @@ class OutboxRepository:
         row = self._connection.execute(_BY_ID, {"the_id": message_id}).one()
         return _from_row(row)
 
+    def renew(self, message_id: str, lease_until: datetime) -> None:
+        """Extend the lease of a claimed message."""
+        is_claimed = (outbox_messages.c.id == message_id) & outbox_messages.c.claimed_until.is_not(None)
+        self._connection.execute(update(outbox_messages).where(is_claimed).values(claimed_until=lease_until))
+
     def begin(self, message_id: str, channel_id: int, at: datetime) -> None:
         """Record the intent to create the message in a channel."""
         self._set(message_id, channel_id=channel_id, begun_at=at)
@@ -89,15 +140,28 @@ class OutboxRepository:
         """Forget a deleted message, so that it can be created again."""
         self._set(message_id, channel_id=None, message_id=None, begun_at=None)
 
-    def finish(self, message_id: str, shown: int, now: datetime, end: OutboxEnd | None = None) -> bool:
-        """Record the shown version; return whether a newer one is wanted.
+    def finish(
+        self, message_id: str, shown: int, end: OutboxEnd | None = None, *, again_at: datetime | None = None
+    ) -> datetime | None:
+        """Record the shown version; return when the message is due again.
 
-        A newer one is due at once.
+        That is as requested meanwhile, else `again_at`.
         """
         ended = None if end is None else end.value
-        self._set(message_id, shown=shown, due_at=now, claimed_until=None, tries=0, ended=ended)
+        self._set(message_id, shown=shown, claimed_until=None, tries=0, ended=ended)
         row = self._connection.execute(_BY_ID, {"the_id": message_id}).first()
-        return row is not None and bool(row.wanted > row.shown)
+        if row is None:
+            return None
+        if row.wanted > row.shown:
+            due: datetime = row.due_at
+            return due
+        if again_at is not None:
+            self._set(message_id, wanted=row.wanted + 1, due_at=again_at)
+        return again_at
+
+    def release(self, message_id: str, now: datetime) -> None:
+        """Give a claimed message back, due at once."""
+        self._set(message_id, due_at=now, claimed_until=None)
 
     def retry(self, message_id: str, at: datetime) -> None:
         """Make a claimed message due again at a time."""
@@ -119,7 +183,7 @@ class OutboxRepository:
         """Make the existing messages about subjects due again."""
         of_subjects = outbox_messages.c.subject_id.in_(list(subject_ids))
         of_kinds = outbox_messages.c.kind.in_([kind.value for kind in kinds])
-        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at, "tries": 0}
+        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": _due_by(at), "tries": 0, "ended": None}
         self._connection.execute(update(outbox_messages).where(of_subjects, of_kinds).values(again))
 
     def remove(self, kinds: Collection[MessageKind], subject_ids: Collection[str]) -> None:
@@ -131,6 +195,16 @@ class OutboxRepository:
 
     def _set(self, outbox_id: str, **values: Any) -> None:
         self._connection.execute(update(outbox_messages).where(outbox_messages.c.id == outbox_id).values(values))
+
+
+def _due_by(at: datetime) -> Any:
+    """Return the due time of a message that is requested for `at`."""
+    is_sooner = _IS_DUE & (outbox_messages.c.tries == 0) & (outbox_messages.c.due_at < at)
+    return case((is_sooner, outbox_messages.c.due_at), else_=literal(at, outbox_messages.c.due_at.type))
+
+
+def _lane(row: Row[Any]) -> OutboxLane:
+    return OutboxLane(guild_id=row.guild_id, kind=MessageKind(row.kind), is_posted=bool(row.is_posted))
 
 
 def _from_row(row: Row[Any]) -> OutboxMessage:

@@ -30,6 +30,7 @@ from cogs.origins import Origins
 from cogs.premium import Premium
 from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
+from cogs.review import Review
 from cogs.settings import SettingsCommands
 from cogs.status import StudioStatus
 from cogs.studio import (
@@ -93,6 +94,7 @@ class CommandContainer(HandlerContainer):
                 allowances=AllowanceHandlers(allowances=self.allowances),
             ),
             StudioStatus(status=self.status, provider_name=self.settings.display_name_of),
+            Review(client=client, handlers=self.review_handlers),
             Help(
                 catalogue=self.catalogue,
                 command_ids=lambda: self.command_sync.command_ids,

@@ -24,6 +24,7 @@ from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.handlers.remix_forms import RemixForms
 from bot.ui.handlers.remix_requests import RemixRequests
 from bot.ui.handlers.setup import SetupHandlers
+from bot.ui.handlers.sharing.review import ReviewHandlers
 from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
 
@@ -174,6 +175,11 @@ class HandlerContainer(SharingContainer):
     def moderation_handlers(self) -> ModerationHandlers:
         """Answers to moderators."""
         return ModerationHandlers(moderation=self.moderation, catalogue=self.catalogue)
+
+    @cached_property
+    def review_handlers(self) -> ReviewHandlers:
+        """Answers to moderators' presses on review cards."""
+        return ReviewHandlers(reviews=self.review_service, moderation=self.moderation)
 
     @cached_property
     def setup_handlers(self) -> SetupHandlers:

@@ -10,6 +10,7 @@ from bot.services.sharing.reviews import ReviewService
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import SubmissionService
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
+from bot.ui.delivery.sharing.review_messages import ReviewMessages
 
 
 class SharingContainer(DeliveryContainer):
@@ -23,7 +24,11 @@ class SharingContainer(DeliveryContainer):
     @cached_property
     def renderers(self) -> Mapping[MessageKind, MessageRenderer]:
         """Renderers of the outbox's messages, by kind."""
-        return {}
+        return {
+            MessageKind.REVIEW: ReviewMessages(
+                snapshots=self.submission_snapshots, images=self.image_service, client=self.client, clock=self.clock
+            ),
+        }
 
     @cached_property
     def outbox_publisher(self) -> OutboxPublisher:

@@ -25,6 +25,18 @@ class OutboxEnd(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxLane:
+    """Messages that may wait for each other.
+
+    They are new ones, or edits, of one kind in one guild.
+    """
+
+    guild_id: int
+    kind: MessageKind
+    is_posted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxMessage:
     """A message, and how far Discord shows it.
 

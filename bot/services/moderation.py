@@ -74,6 +74,21 @@ class ModerationService:
         Raises:
             BanRefusedError: the member is the actor, an admin or a bot.
         """
+        return await self._database.write(
+            self.plan_ban(guild_id, target, scope=scope, term=term, reason=reason, actor_id=actor_id)
+        )
+
+    def plan_ban(
+        self,
+        guild_id: int,
+        target: Target,
+        *,
+        scope: BanScope,
+        term: timedelta | None,
+        reason: str,
+        actor_id: int,
+    ) -> Callable[[Connection], Ban]:
+        """Return a ban to store in a caller's transaction; raises as `ban` does."""
         if target.is_protected or target.member_id == actor_id:
             raise BanRefusedError
         now = self._clock.now()
@@ -87,15 +102,15 @@ class ModerationService:
             reason=reason[:MAX_REASON],
         )
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> Ban:
             kept_as = self._kept_as(connection, target.member_id)
             BanRepository(connection).set(replace(ban, member_id=kept_as))
             until = None if ban.until is None else ban.until.isoformat()
             detail = {"scope": scope.value, "until": until}
             self._log(connection, guild_id, actor_id, "ban.add", now, kept_as, detail, ban.reason)
+            return ban
 
-        await self._database.write(write)
-        return ban
+        return write
 
     async def unban(self, guild_id: int, member_id: int, *, reason: str, actor_id: int) -> tuple[BanScope, ...]:
         """End all bans of a member in a guild; return their scopes.

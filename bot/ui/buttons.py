@@ -17,6 +17,7 @@ from typing import Final
 import discord
 from discord import ui
 
+from bot.domain.bans import BanScope
 from bot.domain.jobs import Action
 from bot.ui.i18n import N_, _
 from bot.ui.truncation import cut
@@ -184,6 +185,18 @@ PICTURE_REMIX: Final = {
 }
 """The rows of buttons that make something of one picture at once, in the order of the card."""
 
+REVIEW_APPROVE: Final = ButtonSpec("reviewapprove", N_("Approve"), discord.ButtonStyle.success)
+"""A moderator's decision; of all these, the target is the submission, the picture its revision modulo 100."""
+REVIEW_SPOILER: Final = ButtonSpec("reviewspoiler", N_("Approve as spoiler"))
+REVIEW_ASK: Final = ButtonSpec("reviewask", N_("Ask for changes…"))
+REVIEW_PROMPT: Final = ButtonSpec("reviewprompt", N_("Show prompt"))
+REVIEW_SHOW: Final = ButtonSpec("reviewshow", N_("Show again"), discord.ButtonStyle.success)
+REVIEW_TAKE_DOWN: Final = ButtonSpec("reviewtakedown", N_("Take down…"), discord.ButtonStyle.danger)
+REVIEW_REFUSE: Final = "reviewrefuse"
+"""The action of the menu of reasons, and of the form for another one."""
+REVIEW_BANS: Final = {BanScope.SHARING: "reviewbansharing", BanScope.STUDIO: "reviewbanstudio"}
+"""The actions of the forms to refuse a submission and ban its member."""
+
 
 BUTTONS: Final = (
     CANCEL,
@@ -229,6 +242,12 @@ BUTTONS: Final = (
     KEY_ENTER,
     KEY_TEST,
     KEY_REMOVE,
+    REVIEW_APPROVE,
+    REVIEW_SPOILER,
+    REVIEW_ASK,
+    REVIEW_PROMPT,
+    REVIEW_SHOW,
+    REVIEW_TAKE_DOWN,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

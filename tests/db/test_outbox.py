@@ -1,6 +1,6 @@
 """The outbox: due messages, claims, versions."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -29,11 +29,9 @@ async def claim(database: Database, message_id: str, now: object = START) -> Out
     )
 
 
-async def finish(database: Database, message: OutboxMessage, end: OutboxEnd | None = None) -> bool:
+async def finish(database: Database, message: OutboxMessage, end: OutboxEnd | None = None) -> datetime | None:
     """Finish a claimed message."""
-    return await database.write(
-        lambda connection: OutboxRepository(connection).finish(message.id, message.wanted, START, end)
-    )
+    return await database.write(lambda connection: OutboxRepository(connection).finish(message.id, message.wanted, end))
 
 
 async def test_request_of_one_subject_is_one_message(database: Database) -> None:
@@ -53,10 +51,10 @@ async def test_claimed_message_is_not_claimed_twice_even_if_requested_again(data
     assert claimed is not None
     await request(database, subject)
     assert await claim(database, message_id) is None
-    assert await finish(database, claimed)  # a newer version is wanted
+    assert await finish(database, claimed) == START  # a newer version is wanted
     again = await claim(database, message_id)
     assert again is not None
-    assert not await finish(database, again)
+    assert await finish(database, again) is None
     assert await claim(database, message_id) is None
 
 
@@ -72,7 +70,7 @@ async def test_due_messages_are_listed_until_shown(database: Database) -> None:
     ids = [await request(database, make_id()) for _ in range(3)]
 
     def read(connection: Connection) -> list[str]:
-        return [message_id for message_id, _ in OutboxRepository(connection).list_due(START, 10)]
+        return [message_id for message_id, *_ in OutboxRepository(connection).list_due(START, most=10, of_lane=10)]
 
     assert sorted(await database.read(read)) == sorted(ids)
     message = await claim(database, ids[0])

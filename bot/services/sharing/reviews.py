@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from bot.domain.errors import AlreadyDecidedError, NotAllowedError, SharingError, SubmissionClaimedError
 from bot.domain.lazy_text import LazyText
+from bot.domain.requests import require_prompt
 from bot.domain.sharing.settings import CLAIM_LASTS
 from bot.domain.sharing.submissions import MAX_REASON, QueueSummary, Submission, SubmissionState
 from bot.engine.clock import Clock
@@ -15,6 +16,7 @@ from bot.services.jobs import Actor
 from bot.services.sharing.submissions import Waker
 from bot.services.sharing.transitions import SubmissionTransitions
 from db.database import Database
+from db.jobs import JobRepository
 from db.submissions import SubmissionRepository
 
 
@@ -23,6 +25,7 @@ class Decision:
     """A moderator's decision about a submission as they saw it.
 
     `revision` is the one on the moderator's card. `is_spoiler` replaces the member's choice; None leaves it.
+    `as_admin`: an admin decides, also about their own submission.
     """
 
     submission_id: str
@@ -30,12 +33,14 @@ class Decision:
     to: SubmissionState
     reason: str = ""
     is_spoiler: bool | None = None
+    as_admin: bool = False
 
 
 class ReviewService:
     """Claims and decisions of moderators, each in one transaction.
 
-    Moderators are checked at each call: `actor` has the rights of the press.
+    Moderators are checked at each call: `actor` has the rights of the press. Only admins decide about their own
+    submissions: there may be nobody else, and an admin can switch the review off. The audit log says so.
     """
 
     def __init__(self, *, database: Database, clock: Clock, new_id: Callable[[], str], waker: Waker) -> None:
@@ -55,8 +60,26 @@ class ReviewService:
         _require_moderator(submission, actor)
         return submission
 
-    async def claim(self, submission_id: str, actor: Actor) -> Submission:
+    async def get_prompt(self, submission_id: str, actor: Actor) -> str:
+        """Return a submission's whole prompt; raises as `get` does.
+
+        Raises:
+            PromptError: the prompt is no longer kept.
+        """
+
+        def read(connection: Connection) -> str:
+            submission = SubmissionRepository(connection).get(submission_id)
+            _require_moderator(submission, actor)
+            request = JobRepository(connection).get(submission.job_id).request
+            require_prompt(request)
+            return request.prompt
+
+        return await self._database.read(read)
+
+    async def claim(self, submission_id: str, actor: Actor, *, as_admin: bool = False) -> Submission:
         """Claim a submission for some minutes; raises as `get` does.
+
+        `as_admin` is as of `Decision`. A claim again lasts longer. Their card shows it.
 
         Raises:
             SubmissionClaimedError: another moderator is at work on it.
@@ -64,16 +87,19 @@ class ReviewService:
         """
         now = self._clock.now()
 
-        def write(connection: Connection) -> Submission:
+        def write(connection: Connection) -> tuple[Submission, list[str]]:
             repository = SubmissionRepository(connection)
             current = repository.get(submission_id, lock=True)
             _require_moderator(current, actor)
+            _require_other(current, actor, as_admin=as_admin)
             _require_undecided(current)
             _require_unclaimed(current, actor.member_id, now)
             repository.claim(current, actor.member_id, now + CLAIM_LASTS, now)
-            return repository.get(submission_id)
+            return repository.get(submission_id), self._transitions.refresh_review(connection, current, now)
 
-        return await self._database.write(write)
+        claimed, due = await self._database.write(write)
+        self._waker.wake(due)
+        return claimed
 
     async def release(self, submission_id: str, actor: Actor) -> bool:
         """End the actor's claim; return False if there is none."""
@@ -81,14 +107,25 @@ class ReviewService:
             lambda connection: SubmissionRepository(connection).release_claim(submission_id, actor.member_id)
         )
 
-    async def decide(self, decision: Decision, actor: Actor) -> Submission:
-        """Carry out a decision; raises as `claim` does.
+    async def decide(
+        self, decision: Decision, actor: Actor, *, besides: Callable[[Connection], object] | None = None
+    ) -> Submission:
+        """Carry out a decision, and `besides` in its transaction.
+
+        Raises as `claim` does.
 
         Raises:
             SubmissionStateError: the decision does not fit the submission's state.
         """
         now = self._clock.now()
-        submission, due = await self._database.write(lambda connection: self._decide(connection, decision, actor, now))
+
+        def write(connection: Connection) -> tuple[Submission, list[str]]:
+            decided = self._decide(connection, decision, actor, now)
+            if besides is not None:
+                besides(connection)
+            return decided
+
+        submission, due = await self._database.write(write)
         self._waker.wake(due)
         return submission
 
@@ -132,6 +169,7 @@ class ReviewService:
     ) -> tuple[Submission, list[str]]:
         current = SubmissionRepository(connection).get(decision.submission_id, lock=True)
         _require_moderator(current, actor)
+        _require_other(current, actor, as_admin=decision.as_admin)
         if current.revision != decision.revision:
             raise AlreadyDecidedError(state=current.state, by=current.decided_by, at=current.at)
         _require_unclaimed(current, actor.member_id, now)
@@ -154,6 +192,11 @@ def _require_moderator(submission: Submission, actor: Actor) -> None:
 def _require_moderator_of(guild_id: int, actor: Actor) -> None:
     if not actor.moderator or actor.guild_id != guild_id:
         raise NotAllowedError(LazyText("a moderator"))
+
+
+def _require_other(submission: Submission, actor: Actor, *, as_admin: bool) -> None:
+    if submission.member_id == actor.member_id and not as_admin:
+        raise NotAllowedError(LazyText("another moderator"))
 
 
 def _require_undecided(submission: Submission) -> None:

@@ -1,15 +1,18 @@
 """Snapshots of submissions for their messages."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.audit_log import AuditEntry
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
 from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import MemberRecord, Submission
+from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
@@ -18,13 +21,15 @@ from db.pictures import ResultImageRepository
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import SubmissionRepository
 
+_HISTORY: Final = ("share.ask", "share.resubmit")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionSnapshot:
     """A submission with everything on its messages.
 
     `pictures` are the shared ones that are still kept. `record` is its member's in the server. `review` and `showcase`
-    are its messages, None before they are due.
+    are its messages, None before they are due. `history` are the requests for changes and the resubmissions.
     """
 
     submission: Submission
@@ -35,6 +40,7 @@ class SubmissionSnapshot:
     sharing: SharingSettings
     review: OutboxMessage | None
     showcase: OutboxMessage | None
+    history: tuple[AuditEntry, ...] = ()
 
 
 class SubmissionSnapshots:
@@ -66,4 +72,15 @@ def read_snapshot(connection: Connection, submission_id: str) -> SubmissionSnaps
         sharing=SharingSettingsRepository(connection).get(submission.guild_id),
         review=outbox.find(MessageKind.REVIEW, submission.id),
         showcase=outbox.find(MessageKind.SHOWCASE, submission.id),
+        history=_history(connection, submission),
     )
+
+
+def _history(connection: Connection, submission: Submission) -> tuple[AuditEntry, ...]:
+    """Return the entries of a submission that was changed, oldest first."""
+    if submission.revision == 1:
+        return ()
+    entries = AuditLogRepository(connection).list_of_target(
+        submission.guild_id, submission.member_id, actions=_HISTORY, since=submission.created_at
+    )
+    return tuple(each for each in entries if each.detail.get("submission") == submission.id)

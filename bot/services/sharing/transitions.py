@@ -1,7 +1,7 @@
 """Transitions of submissions: the row, its audit entry, its messages."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -23,6 +23,8 @@ _ACTIONS: Final[Mapping[SubmissionState, str]] = {
     SubmissionState.WITHDRAWN: "share.withdraw",
     SubmissionState.TAKEN_DOWN: "share.takedown",
 }
+QUEUE_DELAY: Final = timedelta(seconds=5)
+"""The queue card is edited once for all changes of this time."""
 _OF_SHOWCASE: Final = (SubmissionState.APPROVED, SubmissionState.HIDDEN)
 
 
@@ -76,7 +78,10 @@ class SubmissionTransitions:
             current = repository.get(submission.id)
             raise AlreadyDecidedError(state=current.state, by=current.decided_by, at=current.at)
         moved = repository.get(submission.id)
-        self._log(connection, moved, _ACTIONS[to], actor_id, at, reason=reason)
+        waited = None
+        if submission.state is SubmissionState.WAITING and by_moderator:
+            waited = int((at - submission.waiting_since).total_seconds())
+        self._log(connection, moved, _ACTIONS[to], actor_id, at, reason=reason, waited=waited)
         due = [self._request(connection, MessageKind.REVIEW, moved, at)] if _has_review(connection, moved, to) else []
         if to is SubmissionState.APPROVED or submission.state in _OF_SHOWCASE:
             due.append(self._request(connection, MessageKind.SHOWCASE, moved, at))
@@ -85,6 +90,10 @@ class SubmissionTransitions:
         if submission.state.awaits_review or to.awaits_review:
             due.append(self._request_queue(connection, moved.guild_id, at))
         return moved, due
+
+    def refresh_review(self, connection: Connection, submission: Submission, at: datetime) -> list[str]:
+        """Make a submission's card due again; return its id."""
+        return [self._request(connection, MessageKind.REVIEW, submission, at)]
 
     def _request(
         self, connection: Connection, kind: MessageKind, submission: Submission, at: datetime, *, number: int = 0
@@ -95,7 +104,7 @@ class SubmissionTransitions:
 
     def _request_queue(self, connection: Connection, guild_id: int, at: datetime) -> str:
         return OutboxRepository(connection).request(
-            MessageKind.QUEUE, guild_subject(guild_id), new_id=self._new_id(), guild_id=guild_id, at=at
+            MessageKind.QUEUE, guild_subject(guild_id), new_id=self._new_id(), guild_id=guild_id, at=at + QUEUE_DELAY
         )
 
     def _log(
@@ -107,7 +116,9 @@ class SubmissionTransitions:
         at: datetime,
         *,
         reason: str = "",
+        waited: int | None = None,
     ) -> None:
+        """Write the audit entry; `waited` are the seconds until a decision."""
         AuditLogRepository(connection).add(
             AuditEntry(
                 id=self._new_id(),
@@ -116,7 +127,7 @@ class SubmissionTransitions:
                 action=action,
                 at=at,
                 target_id=submission.member_id,
-                detail={"submission": submission.id},
+                detail={"submission": submission.id} | ({} if waited is None else {"waited": waited}),
                 reason=reason,
             )
         )

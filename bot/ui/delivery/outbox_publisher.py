@@ -1,6 +1,7 @@
 """Publication of the outbox: messages follow their rows."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,28 +12,32 @@ import structlog
 from discord import ui
 from discord.utils import MISSING
 
-from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
+from bot.domain.outbox import MessageKind, OutboxEnd, OutboxLane, OutboxMessage
 from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
-from bot.services.outbox import OutboxService
+from bot.services.outbox import CLAIM_SECONDS, OutboxService
 from bot.ui.component_tree import custom_ids
-from bot.ui.delivery.bounded_requests import RateLimitError, bounded
+from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, RateLimitError, bounded
 from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
 
 _log = structlog.get_logger(__name__)
 
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 8
+_OF_LANE: Final = 2
 _SCAN_SECONDS: Final = 10.0
-_MOST_SCANNED: Final = 200
-_REQUEST_SECONDS: Final = 300.0
+_MOST_SCANNED: Final = 500
+_SCANNED_OF_LANE: Final = 20
+_RENDER_SECONDS: Final = 120.0
+_UPLOAD_SECONDS: Final = 120.0
+_STOP_SECONDS: Final = 3.0
 _FIRST_RETRY: Final = 5.0
 _LONGEST_RETRY: Final = 600.0
 _MOST_HALVINGS: Final = 6
 _MESSAGES_READ: Final = 200
 # Clocks differ a little: a search begins this long before the first try.
 _CLOCK_SLACK: Final = timedelta(minutes=2)
-_LONGEST_NONCE: Final = 25
 _UNKNOWN_CHANNEL: Final = 10003
+_GONE: Final = (UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL)
 
 Files = Callable[[], list[discord.File]]
 """Factory of files, called for each try: a request closes the files it sent."""
@@ -52,7 +57,8 @@ class Rendering:
 
     A new one goes to `channel_id`, or to `member_id` directly. One of its custom ids holds the message's subject: after
     a crash the message is found by that. An edit without `files` keeps the attached ones. `post` is for a forum.
-    `is_reposted`: a message that somebody deleted is sent again.
+    `is_created`: a message that does not exist is sent. `is_reposted`: so is one that somebody deleted.
+    `follows_channel`: one in another channel moves. The message is due again at `again_at`.
     """
 
     view: ui.LayoutView
@@ -60,7 +66,14 @@ class Rendering:
     member_id: int | None = None
     files: Files | None = None
     post: ForumPost | None = None
+    is_created: bool = True
     is_reposted: bool = False
+    follows_channel: bool = False
+    again_at: datetime | None = None
+
+
+class NoPlaceError(Exception):
+    """There is no channel for a message."""
 
 
 class NotYetError(Exception):
@@ -93,7 +106,8 @@ class OutboxPublisher:
     """Creates, edits and removes the outbox's messages.
 
     Each is claimed first, so several processes publish it once. A crash repeats the last step: edits are repeated, and
-    a message that may have been created is searched for.
+    a message that may have been created is searched for. Lanes take turns: a few messages of each are published at a
+    time, so neither a thousand cards nor a slow channel hold up the messages of others.
     """
 
     def __init__(
@@ -108,7 +122,11 @@ class OutboxPublisher:
         self._client = client
         self._renderers = renderers
         self._clock = clock
-        self._schedule = DelayQueue(clock, self._publish, concurrency=_AT_ONCE)
+        self._schedule = DelayQueue(clock, self._publish_in_turn, concurrency=_AT_ONCE)
+        self._lanes: dict[str, OutboxLane] = {}
+        self._running: Counter[OutboxLane] = Counter()
+        # Due messages of busy lanes, in order; a dictionary is an ordered set.
+        self._parked: dict[OutboxLane, dict[str, None]] = {}
         self._halvings: dict[str, int] = {}
 
     def wake(self, message_ids: Sequence[str]) -> None:
@@ -126,41 +144,98 @@ class OutboxPublisher:
         finally:
             loop.cancel()
             await asyncio.gather(loop, return_exceptions=True)
-            await self._schedule.drain(0.0)
+            await self._schedule.drain(_STOP_SECONDS)
 
     async def scan(self) -> None:
         """Schedule messages due soon, also of other processes."""
         try:
-            due = await self._outbox.list_due(within=timedelta(seconds=_SCAN_SECONDS), most=_MOST_SCANNED)
+            due = await self._outbox.list_due(
+                within=timedelta(seconds=_SCAN_SECONDS), most=_MOST_SCANNED, of_lane=_SCANNED_OF_LANE
+            )
         except Exception:  # noqa: BLE001 - the database may be back in a moment
             _log.exception("outbox.not_read")
             return
-        for message_id, delay in due:
+        for message_id, lane, delay in due:
+            if message_id in self._parked.get(lane, ()):
+                continue
+            self._lanes[message_id] = lane
             self._schedule.set(message_id, delay)
+
+    async def _publish_in_turn(self, message_id: str) -> None:
+        """Publish a message, or park it while its lane is busy."""
+        lane = self._lanes.pop(message_id, None) or await self._outbox.lane_of(message_id)
+        if lane is None:
+            return
+        if self._running[lane] >= _OF_LANE:
+            self._parked.setdefault(lane, {})[message_id] = None
+            return
+        self._running[lane] += 1
+        try:
+            await self._publish(message_id)
+        finally:
+            self._running[lane] -= 1
+            if not self._running[lane]:
+                del self._running[lane]
+            self._set_next_of(lane)
+
+    def _set_next_of(self, lane: OutboxLane) -> None:
+        parked = self._parked.get(lane)
+        if parked is None:
+            return
+        following = next(iter(parked))
+        del parked[following]
+        if not parked:
+            del self._parked[lane]
+        self._lanes[following] = lane
+        self._schedule.set(following)
 
     async def _publish(self, message_id: str) -> None:
         message = await self._outbox.claim(message_id)
         if message is None:
             return
+        if message.kind not in self._renderers:
+            # Of a newer version, beside this one or before it.
+            await self._retry(message, _LONGEST_RETRY)
+            return
+        keeping = asyncio.create_task(self._keep_claim(message.id))
         try:
-            end = await self._bring_up_to_date(message)
+            end, again_at = await self._bring_up_to_date(message)
         except NotYetError as wait:
             await self._retry(message, wait.seconds)
             return
+        except asyncio.CancelledError:
+            # At a stop: the next process need not wait for the end of the claim.
+            await self._outbox.release(message.id)
+            raise
         except Exception as error:  # noqa: BLE001 - sorted by its kind
             await self._note_failure(message, error)
             return
-        await self._finish(message, end)
+        finally:
+            keeping.cancel()
+        await self._finish(message, end, again_at)
 
-    async def _finish(self, message: OutboxMessage, end: OutboxEnd | None) -> None:
+    async def _keep_claim(self, message_id: str) -> None:
+        """Renew a claim until cancelled.
+
+        After a crash its message waits for a short time only.
+        """
+        while True:
+            await self._clock.wait(asyncio.Event(), CLAIM_SECONDS / 3)
+            try:
+                await self._outbox.renew(message_id)
+            except Exception:  # noqa: BLE001 - the database may be back for the next one
+                _log.warning("outbox.claim_not_renewed", exc_info=True)
+
+    async def _finish(self, message: OutboxMessage, end: OutboxEnd | None, again_at: datetime | None = None) -> None:
         self._halvings.pop(message.id, None)
         if end in (OutboxEnd.CLOSED, OutboxEnd.REFUSED):
             await self._renderers[message.kind].on_end(message, end)
-        if await self._outbox.finish(message, end):
-            self._schedule.set(message.id)
+        due_in = await self._outbox.finish(message, end, again_at=again_at)
+        if due_in is not None and due_in <= _SCAN_SECONDS:
+            self._schedule.set(message.id, due_in)
 
     async def _note_failure(self, message: OutboxMessage, error: Exception) -> None:
-        kind = classify(error)
+        kind = DiscordErrorKind.CLOSED if isinstance(error, NoPlaceError) else classify(error)
         if kind is DiscordErrorKind.TOO_LARGE and self._halvings.get(message.id, 0) < _MOST_HALVINGS:
             self._halvings[message.id] = self._halvings.get(message.id, 0) + 1
             await self._retry(message, 0.0)
@@ -182,28 +257,47 @@ class OutboxPublisher:
         await self._outbox.retry(message.id, seconds)
         self._schedule.set(message.id, seconds)
 
-    async def _bring_up_to_date(self, message: OutboxMessage) -> OutboxEnd | None:
-        """Create, edit or remove a message; return why it ended, if it did."""
-        rendering = await self._renderers[message.kind].render(message, self._halvings.get(message.id, 0))
-        place = await self._find(message)
+    async def _bring_up_to_date(self, message: OutboxMessage) -> tuple[OutboxEnd | None, datetime | None]:
+        """Create, edit or remove a message.
+
+        Return why it ended, if it did, and when it is due again, if it is.
+        """
+        async with asyncio.timeout(_RENDER_SECONDS):
+            rendering = await self._renderers[message.kind].render(message, self._halvings.get(message.id, 0))
+        place = await self._find(message, None if rendering is None else rendering.channel_id)
         if rendering is None:
             if place is not None:
                 await self._remove(*place)
                 await self._outbox.forget_message(message.id)
-            return OutboxEnd.DROPPED
+            return OutboxEnd.DROPPED, None
+        if place is not None and rendering.follows_channel and rendering.channel_id not in (None, place[0]):
+            await self._leave(message, *place)
+            place = None
         if place is not None:
             try:
                 await self._edit(*place, rendering)
             except discord.HTTPException as error:
-                if error.code not in (UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL) or not rendering.is_reposted:
+                if error.code not in _GONE or not rendering.is_reposted:
                     raise
                 await self._outbox.forget_message(message.id)
             else:
-                return None
+                return None, rendering.again_at
+        if not rendering.is_created:
+            return OutboxEnd.DROPPED, None
         await self._create(message, rendering)
-        return None
+        return None, rendering.again_at
 
-    async def _find(self, message: OutboxMessage) -> tuple[int, int] | None:
+    async def _leave(self, message: OutboxMessage, channel_id: int, message_id: int) -> None:
+        """Remove a message from a channel of earlier, if the bot may."""
+        try:
+            await self._remove(channel_id, message_id)
+        except discord.HTTPException as error:
+            if classify(error) is not DiscordErrorKind.CLOSED:
+                raise
+            _log.info("outbox.left_behind", kind=message.kind, code=error.code)
+        await self._outbox.forget_message(message.id)
+
+    async def _find(self, message: OutboxMessage, wanted_channel_id: int | None) -> tuple[int, int] | None:
         """Return the channel and id of an existing message.
 
         One that may have been created before a crash is searched for.
@@ -212,7 +306,14 @@ class OutboxPublisher:
             return message.channel_id, message.message_id
         if message.begun_at is None or message.channel_id is None:
             return None
-        found = await self._search(message.channel_id, message.begun_at, message.subject_id)
+        try:
+            found = await self._search(message.channel_id, message.begun_at, message.subject_id)
+        except discord.HTTPException as error:
+            # What cannot be read is no obstacle to a post elsewhere.
+            is_elsewhere = wanted_channel_id not in (None, message.channel_id)
+            if error.code != _UNKNOWN_CHANNEL and not (is_elsewhere and classify(error) is DiscordErrorKind.CLOSED):
+                raise
+            found = None
         if found is not None:
             await self._outbox.set_message(message.id, *found)
         return found
@@ -220,7 +321,7 @@ class OutboxPublisher:
     async def _search(self, channel_id: int, begun_at: datetime, subject_id: str) -> tuple[int, int] | None:
         """Search a channel for a message with the subject's buttons."""
         since = discord.Object(discord.utils.time_snowflake(begun_at - _CLOCK_SLACK))
-        async with bounded(_REQUEST_SECONDS, in_channel=False):
+        async with bounded(REQUEST_SECONDS, in_channel=False):
             channel = await self._client.fetch_channel(channel_id)
             if isinstance(channel, discord.ForumChannel):
                 return await self._search_forum(channel, since, subject_id)
@@ -249,9 +350,10 @@ class OutboxPublisher:
     async def _create(self, message: OutboxMessage, rendering: Rendering) -> None:
         files = [] if rendering.files is None else rendering.files()
         quiet = discord.AllowedMentions.none()
-        # Requests of one message come one after the other, so that a repeated one is the same message for Discord.
-        nonce = f"o{message.id[1 - _LONGEST_NONCE :]}"
-        async with bounded(_REQUEST_SECONDS):
+        # Requests of one message come one after the other, so that a repeated one is the same message for Discord. One
+        # that was shown before and deleted is another.
+        nonce = f"o{message.shown % 1000}-{message.id[-20:]}"
+        async with bounded(_UPLOAD_SECONDS):
             channel = await self._channel(rendering)
             await self._outbox.begin(message.id, channel.id)
             if isinstance(channel, discord.ForumChannel):
@@ -265,10 +367,15 @@ class OutboxPublisher:
         await self._outbox.set_message(message.id, *place)
 
     async def _channel(self, rendering: Rendering) -> Any:
+        if rendering.channel_id is None and rendering.member_id is None:
+            raise NoPlaceError
         if rendering.channel_id is None:
             return await self._client.create_dm(discord.Object(rendering.member_id or 0))
         known = self._client.get_channel(rendering.channel_id)
-        return known or await self._client.fetch_channel(rendering.channel_id)
+        channel = known or await self._client.fetch_channel(rendering.channel_id)
+        if not isinstance(channel, discord.abc.Messageable | discord.ForumChannel):
+            raise NoPlaceError
+        return channel
 
     async def _edit(self, channel_id: int, message_id: int, rendering: Rendering) -> None:
         changes: dict[str, Any] = {
@@ -277,7 +384,7 @@ class OutboxPublisher:
             "allowed_mentions": discord.AllowedMentions.none(),
         }
         message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
-        async with bounded(_REQUEST_SECONDS):
+        async with bounded(REQUEST_SECONDS if rendering.files is None else _UPLOAD_SECONDS):
             try:
                 await message.edit(**changes)
             except discord.HTTPException as error:
@@ -290,14 +397,14 @@ class OutboxPublisher:
 
     async def _remove(self, channel_id: int, message_id: int) -> None:
         """Delete a message, or a forum's post with its thread."""
-        async with bounded(_REQUEST_SECONDS):
+        async with bounded(REQUEST_SECONDS):
             try:
                 if channel_id == message_id:
                     await self._remove_post(channel_id)
                 else:
                     await self._delete(channel_id, message_id)
             except discord.HTTPException as error:
-                if error.code not in (UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL):
+                if error.code not in _GONE:
                     raise
 
     async def _remove_post(self, thread_id: int) -> None:

@@ -65,7 +65,7 @@ async def end_post(sharing: SharingHarness, submission: Submission, end: OutboxE
         assert post is not None
         if end is None:
             outbox.set_message(post.id, SHOWCASE, 5)
-        outbox.finish(post.id, post.wanted, START, end)
+        outbox.finish(post.id, post.wanted, end)
 
     await sharing.database.write(write)
 

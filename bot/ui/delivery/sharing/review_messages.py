@@ -1,0 +1,77 @@
+"""Renderers of the moderators' messages: review cards and the queue card."""
+
+from typing import Final
+
+import discord
+import structlog
+
+from bot.domain.errors import ImageError
+from bot.domain.outbox import OutboxEnd, OutboxMessage
+from bot.domain.provenance import mark_for
+from bot.engine.clock import Clock
+from bot.images.image_service import ImageService
+from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapshots
+from bot.ui.delivery.outbox_publisher import Rendering
+from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
+from bot.ui.i18n import use_locale
+from bot.ui.render.sharing.review_card import review_card, shows_pictures
+
+_log = structlog.get_logger(__name__)
+
+# About five minutes of tries: the store may be back by then. A card without pictures is better than none.
+_TRIES_WITH_PICTURES: Final = 6
+
+
+class ReviewMessages:
+    """Renderer of review cards."""
+
+    def __init__(
+        self, *, snapshots: SubmissionSnapshots, images: ImageService, client: discord.Client, clock: Clock
+    ) -> None:
+        self._snapshots = snapshots
+        self._images = images
+        self._client = client
+        self._clock = clock
+
+    async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
+        """Return a submission's card.
+
+        A decided submission without a card gets none.
+        """
+        snapshot = await self._snapshots.get(message.subject_id)
+        submission, now = snapshot.submission, self._clock.now()
+        uploads = await self._uploads(snapshot, message, halvings) if shows_pictures(submission) else Uploads()
+        with use_locale(snapshot.guild.locale or discord.Locale.american_english.value):
+            view = review_card(snapshot, now, uploads.attached)
+        is_claimed = submission.claimed_until is not None and submission.claimed_until > now
+        return Rendering(
+            view=view,
+            channel_id=snapshot.guild.review_channel_id,
+            files=uploads.files,
+            is_created=submission.state.awaits_review,
+            is_reposted=submission.state.awaits_review,
+            follows_channel=submission.state.awaits_review,
+            again_at=submission.claimed_until if is_claimed else None,
+        )
+
+    async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
+        """Log the end; the submission stays in the queue."""
+        _log.warning("review.card_not_posted", guild=message.guild_id, end=end)
+
+    async def _uploads(self, snapshot: SubmissionSnapshot, message: OutboxMessage, halvings: int) -> Uploads:
+        """Return the pictures, fitted to the server's limit for uploads."""
+        guild = self._client.get_guild(snapshot.submission.guild_id)
+        limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+        try:
+            return await prepare_uploads(
+                self._images,
+                snapshot.pictures,
+                fair_limit(snapshot.pictures, limit) >> halvings,
+                member=snapshot.job.place.member_id,
+                mark=mark_for(snapshot.job.request.model, snapshot.job.request.inputs),
+            )
+        except (OSError, ImageError):
+            if message.tries < _TRIES_WITH_PICTURES:
+                raise
+            _log.exception("review.pictures_not_read", submission=snapshot.submission.id)
+            return Uploads()

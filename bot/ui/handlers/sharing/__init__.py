@@ -1,0 +1,1 @@
+"""Answers to commands, buttons and forms of sharing."""

@@ -1,0 +1,1 @@
+"""Messages and panels of sharing."""

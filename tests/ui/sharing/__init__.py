@@ -1,0 +1,1 @@
+"""Sharing as members and moderators see it."""
