@@ -1,8 +1,22 @@
 """A fake Discord over real sockets: gateway, REST v10, CDN, and its users."""
 
 from sandbox.discord.actors import Actor
+from sandbox.discord.automod import AutoModRule
 from sandbox.discord.client_rules import ClientRefusal
-from sandbox.discord.entities import Channel, Entitlement, Guild, Message, Overwrite, Revision, Role, Sku, Upload, User
+from sandbox.discord.entities import (
+    Channel,
+    Entitlement,
+    ForumTag,
+    Guild,
+    Message,
+    Overwrite,
+    Reaction,
+    Revision,
+    Role,
+    Sku,
+    Upload,
+    User,
+)
 from sandbox.discord.faults import Fault
 from sandbox.discord.invocations import Invocation, NoAnswerError
 from sandbox.discord.message_reader import buttons, files, media, selects, text, texts
@@ -16,11 +30,13 @@ from sandbox.discord.state import World, add_elsewhere, default_world, empty_wor
 __all__ = [
     "Actor",
     "Allowance",
+    "AutoModRule",
     "Channel",
     "ClientRefusal",
     "DiscordServer",
     "Entitlement",
     "Fault",
+    "ForumTag",
     "Guild",
     "Invocation",
     "Message",
@@ -29,6 +45,7 @@ __all__ = [
     "Permission",
     "Post",
     "RateLimits",
+    "Reaction",
     "RecordedRequest",
     "Revision",
     "Role",

@@ -2,8 +2,8 @@
 
 # ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sandbox.discord.cdn import Cdn
@@ -17,7 +17,8 @@ from sandbox.discord.client_rules import (
 from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.components import Kind, emoji_of
 from sandbox.discord.encoding import Json
-from sandbox.discord.entities import REPLY, Channel, Message, Upload, User
+from sandbox.discord.entities import FORUM_CHANNEL, REPLY, Channel, Message, Upload, User
+from sandbox.discord.errors import ApiError
 from sandbox.discord.interactions import Interaction, InteractionKind
 from sandbox.discord.invocations import Invocation, NoAnswerError
 from sandbox.discord.limits import LINK_STYLE
@@ -25,8 +26,11 @@ from sandbox.discord.message_reader import buttons, selects
 from sandbox.discord.messages import MessageForm, MessageStore
 from sandbox.discord.modals import filled_modal
 from sandbox.discord.permissions import Permission
+from sandbox.discord.pins import Pins
 from sandbox.discord.posting import check_writing, unfurled
+from sandbox.discord.reactions import Reactions
 from sandbox.discord.state import World
+from sandbox.discord.threads import Threads
 
 CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 
@@ -41,13 +45,26 @@ class Actor:
     """
 
     def __init__(
-        self, user: User, *, world: World, commands: CommandRegistry, messages: MessageStore, cdn: Cdn, begin: Begin
+        self,
+        user: User,
+        *,
+        world: World,
+        commands: CommandRegistry,
+        messages: MessageStore,
+        cdn: Cdn,
+        threads: Threads,
+        reactions: Reactions,
+        pins: Pins,
+        begin: Begin,
     ) -> None:
         self.user = user
         self._world = world
         self._commands = commands
         self._messages = messages
         self._cdn = cdn
+        self._threads = threads
+        self._reactions = reactions
+        self._pins = pins
         self._begin = begin
 
     async def slash(
@@ -217,6 +234,8 @@ class Actor:
             self._require_visible(reply_to)
             channel = self._world.channels[reply_to.channel_id]
         place = self._place(channel)
+        if place.kind == FORUM_CHANNEL:
+            raise ClientRefusal(f"#{place.name} takes posts only")
         check_writing(self._world, self.user, place, content, uploads)
         if reply_to is not None and (reply_to.ephemeral or reply_to.loading):
             raise ClientRefusal("this message cannot be replied to")
@@ -224,13 +243,72 @@ class Actor:
         payload: Json = {"content": content}
         if pictures:
             payload["embeds"] = unfurled(self._world, self._cdn, pictures)
-        return self._messages.create(
+        message = self._messages.create(
             place,
             self.user.id,
             MessageForm(payload=payload, files=files),
             kind=0 if reply_to is None else REPLY,
             reference=None if reply_to is None else _reference(reply_to),
         )
+        self._threads.reopen_for_message(place)
+        return message
+
+    async def create_post(
+        self, title: str, content: str, *uploads: Upload, forum: str | Channel, tags: Sequence[str] = ()
+    ) -> Channel:
+        """Create a post of a forum with these tags, by name or id.
+
+        Its first message has the id of the returned thread.
+        """
+        place = self._place(forum)
+        if place.kind != FORUM_CHANNEL:
+            raise ClientRefusal(f"#{place.name} is no forum")
+        check_writing(self._world, self.user, place, content, uploads)
+        files = {str(number): upload for number, upload in enumerate(uploads)}
+        try:
+            applied = [self._world.tag(place, each).id for each in tags]
+        except KeyError as error:
+            raise ClientRefusal(f"there is no tag {error.args[0]!r}") from None
+        form = MessageForm(payload={"content": content}, files=files)
+        with _as_refusal():
+            body: Json = {"name": title.strip(), "applied_tags": applied}
+            return self._threads.create_post(place, self.user, body, form)[0]
+
+    async def react(self, message: Message, emoji: str) -> None:
+        """Add a reaction to a message."""
+        self._require_lasting(message)
+        with _as_refusal():
+            self._reactions.add(message, self.user, emoji)
+
+    async def unreact(self, message: Message, emoji: str) -> None:
+        """Take one's own reaction away from a message."""
+        self._require_lasting(message)
+        with _as_refusal():
+            self._reactions.remove(message, self.user.id, emoji, by=self.user)
+
+    async def pin(self, message: Message) -> None:
+        """Pin a message."""
+        self._require_lasting(message)
+        with _as_refusal():
+            self._pins.pin(message, self.user)
+
+    async def unpin(self, message: Message) -> None:
+        """Unpin a message."""
+        self._require_lasting(message)
+        with _as_refusal():
+            self._pins.unpin(message, self.user)
+
+    async def edit_thread(self, thread: Channel, **changes: Any) -> None:
+        """Change a thread by fields of the API, such as `archived`."""
+        self._place(thread)
+        with _as_refusal():
+            self._threads.edit(thread, self.user, changes)
+
+    async def delete_thread(self, thread: Channel) -> None:
+        """Delete a thread, or a forum's post."""
+        self._place(thread)
+        with _as_refusal():
+            self._threads.delete(thread, self.user)
 
     async def forward(self, message: Message, *, channel: str | Channel = "general") -> Message:
         """Forward a message, with everything it shows, to a channel."""
@@ -261,6 +339,11 @@ class Actor:
 
     def _visible(self, message: Message) -> bool:
         return not message.deleted and message.visible_to in (None, self.user.id)
+
+    def _require_lasting(self, message: Message) -> None:
+        self._require_visible(message)
+        if message.ephemeral or message.loading:
+            raise ClientRefusal("this message takes no reactions and pins")
 
     def _require_visible(self, message: Message) -> None:
         self._place(self._world.channels[message.channel_id])
@@ -309,6 +392,15 @@ class Actor:
         if resolver.resolved and focused is None:
             data["resolved"] = resolver.resolved
         return _with_guild(data, command)
+
+
+@contextmanager
+def _as_refusal() -> Iterator[None]:
+    """Turn the API's refusal into the client's."""
+    try:
+        yield
+    except ApiError as error:
+        raise ClientRefusal(str(error.body["message"])) from None
 
 
 def _reference(message: Message) -> Json:

@@ -15,7 +15,7 @@ from aiohttp import web
 from PIL import Image
 
 from sandbox.discord.encoding import Clock, Json
-from sandbox.discord.entities import Attachment, Upload
+from sandbox.discord.entities import SPOILER_FILE, Attachment, Upload
 
 LIFETIME = 24 * 3600
 """Seconds that an address is good for."""
@@ -48,7 +48,14 @@ class Cdn:
         self._copies: dict[str, Attachment] = {}
 
     def store(
-        self, upload: Upload, *, attachment_id: str, channel_id: str, folder: str, description: str | None = None
+        self,
+        upload: Upload,
+        *,
+        attachment_id: str,
+        channel_id: str,
+        folder: str,
+        description: str | None = None,
+        marked_spoiler: bool = False,
     ) -> Attachment:
         """Store a file and return its attachment.
 
@@ -66,6 +73,7 @@ class Cdn:
             width=width,
             height=height,
             description=description,
+            marked_spoiler=marked_spoiler,
         )
         self._files[attachment.id] = attachment
         return attachment
@@ -91,6 +99,8 @@ class Cdn:
             value = getattr(attachment, name)
             if value is not None:
                 payload[name] = value
+        if attachment.spoiler:
+            payload["flags"] = SPOILER_FILE
         if attachment.folder == "ephemeral-attachments":
             payload["ephemeral"] = True
         return payload

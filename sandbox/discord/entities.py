@@ -17,14 +17,29 @@ FORUM_CHANNEL = 15
 VOCAL_CHANNELS = (2, 13)
 """The types of voice and stage channels, with messages too."""
 
+PIN_NOTICE = 6
+"""The type of the message that announces a pin."""
+THREAD_NOTICE = 18
+"""The type of the message that announces a thread without a starter message."""
 REPLY = 19
 """The type of a message that refers to another one."""
 EPHEMERAL = 1 << 6
 LOADING = 1 << 7
 SUPPRESS_EMBEDS = 1 << 2
+HAS_THREAD = 1 << 5
 SUPPRESS_NOTIFICATIONS = 1 << 12
 HAS_SNAPSHOT = 1 << 14
 COMPONENTS_V2 = 1 << 15
+
+PINNED_POST = 1 << 1
+"""The flag of a forum's pinned post."""
+REQUIRE_TAG = 1 << 4
+"""The flag of a forum: its posts need a tag."""
+SPOILER_FILE = 1 << 3
+"""The flag of an attachment to be blurred."""
+SPOILER_NAME = "SPOILER_"
+"""The start of a file name for an attachment to be blurred."""
+DEFAULT_ARCHIVE_MINUTES = 1440
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,6 +142,20 @@ class Attachment:
     width: int | None = None
     height: int | None = None
     description: str | None = None
+    marked_spoiler: bool = False
+
+    @property
+    def spoiler(self) -> bool:
+        """True if it is blurred: by its mark or by its name."""
+        return self.marked_spoiler or self.filename.startswith(SPOILER_NAME)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reaction:
+    """An emoji on a message, with the ids of its people, oldest first."""
+
+    emoji: str
+    user_ids: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +175,7 @@ class Message:
     """A message and all its revisions.
 
     `visible_to` is the only user to see an ephemeral message. `snapshot` is the content of a forwarded message.
-    `mentions` are the ids of the notified people.
+    `mentions` are the ids of the notified people. `reactions` are by emoji. `touches` counts changes other than edits.
     """
 
     id: str
@@ -168,6 +197,9 @@ class Message:
     reference: Json | None = None
     snapshot: "Message | None" = None
     mentions: tuple[str, ...] = ()
+    reactions: dict[str, Reaction] = field(default_factory=dict)
+    pinned_at: float | None = None
+    touches: int = 0
     deleted: bool = False
     revisions: list[Revision] = field(default_factory=list)
     changed: Notifier = field(default_factory=Notifier)
@@ -193,12 +225,24 @@ class Message:
         return bool(self.flags & COMPONENTS_V2)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForumTag:
+    """A tag of a forum; a `moderated` one is for moderators of threads."""
+
+    id: str
+    name: str
+    moderated: bool = False
+    emoji: str | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Channel:
     """A guild's channel, a thread (`parent_id`), or a direct message.
 
     In a direct message with the bot, `recipient_id` is the person. Among people only, `people` are its members.
     `hides_answers` makes every answer of the bot private, as AutoMod or missing permissions may.
+    A forum has `tags` and a `default_reaction`. A thread has an owner (without one, the bot) and `applied_tags`, ids of
+    the forum's. Times are Unix seconds.
     """
 
     id: str
@@ -211,11 +255,25 @@ class Channel:
     overwrites: list[Overwrite] = field(default_factory=list)
     recipient_id: str | None = None
     people: tuple[str, ...] = ()
+    flags: int = 0
+    last_pin_at: float | None = None
+    tags: list[ForumTag] = field(default_factory=list)
+    default_reaction: str | None = None
     parent_id: str | None = None
+    owner_id: str | None = None
+    applied_tags: list[str] = field(default_factory=list)
+    created_at: float = 0.0
     archived: bool = False
+    archived_at: float | None = None
+    archive_minutes: int = DEFAULT_ARCHIVE_MINUTES
     locked: bool = False
     hides_answers: bool = False
     messages: dict[str, Message] = field(default_factory=dict)
+
+    @property
+    def tag_required(self) -> bool:
+        """True for a forum with a tag on every post."""
+        return bool(self.flags & REQUIRE_TAG)
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,8 +161,20 @@ class GuildChanges:
         self._announce("CHANNEL_CREATE", where, channel_payload(channel, self.world))
         return channel
 
+    def edit_channel(self, channel: str | Channel, **changes: Any) -> None:
+        """Change fields of a channel, such as `nsfw`, `topic` and `tags`."""
+        place = channel if isinstance(channel, Channel) else self.world.channel(channel)
+        if "name" in changes:
+            changes["name"] = _checked_name(changes["name"])
+        for name, value in changes.items():
+            setattr(place, name, value)
+        self._announce("CHANNEL_UPDATE", self.world.guilds[place.guild_id or ""], channel_payload(place, self.world))
+
     def delete_channel(self, channel: Channel) -> None:
-        """Delete a guild's channel with its threads and messages."""
+        """Delete a guild's channel with its threads and messages.
+
+        Threads are deleted by `Threads.remove`.
+        """
         for each in [*self.world.channels.values()]:
             if channel.id in (each.id, each.parent_id):
                 del self.world.channels[each.id]

@@ -13,9 +13,12 @@ from sandbox.discord.entities import (
     DEFAULT_UPLOAD_LIMIT,
     EPHEMERAL,
     HAS_SNAPSHOT,
+    HAS_THREAD,
     LOADING,
+    PIN_NOTICE,
     SUPPRESS_EMBEDS,
     SUPPRESS_NOTIFICATIONS,
+    THREAD_NOTICE,
     Attachment,
     Channel,
     Message,
@@ -28,11 +31,14 @@ from sandbox.discord.notifier import Notifier
 from sandbox.discord.rendering import Renderer, file_id
 from sandbox.discord.state import World
 
-MessageEvent: TypeAlias = Literal["create", "update", "delete"]
+MessageEvent: TypeAlias = Literal["create", "update", "delete", "reaction"]
 Publish: TypeAlias = Callable[[MessageEvent, Message], None]
 
 NONCE_MEMORY = 300
 """Seconds for which an enforced nonce finds the message it made before."""
+
+NOTICES = (PIN_NOTICE, THREAD_NOTICE)
+"""Types of messages by Discord itself."""
 
 _SETTABLE = EPHEMERAL | SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
 
@@ -73,15 +79,46 @@ class MessageStore:
         webhook_id: str | None = None,
     ) -> Message:
         """Post a message, or return an earlier one with the same enforced nonce."""
-        payload = form.payload
-        repeated = self._repeated(channel, author_id, payload)
+        repeated = self._repeated(channel, author_id, form.payload)
         if repeated is not None:
             return repeated
+        message = self.draft(
+            channel,
+            author_id,
+            form,
+            kind=kind,
+            visible_to=visible_to,
+            loading=loading,
+            interaction_metadata=interaction_metadata,
+            reference=reference,
+            snapshot=snapshot,
+            webhook_id=webhook_id,
+        )
+        self.add(channel, message)
+        return message
+
+    def draft(
+        self,
+        channel: Channel,
+        author_id: str,
+        form: MessageForm,
+        *,
+        id_: str | None = None,
+        kind: int = 0,
+        visible_to: str | None = None,
+        loading: bool = False,
+        interaction_metadata: Json | None = None,
+        reference: Json | None = None,
+        snapshot: Message | None = None,
+        webhook_id: str | None = None,
+    ) -> Message:
+        """Return a checked message, not yet in its channel."""
+        payload = form.payload
         flags = (payload.get("flags") or 0) & _SETTABLE
         flags = flags | EPHEMERAL if visible_to else flags & ~EPHEMERAL
         flags |= HAS_SNAPSHOT if snapshot is not None else 0
         message = Message(
-            id=self._world.snowflakes.next(),
+            id=id_ or self._world.snowflakes.next(),
             channel_id=channel.id,
             guild_id=channel.guild_id,
             author_id=author_id,
@@ -97,11 +134,21 @@ class MessageStore:
         )
         self._apply(message, form)
         message.mentions = mentioned(self._world, message, payload.get("allowed_mentions"))
-        if not loading:
+        if not loading and kind not in NOTICES:
             self._refuse_empty(message)
+        return message
+
+    def add(self, channel: Channel, message: Message) -> None:
+        """Put a drafted message into its channel."""
         channel.messages[message.id] = message
         self._record(message, "create")
-        return message
+
+    def touch(self, message: Message, event: MessageEvent) -> None:
+        """Publish a change without an edit: of reactions, pins, or a thread."""
+        message.touches += 1
+        message.revisions[-1] = replace(message.revisions[-1], payload=self.render(message))
+        self._publish(event, message)
+        message.changed.notify()
 
     def forward(self, message: Message, channel: Channel, author_id: str) -> Message:
         """Post a copy of another message's current content.
@@ -137,7 +184,7 @@ class MessageStore:
         )
         if wanted is not None:
             # Being ephemeral and being V2 are for good; the rest follows the request.
-            fixed = draft.flags & (EPHEMERAL | COMPONENTS_V2)
+            fixed = draft.flags & (EPHEMERAL | COMPONENTS_V2 | HAS_THREAD)
             draft.flags = fixed | wanted & _SETTABLE & ~EPHEMERAL
             if message.v2 and not wanted & COMPONENTS_V2:
                 form_errors = FormErrors()
@@ -213,7 +260,7 @@ class MessageStore:
                 complaints.length(each["description"], ("attachments", position, "description"), 0, 1024)
         if len(kept) + len(form.files) > limits.FILES:
             complaints.add(("attachments",), "BASE_TYPE_MAX_LENGTH", f"Must be {limits.FILES} or fewer in length.")
-        attachments = dict(kept)
+        attachments = {key: _described(each, named.get(key, {})) for key, each in kept.items()}
         for number, upload in sorted(form.files.items(), key=lambda item: int(item[0])):
             about = named.get(number, {})
             renamed = Upload(about.get("filename") or upload.filename, upload.data)
@@ -223,6 +270,7 @@ class MessageStore:
                 channel_id=message.channel_id,
                 folder="ephemeral-attachments" if message.ephemeral else "attachments",
                 description=about.get("description"),
+                marked_spoiler=bool(about.get("is_spoiler")),
             )
             attachments[stored.id] = stored
         return attachments
@@ -249,6 +297,16 @@ class MessageStore:
         message.revisions.append(Revision(at=self._world.now(), payload=payload, deleted=event == "delete"))
         self._publish(event, message)
         message.changed.notify()
+
+
+def _described(attachment: Attachment, wanted: Json) -> Attachment:
+    """Return a kept attachment with the changes of its entry in the request."""
+    changes: Json = {}
+    if "description" in wanted:
+        changes["description"] = wanted["description"]
+    if wanted.get("is_spoiler") is not None:
+        changes["marked_spoiler"] = bool(wanted["is_spoiler"])
+    return replace(attachment, **changes) if changes else attachment
 
 
 def _check_references(components: list[Json], names: Mapping[str, str], complaints: FormErrors) -> None:

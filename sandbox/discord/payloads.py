@@ -2,11 +2,14 @@
 
 from sandbox.discord.encoding import Json, stamp
 from sandbox.discord.entities import (
+    DEFAULT_ARCHIVE_MINUTES,
     DIRECT_MESSAGE_CHANNEL,
+    FORUM_CHANNEL,
     GROUP_CHANNEL,
     VOCAL_CHANNELS,
     Application,
     Channel,
+    ForumTag,
     Guild,
     Member,
     Role,
@@ -131,6 +134,8 @@ def role_payload(role: Role) -> Json:
 def channel_payload(channel: Channel, world: World) -> Json:
     """Return a channel of a guild or a direct message."""
     last = next(reversed(channel.messages), None)
+    if channel.kind == FORUM_CHANNEL:
+        last = max((each.id for each in world.threads_of(channel)), key=int, default=None)
     if channel.kind in (DIRECT_MESSAGE_CHANNEL, GROUP_CHANNEL):
         recipients = [
             user_payload(world.users[each]) for each in channel.people or filter(None, [channel.recipient_id])
@@ -141,6 +146,7 @@ def channel_payload(channel: Channel, world: World) -> Json:
     vocal = {"bitrate": 64000, "user_limit": 0, "rtc_region": None} if channel.kind in VOCAL_CHANNELS else {}
     return {
         **vocal,
+        **(_forum_fields(channel) if channel.kind == FORUM_CHANNEL else {}),
         "id": channel.id,
         "type": channel.kind,
         "guild_id": channel.guild_id,
@@ -148,10 +154,11 @@ def channel_payload(channel: Channel, world: World) -> Json:
         "topic": channel.topic,
         "position": channel.position,
         "nsfw": channel.nsfw,
-        "flags": 0,
+        "flags": channel.flags,
         "parent_id": None,
         "rate_limit_per_user": 0,
         "last_message_id": last,
+        "last_pin_timestamp": None if channel.last_pin_at is None else stamp(channel.last_pin_at),
         "permission_overwrites": [
             {"id": each.id, "type": each.kind, "allow": str(int(each.allow)), "deny": str(int(each.deny))}
             for each in channel.overwrites
@@ -159,25 +166,48 @@ def channel_payload(channel: Channel, world: World) -> Json:
     }
 
 
-def _thread_payload(thread: Channel, world: World, last: str | None) -> Json:
+def _forum_fields(forum: Channel) -> Json:
+    reaction = None if forum.default_reaction is None else {"emoji_id": None, "emoji_name": forum.default_reaction}
     return {
+        "available_tags": [_tag_payload(tag) for tag in forum.tags],
+        "default_reaction_emoji": reaction,
+        "default_sort_order": None,
+        "default_forum_layout": 0,
+        "default_auto_archive_duration": DEFAULT_ARCHIVE_MINUTES,
+        "default_thread_rate_limit_per_user": 0,
+    }
+
+
+def _tag_payload(tag: ForumTag) -> Json:
+    return {"id": tag.id, "name": tag.name, "moderated": tag.moderated, "emoji_id": None, "emoji_name": tag.emoji}
+
+
+def _thread_payload(thread: Channel, world: World, last: str | None) -> Json:
+    parent = world.channels.get(thread.parent_id or "")
+    in_forum = parent is not None and parent.kind == FORUM_CHANNEL
+    # The starter message is not counted.
+    count = sum(not each.deleted and each.id != thread.id for each in thread.messages.values())
+    return {
+        **({"applied_tags": list(thread.applied_tags)} if in_forum else {}),
         "id": thread.id,
         "type": thread.kind,
         "guild_id": thread.guild_id,
         "parent_id": thread.parent_id,
-        "owner_id": world.bot.id,
+        "owner_id": thread.owner_id or world.bot.id,
         "name": thread.name,
-        "flags": 0,
+        "flags": thread.flags,
         "rate_limit_per_user": 0,
         "last_message_id": last,
-        "message_count": len(thread.messages),
+        "last_pin_timestamp": None if thread.last_pin_at is None else stamp(thread.last_pin_at),
+        "message_count": count,
         "member_count": 1,
-        "total_message_sent": len(thread.messages),
+        "total_message_sent": count,
         "thread_metadata": {
             "archived": thread.archived,
-            "archive_timestamp": stamp(world.now()),
-            "auto_archive_duration": 1440,
+            "archive_timestamp": stamp(thread.archived_at or thread.created_at),
+            "auto_archive_duration": thread.archive_minutes,
             "locked": thread.locked,
+            "create_timestamp": stamp(thread.created_at),
         },
     }
 

@@ -29,6 +29,7 @@ class Permission(IntFlag):
     SEND_MESSAGES_IN_THREADS = 1 << 38
     MODERATE_MEMBERS = 1 << 40
     USE_EXTERNAL_APPS = 1 << 50
+    PIN_MESSAGES = 1 << 51
 
 
 ALL = (1 << 53) - 1
@@ -50,6 +51,11 @@ MEMBER_DEFAULT = (
 
 DIRECT_MESSAGE = int(MEMBER_DEFAULT)
 """Permissions of both sides of a direct message."""
+
+
+def to_write(channel: Channel) -> Permission:
+    """Return the permission to write in a channel; threads have one apart."""
+    return Permission.SEND_MESSAGES if channel.parent_id is None else Permission.SEND_MESSAGES_IN_THREADS
 
 
 def guild_permissions(guild: Guild, member: Member) -> int:

@@ -10,14 +10,16 @@ from sandbox.discord.encoding import Json
 from sandbox.discord.entities import COMPONENTS_V2, DEFAULT_UPLOAD_LIMIT, Channel, Message, Upload, User
 from sandbox.discord.limits import CONTENT, FILES
 from sandbox.discord.messages import MessageForm, MessageStore
-from sandbox.discord.permissions import Permission
+from sandbox.discord.permissions import Permission, to_write
 from sandbox.discord.state import World
 
 
 def check_writing(world: World, user: User, place: Channel, content: str, uploads: Sequence[Upload]) -> None:
     """Refuse a message if the person's client would not send it there."""
     may = world.permissions(user.id, place)
-    if not may & Permission.SEND_MESSAGES or (uploads and not may & Permission.ATTACH_FILES):
+    if place.locked and not may & Permission.MANAGE_THREADS:
+        raise ClientRefusal("Only moderators may write in this locked post.")
+    if not may & to_write(place) or (uploads and not may & Permission.ATTACH_FILES):
         raise ClientRefusal(f"{user.name} may not write this in #{place.name}")
     if len(content) > CONTENT:
         raise ClientRefusal(f"a message takes at most {CONTENT:,} characters")

@@ -21,10 +21,13 @@ class Allowance:
 
 
 _CHANNEL_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
+_OWN_REACTION = _CHANNEL_MESSAGE + "/reactions/{emoji_name}/@me"
 _EXACT: Mapping[tuple[str, str], Allowance] = {
     ("POST", "/channels/{channel_id}/messages"): Allowance(5, 5.0),
     ("PATCH", _CHANNEL_MESSAGE): Allowance(5, 5.0),
     ("DELETE", _CHANNEL_MESSAGE): Allowance(5, 1.0),
+    ("PUT", _OWN_REACTION): Allowance(1, 0.25),
+    ("DELETE", _OWN_REACTION): Allowance(1, 0.25),
     ("PUT", "/applications/{application_id}/commands"): Allowance(5, 20.0),
     ("PUT", "/applications/{application_id}/guilds/{guild_id}/commands"): Allowance(5, 20.0),
     ("POST", "/users/@me/channels"): Allowance(10, 10.0),

@@ -4,10 +4,11 @@ import re
 
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.components import Kind, mapped_media, walk
+from sandbox.discord.emoji import emoji_payload
 from sandbox.discord.encoding import Json, stamp
-from sandbox.discord.entities import REPLY, Attachment, Message
+from sandbox.discord.entities import REPLY, Attachment, Message, Reaction
 from sandbox.discord.mentions import original_of
-from sandbox.discord.payloads import user_payload
+from sandbox.discord.payloads import channel_payload, user_payload
 from sandbox.discord.state import World
 
 _HERE = "attachment://"
@@ -40,9 +41,14 @@ class Renderer:
             **self._body(message),
             "mentions": [user_payload(self._world.users[each]) for each in message.mentions],
             "mention_everyone": False,
-            "pinned": False,
+            "pinned": message.pinned_at is not None,
             "tts": False,
         }
+        if message.reactions:
+            payload["reactions"] = [self._reaction(each) for each in message.reactions.values()]
+        thread = self._world.channels.get(message.id)
+        if thread is not None and thread.parent_id == message.channel_id:
+            payload["thread"] = channel_payload(thread, self._world)
         if message.interaction_metadata is not None:
             payload["interaction_metadata"] = message.interaction_metadata
             payload["application_id"] = self._world.application.id
@@ -58,6 +64,19 @@ class Renderer:
         if message.snapshot is not None:
             payload["message_snapshots"] = [{"message": self._body(message.snapshot)}]
         return payload
+
+    def _reaction(self, reaction: Reaction) -> Json:
+        count = len(reaction.user_ids)
+        return {
+            "emoji": emoji_payload(reaction.emoji),
+            "count": count,
+            "count_details": {"burst": 0, "normal": count},
+            "burst_colors": [],
+            "me_burst": False,
+            "burst_me": False,
+            "burst_count": 0,
+            "me": self._world.bot.id in reaction.user_ids,
+        }
 
     def _body(self, message: Message) -> Json:
         """Return the content carried along by a forwarded message."""

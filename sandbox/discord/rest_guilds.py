@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
+from sandbox.discord.automod import AutoMod
 from sandbox.discord.entities import Guild
 from sandbox.discord.errors import (
     MISSING_ACCESS,
+    MISSING_PERMISSIONS,
     UNKNOWN_GUILD,
     UNKNOWN_MEMBER,
     UNKNOWN_ROLE,
     UNKNOWN_USER,
-    FormErrors,
     api_error,
 )
 from sandbox.discord.gateway import MEMBERS_INTENT
@@ -22,6 +23,8 @@ from sandbox.discord.payloads import (
     own_guild_payload,
     role_payload,
 )
+from sandbox.discord.permissions import Permission, guild_permissions
+from sandbox.discord.rest_access import page_size
 from sandbox.discord.state import World
 
 _GUILD: Final = "/guilds/{guild_id}"
@@ -32,8 +35,9 @@ _MOST_MEMBERS: Final = 1000
 class GuildRoutes:
     """Serves the servers of the bot. `leave` removes the bot from one."""
 
-    def __init__(self, world: World, *, leave: Callable[[Guild], None]) -> None:
+    def __init__(self, world: World, automod: AutoMod, *, leave: Callable[[Guild], None]) -> None:
         self._world = world
+        self._automod = automod
         self._leave = leave
 
     def routes(self) -> list[Route]:
@@ -48,11 +52,12 @@ class GuildRoutes:
             Route("GET", _GUILD + "/roles/{role_id}", self.role),
             Route("GET", _GUILD + "/members", self.members),
             Route("GET", _GUILD + "/members/{user_id}", self.member),
+            Route("GET", _GUILD + "/auto-moderation/rules", self.automod_rules),
         ]
 
     def own_guilds(self, call: Call) -> Reply:
         """Return the bot's guilds by id, on request with member counts."""
-        limit = _limit(call, _MOST_GUILDS, default=_MOST_GUILDS)
+        limit = page_size(call, default=_MOST_GUILDS, most=_MOST_GUILDS)
         before, after = call.query.get("before"), call.query.get("after")
         found = sorted(
             (guild for guild in self._world.guilds.values() if self._world.bot.id in guild.members),
@@ -106,7 +111,7 @@ class GuildRoutes:
             raise api_error(MISSING_ACCESS)
         after = int(call.query.get("after", 0))
         found = sorted((user_id for user_id in guild.members if int(user_id) > after), key=int)
-        limit = _limit(call, _MOST_MEMBERS, default=1)
+        limit = page_size(call, default=1, most=_MOST_MEMBERS)
         return Reply([member_payload(guild.members[user_id], self._world) for user_id in found[:limit]])
 
     def member(self, call: Call) -> Reply:
@@ -118,6 +123,13 @@ class GuildRoutes:
             raise api_error(UNKNOWN_MEMBER)
         return Reply(member_payload(guild.members[user_id], self._world))
 
+    def automod_rules(self, call: Call) -> Reply:
+        """Return the rules of AutoMod; needs the right to manage the server."""
+        guild = self._guild(call)
+        if not guild_permissions(guild, guild.members[self._world.bot.id]) & Permission.MANAGE_GUILD:
+            raise api_error(MISSING_PERMISSIONS)
+        return Reply([rule.payload for rule in self._automod.rules(guild)])
+
     def _guild(self, call: Call) -> Guild:
         guild = self._world.guilds.get(call.params["guild_id"])
         if guild is None:
@@ -125,12 +137,3 @@ class GuildRoutes:
         if self._world.bot.id not in guild.members:
             raise api_error(MISSING_ACCESS)
         return guild
-
-
-def _limit(call: Call, most: int, *, default: int) -> int:
-    given = call.query.get("limit", str(default))
-    if not given.isdecimal() or not 1 <= int(given) <= most:
-        form = FormErrors()
-        form.add(("limit",), "NUMBER_TYPE_MAX", f"int value should be between 1 and {most}.")
-        form.raise_if_any()
-    return int(given)

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.discord.actors import Actor
+from sandbox.discord.automod import AutoMod
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.commands import CommandRegistry
 from sandbox.discord.control import Control
@@ -30,8 +31,10 @@ from sandbox.discord.mentions import readable
 from sandbox.discord.messages import MessageEvent, MessageStore, Publish
 from sandbox.discord.notifier import PATIENCE
 from sandbox.discord.permissions import Permission
+from sandbox.discord.pins import Pins
 from sandbox.discord.posting import Post, post_as
 from sandbox.discord.ratelimits import RateLimits
+from sandbox.discord.reactions import Reactions
 from sandbox.discord.receiver import Receiver
 from sandbox.discord.recorder import RecordedRequest, Recorder
 from sandbox.discord.rest import PREFIX, UNVERSIONED, RestApi
@@ -39,9 +42,13 @@ from sandbox.discord.rest_application import ApplicationRoutes
 from sandbox.discord.rest_channels import ChannelRoutes
 from sandbox.discord.rest_guilds import GuildRoutes
 from sandbox.discord.rest_interactions import InteractionRoutes
+from sandbox.discord.rest_pins import PinRoutes
+from sandbox.discord.rest_reactions import ReactionRoutes
 from sandbox.discord.rest_store import StoreRoutes
+from sandbox.discord.rest_threads import ThreadRoutes
 from sandbox.discord.state import World
 from sandbox.discord.store import Store
+from sandbox.discord.threads import Threads
 from sandbox.discord.webhooks import ChannelWebhooks
 
 LARGEST_REQUEST = 512 * 1024 * 1024
@@ -73,6 +80,10 @@ class DiscordServer(GuildChanges):
         super().__init__(world, gateway)
         self.commands = CommandRegistry(world)
         self.messages = MessageStore(world, self.cdn, self._publish)
+        self.threads = Threads(world, self.messages, self._announce)
+        self.reactions = Reactions(world, self.messages, gateway)
+        self.pins = Pins(world, self.messages, gateway)
+        self.automod = AutoMod(world, gateway)
         self.interactions = InteractionStore(world, self.messages)
         self.webhooks = ChannelWebhooks(world, self.messages)
         self.receiver = Receiver(world.now)
@@ -171,6 +182,9 @@ class DiscordServer(GuildChanges):
             commands=self.commands,
             messages=self.messages,
             cdn=self.cdn,
+            threads=self.threads,
+            reactions=self.reactions,
+            pins=self.pins,
             begin=self._begin,
         )
 
@@ -213,10 +227,13 @@ class DiscordServer(GuildChanges):
         )
         parts = (
             self.application_routes,
-            GuildRoutes(self.world, leave=self.leave),
+            GuildRoutes(self.world, self.automod, leave=self.leave),
             InteractionRoutes(self.interactions, self.messages, self.webhooks),
             self.webhooks,
-            ChannelRoutes(self.world, self.messages),
+            PinRoutes(self.world, self.messages, self.pins),
+            ThreadRoutes(self.world, self.messages, self.threads),
+            ReactionRoutes(self.world, self.reactions),
+            ChannelRoutes(self.world, self.messages, self.threads, self),
             StoreRoutes(self.world, self.store),
         )
         rest.mount(app, [route for part in parts for route in part.routes()])
@@ -290,7 +307,8 @@ class DiscordServer(GuildChanges):
     def _publish(self, event: MessageEvent, message: Message) -> None:
         for callback in list(self._subscribers):
             callback(event, message)
-        if message.ephemeral:
+        # The gateway's events of reactions come from `Reactions`.
+        if message.ephemeral or event == "reaction":
             return
         channel = self.world.channels[message.channel_id]
         if not self.world.may(self.world.bot.id, channel, Permission.VIEW_CHANNEL):

@@ -1,6 +1,7 @@
 """The fake's state, found by id or name, and the default world."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sandbox.discord.encoding import Clock, Snowflakes
@@ -8,10 +9,12 @@ from sandbox.discord.entities import (
     DIRECT_MESSAGE_CHANNEL,
     GROUP_CHANNEL,
     PUBLIC_THREAD,
+    REQUIRE_TAG,
     TEXT_CHANNEL,
     Application,
     Channel,
     Entitlement,
+    ForumTag,
     Guild,
     Member,
     Message,
@@ -82,6 +85,19 @@ class World:
         """Return the guild's channels in their order, without threads."""
         own = (each for each in self.channels.values() if each.guild_id == guild.id and each.parent_id is None)
         return sorted(own, key=lambda channel: channel.position)
+
+    def threads_of(self, channel: Channel) -> list[Channel]:
+        """Return the threads of a channel, or a forum's posts, oldest first."""
+        return sorted(
+            (each for each in self.channels.values() if each.parent_id == channel.id), key=lambda each: int(each.id)
+        )
+
+    def tag(self, forum: Channel, name: str) -> ForumTag:
+        """Return the forum's tag with this id or name."""
+        found = next((tag for tag in forum.tags if name in (tag.id, tag.name)), None)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def direct_message(self, user_id: str) -> Channel:
         """Return the direct message between bot and user, opened if missing."""
@@ -164,9 +180,21 @@ class World:
         return role
 
     def add_channel(
-        self, guild: Guild, name: str, *, kind: int = TEXT_CHANNEL, nsfw: bool = False, topic: str | None = None
+        self,
+        guild: Guild,
+        name: str,
+        *,
+        kind: int = TEXT_CHANNEL,
+        nsfw: bool = False,
+        topic: str | None = None,
+        tags: Sequence[str | ForumTag] = (),
+        tag_required: bool = False,
+        default_reaction: str | None = None,
     ) -> Channel:
-        """Make a channel in the guild, below the ones it has."""
+        """Make a channel in the guild, below the ones it has.
+
+        A forum has `tags`, perhaps required ones.
+        """
         channel = Channel(
             id=self.snowflakes.next(),
             kind=kind,
@@ -175,9 +203,17 @@ class World:
             nsfw=nsfw,
             topic=topic,
             position=len(self.guild_channels(guild)),
+            flags=REQUIRE_TAG if tag_required else 0,
+            tags=[self.new_tag(tag) if isinstance(tag, str) else tag for tag in tags],
+            default_reaction=default_reaction,
+            created_at=self.now(),
         )
         self.channels[channel.id] = channel
         return channel
+
+    def new_tag(self, name: str, *, moderated: bool = False, emoji: str | None = None) -> ForumTag:
+        """Return a new tag for a forum."""
+        return ForumTag(id=self.snowflakes.next(), name=name, moderated=moderated, emoji=emoji)
 
     def add_private_channel(self, name: str, *people: User) -> Channel:
         """Create a direct message without the bot; a group for three or more."""
@@ -186,11 +222,21 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def new_thread(self, parent: Channel, name: str, *, id_: str | None = None, owner_id: str | None = None) -> Channel:
+        """Return a public thread for a channel, not yet in the world."""
+        return Channel(
+            id=id_ or self.snowflakes.next(),
+            kind=PUBLIC_THREAD,
+            name=name,
+            guild_id=parent.guild_id,
+            parent_id=parent.id,
+            owner_id=owner_id,
+            created_at=self.now(),
+        )
+
     def add_thread(self, parent: Channel, name: str) -> Channel:
         """Make a public thread in a channel."""
-        thread = Channel(
-            id=self.snowflakes.next(), kind=PUBLIC_THREAD, name=name, guild_id=parent.guild_id, parent_id=parent.id
-        )
+        thread = self.new_thread(parent, name)
         self.channels[thread.id] = thread
         return thread
 

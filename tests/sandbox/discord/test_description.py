@@ -3,8 +3,9 @@ from dataclasses import replace
 import discord
 import pytest
 
-from sandbox.discord import DiscordServer, Post, Upload, media
-from tests.sandbox.discord.fixture_bot import FixtureBot, picture, png
+from sandbox.discord import DiscordServer, Permission, Post, Upload, media
+from sandbox.discord.entities import FORUM_CHANNEL
+from tests.sandbox.discord.fixture_bot import FixtureBot, card, picture, png
 from tests.support.fidelity import Fidelity, find_description
 
 GALLERY = {"type": 12, "items": [{"media": {"url": "attachment://a.png"}}]}
@@ -33,6 +34,11 @@ async def test_requests_and_responses_match_openapi_description(server: DiscordS
     for post in posts:
         posted = server.post_as("other-bot", replace(post, uploads=[Upload("a.png", picture())]))
         await channel.fetch_message(int(posted.id))
+    assert bot.user is not None
+    await sent.add_reaction("⭐")
+    assert [user.id async for user in (await channel.fetch_message(sent.id)).reactions[0].users()] == [bot.user.id]
+    await sent.remove_reaction("⭐", bot.user)
+    await use_pins_threads_and_rules(server, bot, sent)
     await sent.delete()
     await (await bot.fetch_user(int(member.user.id))).create_dm()
     await bot.application_info()
@@ -46,3 +52,37 @@ async def test_requests_and_responses_match_openapi_description(server: DiscordS
     for request in server.requests:
         assert fidelity.problems(request) == [], request
         assert fidelity.answer_problems(request) == [], request
+
+
+async def use_pins_threads_and_rules(server: DiscordServer, bot: FixtureBot, message: discord.Message) -> None:
+    """Make one request of each kind about pins, threads, forums and AutoMod."""
+    managers = server.create_role(
+        "Managers", permissions=Permission.MANAGE_GUILD | Permission.PIN_MESSAGES | Permission.MANAGE_THREADS
+    )
+    server.give_role(server.world.bot, managers)
+    community, guild = server.world.guild("Community"), bot.guilds[0]
+    server.automod.add(community, "Words", keywords=["rude"])
+    server.automod.add(community, "Lists", presets=(1,))
+    assert len(await guild.fetch_automod_rules()) == 2
+    await message.pin()
+    channel = message.channel
+    assert isinstance(channel, discord.abc.Messageable)
+    assert [each.id async for each in channel.pins()] == [message.id]
+    await message.unpin()
+    made = server.create_channel("gallery", kind=FORUM_CHANNEL, tags=["portrait"], default_reaction="⭐")
+    forum = await bot.fetch_channel(int(made.id))
+    assert isinstance(forum, discord.ForumChannel)
+    view, file = card("a post", "attachment://SPOILER_a.png"), png("SPOILER_a.png")
+    thread, post = await forum.create_thread(name="Post", view=view, files=[file], applied_tags=forum.available_tags)
+    await thread.send("a file", file=png("SPOILER_b.png"))
+    await post.edit(view=card("edited"))
+    await thread.edit(locked=True)
+    await guild.active_threads()
+    await thread.edit(archived=True)
+    assert [each.id async for each in forum.archived_threads()] == [thread.id]
+    await thread.delete()
+    text_channel = await bot.fetch_channel(int(server.world.channel("general").id))
+    assert isinstance(text_channel, discord.TextChannel)
+    await text_channel.create_thread(name="From a message", message=message)
+    await text_channel.create_thread(name="Aside", type=discord.ChannelType.public_thread)
+    await text_channel.fetch_message(message.id)

@@ -251,3 +251,29 @@ async def test_uploaded_files_keep_bytes_and_names(server: DiscordServer, bot: F
     assert stored.filename == "été_ファイル.bin"
     async with aiohttp.ClientSession() as session, session.get(server.cdn.url(stored)) as answer:
         assert await answer.read() == data
+
+
+async def test_spoiler_files_are_flagged_by_name_or_mark(server: DiscordServer, bot: FixtureBot) -> None:
+    channel = bot.get_partial_messageable(int(server.world.channel("general").id))
+    sent = await channel.send(files=[discord.File(io.BytesIO(picture()), "a.png", spoiler=True), png("b.png")])
+    assert [each.is_spoiler() for each in sent.attachments] == [True, False]
+    route = discord.http.Route("PATCH", f"/channels/{channel.id}/messages/{sent.id}")
+    kept = [{"id": each.id, "is_spoiler": True, "description": "a hill"} for each in sent.attachments]
+    edited = await bot.http.request(route, json={"attachments": kept})
+    assert [(each["flags"], each["description"]) for each in edited["attachments"]] == [(8, "a hill")] * 2
+
+
+async def test_spoiler_of_gallery_item_is_kept(server: DiscordServer, bot: FixtureBot) -> None:
+    view = discord.ui.LayoutView(timeout=None)
+    view.add_item(discord.ui.MediaGallery(discord.MediaGalleryItem("attachment://a.png", spoiler=True)))
+    channel = bot.get_partial_messageable(int(server.world.channel("general").id))
+    sent = await channel.send(view=view, file=png())
+    (gallery,) = server.world.message(str(sent.id)).payload["components"]
+    assert [item["spoiler"] for item in gallery["items"]] == [True]
+
+
+async def test_messages_around_one_are_listed(server: DiscordServer, bot: FixtureBot) -> None:
+    sent = [await server.actor("member").say(f"@ {number}") for number in range(7)]
+    channel = bot.get_partial_messageable(int(server.world.channel("general").id))
+    found = [each.id async for each in channel.history(limit=5, around=discord.Object(int(sent[3].id)))]
+    assert sorted(found) == [int(each.id) for each in sent[1:6]]
