@@ -75,7 +75,8 @@ class InteractionContext:
     `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known to
     exist. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
     `locale` is the language of the message, as Discord names it. `roles` are the member's in the guild, and
-    `parent_channel_id` is the channel of a thread; both are known with the interaction only and are not stored.
+    `parent_channel_id` is the channel of a thread, and `in_age_restricted` is the channel's flag; these are known with
+    the interaction only and are not stored.
     """
 
     interaction_id: int
@@ -90,6 +91,7 @@ class InteractionContext:
     locale: str = DEFAULT_LOCALE
     roles: tuple[int, ...] = field(default=(), compare=False)
     parent_channel_id: int | None = field(default=None, compare=False)
+    in_age_restricted: bool = field(default=False, compare=False)
 
 
 class Action(StrEnum):
@@ -142,7 +144,8 @@ class Job:
     message that tells its member that it is done, `notice_at` that message's planned time. `public_at` is
     the time when its member made a private one public, `public_message_id` the message that shows it then.
     `favourite_at` is the time when its member chose it as a favourite. `own_key`: it uses the guild's own provider keys
-    alone, and the operator owes nothing for it.
+    alone, and the operator owes nothing for it. `age_restricted`: it was made in an age-restricted channel, or from
+    such a picture; this never changes.
     """
 
     id: str
@@ -177,6 +180,7 @@ class Job:
     public_message_id: int | None = None
     favourite_at: datetime | None = None
     own_key: bool = False
+    age_restricted: bool = False
 
     @property
     def is_private(self) -> bool:

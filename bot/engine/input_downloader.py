@@ -200,13 +200,23 @@ class InputDownloader:
                 self._storage_gate.record_write_failure(error)
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
-            if self._screen is not None and await self._screen.refuses_input(job, kept.file, kept.original_sha256):
+            if fault := await self._screened(job, kept):
                 progress.claims.pop(at, None)
                 self._image_service.note_unrecorded([kept.file])
-                progress.faults[at] = FaultKind.INPUT_TAKEN_DOWN
+                progress.faults[at] = fault
                 return
             progress.files[at] = kept
             progress.claims[at] = kept.file.size
+
+    async def _screened(self, job: Job, kept: SanitizedImage) -> FaultKind | None:
+        """Return the fault of an image that may not be used here, or None."""
+        if self._screen is None:
+            return None
+        if await self._screen.refuses_input(job, kept.file, kept.original_sha256):
+            return FaultKind.INPUT_TAKEN_DOWN
+        if await self._screen.is_misplaced(job, kept.file, kept.original_sha256):
+            return FaultKind.INPUT_AGE_RESTRICTED
+        return None
 
     def _claim(self, progress: InputDownloadProgress, at: int, size: int) -> None:
         """Reserve a part of the member's space for an input.

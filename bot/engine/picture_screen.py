@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from bot.domain.images import ImageFile
 from bot.domain.jobs import Job
 from bot.moderation.hash_list import first_match
+from db.age_restriction import is_restricted_file
 from db.database import Database
 from db.takedowns import TakedownRepository
 
@@ -24,6 +25,13 @@ class PictureScreen:
         `original` are the hashes of its file before it was sanitized.
         """
         return await self._find(job, file, *original, as_input=True) is not None
+
+    async def is_misplaced(self, job: Job, file: ImageFile, *original: str) -> bool:
+        """Return whether an input is age-restricted, unlike its job."""
+        if job.age_restricted:
+            return False
+        hashes = {file.sha256, *original}
+        return await self._database.read(lambda connection: is_restricted_file(connection, hashes, file.fingerprint))
 
     async def refuses_result(self, job: Job, file: ImageFile) -> bool:
         """Return whether a result image was taken down, or its job is."""

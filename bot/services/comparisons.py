@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import AtelierError, JobRunningError, NotOfferedError
+from bot.domain.age_restriction import may_show
+from bot.domain.errors import AgeRestrictedError, AtelierError, JobRunningError, NotOfferedError
 from bot.domain.images import ImageFile, ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Job
 from bot.services.jobs import Actor, check_visible
@@ -35,8 +36,8 @@ class ComparisonService:
         self._database = database
         self._limits = limits
 
-    async def get(self, job_id: str, actor: Actor) -> Comparison:
-        """Return a job's pictures before and after.
+    async def get(self, job_id: str, actor: Actor, *, in_age_restricted: bool = False) -> Comparison:
+        """Return a job's pictures before and after, for an answer in a channel.
 
         Uploads are shown to the job's member only: a public card does not make them public.
 
@@ -46,6 +47,7 @@ class ComparisonService:
             JobRunningError: the job has not ended.
             NotAllowedError: the job is another member's private one.
             NotOfferedError: the job started from no picture.
+            AgeRestrictedError: the pictures may not be shown in the channel.
             TooManyRequestsError: the member asked very often within a minute.
         """
         self._limits.count(FreeAction.COMPARISON, actor.member_id)
@@ -57,6 +59,8 @@ class ComparisonService:
                 raise JobRunningError
             if not job.request.inputs:
                 raise NotOfferedError
+            if not may_show(is_age_restricted=job.age_restricted, in_age_restricted=in_age_restricted):
+                raise AgeRestrictedError
             visible = [each for each in job.request.inputs if _may_see(connection, job, each, actor)]
             before = tuple(_kept(connection, job, visible))
             return Comparison(

@@ -11,9 +11,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.age_restriction import may_show
 from bot.domain.attachments import SERVED, AttachmentInfo, InputPolicy
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
+    AgeRestrictedError,
     AlreadyBegunError,
     ImageGoneError,
     JobDeletedError,
@@ -37,6 +39,7 @@ from bot.engine.storage_gate import StorageGate
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
+from db.age_restriction import comes_from_restricted
 from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.file_references import referenced_hashes
@@ -225,7 +228,13 @@ class JobService:
 
     def _make(self, connection: Connection, job: Job) -> Snapshot:
         rules = self._gate.check(connection, job.place, job.request)
-        job = replace(job, own_key=self._gate.uses_own_keys(connection, job.place.guild_id))
+        job = replace(
+            job,
+            own_key=self._gate.uses_own_keys(connection, job.place.guild_id),
+            age_restricted=job.place.in_age_restricted or comes_from_restricted(connection, job),
+        )
+        if not may_show(is_age_restricted=job.age_restricted, in_age_restricted=job.place.in_age_restricted):
+            raise AgeRestrictedError
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         check_takedowns(connection, job)

@@ -79,6 +79,8 @@ jobs = Table(
     Column("words_erased_at", UtcDateTime),
     # Whether it uses its guild's own provider keys alone, as decided at its hold.
     Column("own_key", Boolean, nullable=False, server_default=false()),
+    # Made in an age-restricted channel, or from a picture of such a job. Never cleared.
+    Column("age_restricted", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),

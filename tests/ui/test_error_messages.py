@@ -11,6 +11,7 @@ from bot.domain.allowances import PeriodKind
 from bot.domain.errors import (
     AccessError,
     AffordableOffer,
+    AgeRestrictedError,
     AllowanceMissingError,
     AllowanceTargetError,
     AlreadyAskedError,
@@ -317,6 +318,13 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         BudgetLimitError("1200", highest=1000, by_operator=True),
         "1200 is more than the bot's operator gives.\nChoose 1,000 or less, or `none`.",
+    ),
+    (
+        AgeRestrictedError(),
+        (
+            "This picture was made in an age-restricted channel. Nothing was charged."
+            "\nUse it in an age-restricted channel."
+        ),
     ),
     (SubmissionNotFoundError(), "This submission is gone.\n`/share list` shows yours."),
     (SubmissionStateError("withdrawn", "approved"), "Too late: this was withdrawn."),

@@ -505,6 +505,9 @@ FAILED = {
         "|Scale it down to 33 million pixels and 20 MiB or less, and attach that to `/edit`."
     ),
     FaultKind.MODERATION: "A moderation service refused this prompt.|Try rewording it.",
+    FaultKind.INPUT_AGE_RESTRICTED: (
+        "A picture to start from was made in an age-restricted channel.|Use it in an age-restricted channel."
+    ),
     FaultKind.RESTORED: "The studio was restored from a backup while this was being made.|Try again.",
     FaultKind.INPUT_UNPUBLISHED: (
         "Discord did not take the copy of the picture that the image service fetches from this card."

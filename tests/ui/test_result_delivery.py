@@ -29,11 +29,17 @@ class Discord:
     def __init__(self, *, card: bool = True, sent_before: bool = False) -> None:
         self.card = card
         self.sent_before = sent_before
+        self.is_flagged = True
         self.shown: list[tuple[str, ui.LayoutView]] = []
 
     def upload_limit(self, job: Job) -> int:
         """Return the interaction's limit."""
         return job.place.upload_limit
+
+    async def is_age_restricted(self, job: Job) -> bool:
+        """Return whether the channel has its flag."""
+        del job
+        return self.is_flagged
 
     async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
         """Edit the card if it exists."""
@@ -187,3 +193,25 @@ async def test_result_without_content_sends_nothing(snapshot: Snapshot, delivery
     assert await build_delivery(discord, notes, Store(PICTURE)).deliver(snapshot, DeliveryProgress()) is delivery
     assert discord.shown == []
     assert not notes.intended
+
+
+async def test_age_restricted_job_without_a_card_stays_in_the_history() -> None:
+    """A direct message is no age-restricted channel."""
+    discord = Discord(card=False)
+    way = build_delivery(discord, Notes(), Store(PICTURE))
+    assert await way.deliver(done(age_restricted=True), DeliveryProgress()) is Delivery.HISTORY
+    await way.send_copy(done(age_restricted=True), DeliveryProgress())
+    assert discord.shown == []
+
+
+@pytest.mark.parametrize("flagged", [True, False])
+async def test_age_restricted_pictures_are_shown_while_their_channel_has_the_flag(flagged: bool) -> None:
+    discord = Discord()
+    discord.is_flagged = flagged
+    way = build_delivery(discord, Notes(), Store(PICTURE))
+    assert await way.deliver(done(age_restricted=True), DeliveryProgress()) is Delivery.CARD
+    ((_, view),) = discord.shown
+    galleries = [each for each in view.walk_children() if isinstance(each, ui.MediaGallery)]
+    assert bool(galleries) is flagged
+    note = "Made in an age-restricted channel: `/history` in such a channel shows it."
+    assert texts(view)[-1].startswith(note) is not flagged

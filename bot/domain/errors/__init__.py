@@ -28,6 +28,7 @@
     |- AccessError
     |  |- NotInServerError     outside a server
     |  |- NotAdmittedError     the operator has not admitted this server
+    |  |- AgeRestrictedError   a picture of an age-restricted channel, wanted elsewhere
     |  |- BannedError          the member is banned from the studio, or from sharing
     |  |- RoleNeededError      a model or an option is for some roles only
     |  |- BanRefusedError      this member cannot be banned
@@ -100,6 +101,7 @@ Errors carry a code and facts, no prose: `bot.ui.render.error_messages` has the 
 
 from bot.domain.errors.access import (
     AccessError,
+    AgeRestrictedError,
     BannedError,
     BanRefusedError,
     CannotPostError,
@@ -211,6 +213,7 @@ from bot.domain.errors.takedowns import PictureTakenDownError, TakedownGoneError
 __all__ = [
     "AccessError",
     "AffordableOffer",
+    "AgeRestrictedError",
     "AllowanceMissingError",
     "AllowanceTargetError",
     "AlreadyAskedError",

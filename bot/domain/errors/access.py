@@ -45,6 +45,12 @@ class NotAllowedError(AccessError):
         self.needs = needs
 
 
+class AgeRestrictedError(AccessError):
+    """A picture of an age-restricted channel is wanted in another place."""
+
+    code = "age_restricted"
+
+
 class BannedError(AccessError):
     """The member is banned from the studio, or from sharing.
 

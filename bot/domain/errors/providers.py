@@ -45,6 +45,7 @@ class FaultKind(StrEnum):
     INPUT_TOO_LARGE = "input_too_large"  # more bytes or pixels than declared
     INPUT_TOO_SMALL = "input_too_small"
     INPUT_UNDECODABLE = "input_undecodable"  # decoding it ended the process, or the bot, several times
+    INPUT_AGE_RESTRICTED = "input_age_restricted"  # from an age-restricted channel, wanted in another one
     INPUT_UNPUBLISHED = "input_unpublished"  # Discord did not take the sanitized copy for the card
     INPUT_UNREACHABLE = "input_unreachable"  # Discord did not serve it for minutes
     INPUT_NOT_FETCHED = "input_not_fetched"  # the provider could not download it from where we serve it

@@ -44,7 +44,7 @@ class NoticeService:
         self._clock = clock
 
     async def plan(self, message: OutboxMessage) -> NoticeTurn | None:
-        """Plan a notice, whose number is the submission's revision.
+        """Plan a notice; its number is the submission's revision.
 
         None if the submission moved on, its job is deleted, or its member wants no such message. An approval waits for
         its post in the showcase, so that its link is real. Notices share the distance of all direct messages.

@@ -148,7 +148,7 @@ class SubmissionService:
                 job_id=job_id,
                 positions=positions_,
                 options=options,
-                is_age_restricted=False,
+                is_age_restricted=offer.job.age_restricted,
                 flags=self._flags(connection, offer, sharer.member_id),
                 state=state,
                 revision=1,

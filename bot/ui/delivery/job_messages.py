@@ -17,6 +17,7 @@ from bot.engine.clock import Clock
 from bot.engine.observer import CardLookup
 from bot.ui.buttons import CARD_ACTIONS, CUSTOM_ID, QUESTION_ACTIONS
 from bot.ui.component_tree import custom_ids, walk
+from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
 from bot.ui.delivery.input_attachments import Attachments
@@ -252,6 +253,13 @@ class JobMessages:
         webhook.type = discord.WebhookType.application
         async with bounded(REQUEST_SECONDS):
             await webhook.send(text, ephemeral=True, allowed_mentions=discord.AllowedMentions.none())
+
+    async def is_age_restricted(self, job: Job) -> bool:
+        """Return whether an age-restricted job's channel still is.
+
+        True if the channel is out of reach: it was when the job was made.
+        """
+        return await fetch_flag(self._client, job.place.channel_id, unknown=True)
 
     async def find_rights(self, job: Job) -> ChannelRights | None:
         """Return the rights in the job's channel.

@@ -9,6 +9,7 @@ import aiohttp
 import structlog
 from discord import ui
 
+from bot.domain.age_restriction import may_show
 from bot.domain.alternatives import Alternative
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
@@ -147,7 +148,7 @@ class ResultDelivery:
         job = snapshot.job
         if job.direct_at is None and await self._by(progress.card, job, partial(self._on_card, snapshot, progress)):
             return Delivery.CARD
-        if not snapshot.pictures:
+        if not snapshot.pictures or job.age_restricted:  # a direct message is no age-restricted channel
             return Delivery.HISTORY if job.state is State.DONE else Delivery.NOWHERE
         turn = await self._card_store.begin_direct_message(job.id)
         if turn is None:
@@ -169,6 +170,8 @@ class ResultDelivery:
 
         Raises errors worth another try later.
         """
+        if snapshot.job.age_restricted:
+            return  # a direct message is no age-restricted channel
         send = partial(self._directly, snapshot, progress, float("inf"), copy=True)
         await self._by(progress.direct, snapshot.job, send)
 
@@ -259,8 +262,15 @@ class ResultDelivery:
         view = self.card(snapshot, uploads, direct=True, copy=copy, prices=prices)
         await self._messages.send_direct(job, view, uploads.files if uploads.ready else None)
 
+    async def _may_show(self, job: Job) -> bool:
+        """Return whether a job's pictures may be shown in its channel now."""
+        if not job.age_restricted:
+            return True
+        in_age_restricted = await self._messages.is_age_restricted(job)
+        return may_show(is_age_restricted=True, in_age_restricted=in_age_restricted)
+
     async def _uploads(self, snapshot: Snapshot, progress: DeliveryProgress, limit: int) -> Uploads:
-        if limit == 0:
+        if limit == 0 or not await self._may_show(snapshot.job):
             return Uploads()
         try:
             return await prepare_uploads(

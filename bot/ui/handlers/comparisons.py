@@ -11,7 +11,7 @@ from bot.images.image_service import ImageService
 from bot.services.comparisons import Comparison, ComparisonService
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
-from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.interactions import actor_of, is_age_restricted
 from bot.ui.render.comparison import comparison_panel
 
 _MOST_HALVINGS: Final = 3
@@ -31,7 +31,9 @@ class ComparisonHandlers:
 
         Raises the errors of `ComparisonService.get`.
         """
-        comparison = await self._comparisons.get(job_id, actor_of(interaction))
+        comparison = await self._comparisons.get(
+            job_id, actor_of(interaction), in_age_restricted=is_age_restricted(interaction)
+        )
         await interaction.response.defer(ephemeral=True, thinking=True)
         pictures = (*comparison.before, *comparison.after)[:_MOST_SHOWN]
         limit = fair_limit(pictures, interaction.filesize_limit)

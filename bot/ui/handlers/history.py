@@ -9,8 +9,9 @@ import discord
 import structlog
 from discord import ui
 
+from bot.domain.age_restriction import may_show
 from bot.domain.errors import ImageError, NotOfferedError, SearchGoneError
-from bot.domain.jobs import Action
+from bot.domain.jobs import Action, Job
 from bot.domain.provenance import mark_for
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
@@ -21,7 +22,7 @@ from bot.ui.delivery.page_turns import PageTurn, PageTurns
 from bot.ui.delivery.same_view import same_view
 from bot.ui.delivery.uploads import fair_limit, open_file, prepare_uploads
 from bot.ui.handlers.component_registry import picture_of, search_id_of, selected_values
-from bot.ui.handlers.interactions import guild_of
+from bot.ui.handlers.interactions import guild_of, is_age_restricted
 from bot.ui.render.history_overview import no_favourites, overview_page
 from bot.ui.render.history_page import empty_page, favourite_note, has_search_line, history_page
 from bot.ui.render.job_card import Attached
@@ -184,7 +185,7 @@ class HistoryHandlers:
         if overview is None:
             await turn.edit(empty_page(query), ())
             return
-        uploads = await self._thumbnails(overview, interaction.user.id)
+        uploads = await self._thumbnails(overview, interaction)
         names = {job_id: f"thumbnail-{place}.{each.extension}" for place, (job_id, each) in enumerate(uploads.items())}
         files = [open_file(uploads[job_id], name) for job_id, name in names.items()]
         try:
@@ -194,12 +195,13 @@ class HistoryHandlers:
                 raise
             await turn.edit(overview_page(overview, {}), ())
 
-    async def _thumbnails(self, overview: Overview, member_id: int) -> dict[str, Upload]:
+    async def _thumbnails(self, overview: Overview, interaction: discord.Interaction[Any]) -> dict[str, Upload]:
         """Return the possible thumbnails of first images by job."""
-        found = {}
+        found, member_id = {}, interaction.user.id
+        here = [each for each in overview.entries if _may_show(interaction, each.job)]
         with suppress(TimeoutError):
             async with asyncio.timeout(_THUMBNAIL_SECONDS):
-                for entry in overview.entries:
+                for entry in here:
                     for picture in entry.pictures[:1]:
                         try:
                             found[entry.job.id] = await self._images.prepare_thumbnail(picture.file, member=member_id)
@@ -212,6 +214,9 @@ class HistoryHandlers:
     ) -> None:
         if page is None:
             await turn.edit(empty_page(query), ())
+            return
+        if not _may_show(interaction, page.job):
+            await turn.edit(await self._page(page), ())
             return
         limit = fair_limit(page.pictures, interaction.filesize_limit)
         for halvings in range(_MOST_HALVINGS + 1):
@@ -237,6 +242,10 @@ class HistoryHandlers:
     async def _page(self, page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
         prices = await self._prices(page.job.id)
         return history_page(page, files, actions=self._actions, prices=prices, provider_name=self._provider_name)
+
+
+def _may_show(interaction: discord.Interaction[Any], job: Job) -> bool:
+    return may_show(is_age_restricted=job.age_restricted, in_age_restricted=is_age_restricted(interaction))
 
 
 def _query(selection: Selection) -> str | None:

@@ -11,6 +11,7 @@ from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
 from bot.domain.lazy_text import LazyText
 from bot.services.jobs import Actor
+from bot.ui.delivery.age_flags import is_flagged
 
 GuildSettingsReader = Callable[[int], Awaitable[GuildSettings]]
 """Reads a guild's settings by its id."""
@@ -123,12 +124,18 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool = False) 
         locale=interaction.locale.value if private else shared_locale(interaction),
         roles=roles_of(interaction.user),
         parent_channel_id=parent_channel_of(interaction),
+        in_age_restricted=is_age_restricted(interaction),
     )
 
 
 def parent_channel_of(interaction: discord.Interaction[Any]) -> int | None:
     """Return the channel of an interaction's thread; None outside threads."""
     return interaction.channel.parent_id if isinstance(interaction.channel, discord.Thread) else None
+
+
+def is_age_restricted(interaction: discord.Interaction[Any]) -> bool:
+    """Return whether an interaction is in an age-restricted channel."""
+    return interaction.channel is not None and is_flagged(interaction.channel)
 
 
 def shared_locale(interaction: discord.Interaction[Any]) -> str:

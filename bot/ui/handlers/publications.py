@@ -6,12 +6,13 @@ from weakref import WeakValueDictionary
 
 import discord
 
-from bot.domain.errors import CannotPostError, ChannelGoneError, JobDeletedError
+from bot.domain.age_restriction import may_show
+from bot.domain.errors import AgeRestrictedError, CannotPostError, ChannelGoneError, JobDeletedError
 from bot.domain.jobs import Job
 from bot.services.publications import PublicationService
 from bot.ui.delivery.job_messages import ChannelRights, JobMessages
 from bot.ui.delivery.result_delivery import ResultDelivery
-from bot.ui.handlers.interactions import actor_of, parent_channel_of
+from bot.ui.handlers.interactions import actor_of, is_age_restricted, parent_channel_of
 from bot.ui.render.confirmation import publish_question, published_note
 
 _QUIET: Final = discord.AllowedMentions.none()
@@ -97,6 +98,10 @@ class PublicationHandlers:
                 raise ChannelGoneError
             rights = found
         await self._publications.check_channel(job, rights.parent_id)
+        if job.age_restricted:
+            flagged = is_age_restricted(interaction) if here else await self._messages.is_age_restricted(job)
+            if not may_show(is_age_restricted=True, in_age_restricted=flagged):
+                raise AgeRestrictedError
         _check_rights(rights, job, here=here)
         return rights.parent_id
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from bot.domain.errors import (
     AccessError,
+    AgeRestrictedError,
     BannedError,
     BanRefusedError,
     CannotPostError,
@@ -26,7 +27,7 @@ _MOST_ROLES: Final = 5
 _OWN_REASON: Final = N_("Too many refused prompts")
 
 
-def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one case for each error is what a table is
+def access_message(error: AccessError) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each error is what a table is
     """Return the words for a member; see `error_message`."""
     match error:
         case NotInServerError():
@@ -40,6 +41,9 @@ def access_message(error: AccessError) -> str | None:  # noqa: PLR0911 - one cas
             return in_lines(_("The studio is not open to this server yet."), remedy)
         case BannedError():
             return _banned(error)
+        case AgeRestrictedError():
+            what = _("This picture was made in an age-restricted channel.")
+            return nothing_charged(what, _("Use it in an age-restricted channel."))
         case RoleNeededError():
             return _role_needed(error)
         case BanRefusedError():

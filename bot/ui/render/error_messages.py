@@ -457,6 +457,10 @@ _FAILURES: Final[dict[FaultKind, tuple[str, str]]] = {
         N_("A picture to start from takes too much time or memory to open."),
         N_("Attach a smaller one."),
     ),
+    FaultKind.INPUT_AGE_RESTRICTED: (
+        N_("A picture to start from was made in an age-restricted channel."),
+        N_("Use it in an age-restricted channel."),
+    ),
     FaultKind.INPUT_UNPUBLISHED: (N_("Discord did not take the copy of a picture."), N_("Try again.")),
     FaultKind.INPUT_UNREACHABLE: (
         N_("Discord did not hand over a picture to start from."),

@@ -19,6 +19,7 @@ from bot.ui.render.job_card import (
     BLURPLE,
     GREY,
     Attached,
+    age_restricted_note,
     gallery,
     heading,
     payload_view,
@@ -138,7 +139,8 @@ def _lines(page: Page, files: Sequence[Attached], provider_name: Callable[[str],
         said = ngettext(
             "{count} picture could not be shown here.", "{count} pictures could not be shown here.", unshown
         )
-        lines.append(said.format(count=number(unshown)))
+        misplaced = page.job.age_restricted and not files
+        lines.append(age_restricted_note() if misplaced else said.format(count=number(unshown)))
     small = (_position(page), _receipt(page.job, provider_name), _whereabouts(page.job))
     lines += [f"-# {line}" for line in small if line]
     lines += [f"-# {step}" for step in lineage_lines(page.chain)]

@@ -418,6 +418,11 @@ def provider_credit(name: str) -> str:
     return _("by {provider}").format(provider=name)
 
 
+def age_restricted_note() -> str:
+    """Return the note in place of an age-restricted job's pictures."""
+    return _("Made in an age-restricted channel: `/history` in such a channel shows it.")
+
+
 def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool, ids: Mapping[str, int]) -> str:
     job = snapshot.job
     charged = job.charged or 0
@@ -443,10 +448,14 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool, ids
         lines.insert(0, came.format(count=number(len(snapshot.pictures)), all=number(job.request.images)))
     if len(files) < len(snapshot.pictures):
         count = len(snapshot.pictures) - len(files)
-        unshown = ngettext(
-            "{count} picture could not be shown here. Look for it with `/history`.",
-            "{count} pictures could not be shown here. Look for them with `/history`.",
-            count,
+        unshown = (
+            age_restricted_note()
+            if job.age_restricted and not files
+            else ngettext(
+                "{count} picture could not be shown here. Look for it with `/history`.",
+                "{count} pictures could not be shown here. Look for them with `/history`.",
+                count,
+            )
         )
         lines.insert(0, unshown.format(count=number(count)))
     if direct:

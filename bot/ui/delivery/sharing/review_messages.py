@@ -5,12 +5,14 @@ from typing import Final
 import discord
 import structlog
 
+from bot.domain.age_restriction import may_show
 from bot.domain.errors import ImageError
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.domain.provenance import mark_for
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapshots
+from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.outbox_publisher import Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
@@ -59,7 +61,16 @@ class ReviewMessages:
         _log.warning("review.card_not_posted", guild=message.guild_id, end=end)
 
     async def _uploads(self, snapshot: SubmissionSnapshot, message: OutboxMessage, halvings: int) -> Uploads:
-        """Return the pictures, fitted to the server's limit for uploads."""
+        """Return the pictures, fitted to the server's limit for uploads.
+
+        Age-restricted ones are shown in an age-restricted channel alone.
+        """
+        channel_id = message.channel_id or snapshot.guild.review_channel_id or 0
+        restricted = snapshot.submission.is_age_restricted
+        if restricted and not may_show(
+            is_age_restricted=True, in_age_restricted=await fetch_flag(self._client, channel_id)
+        ):
+            return Uploads()
         guild = self._client.get_guild(snapshot.submission.guild_id)
         limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
         try:

@@ -1,0 +1,59 @@
+"""Age restriction on Discord: flags of channels, ways of pictures."""
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+from unittest.mock import Mock
+
+import discord
+import pytest
+
+from bot.ui.delivery.age_flags import is_flagged
+
+ROOT: Final = Path(__file__).parents[2]
+UPLOADS: Final = frozenset({"prepare_uploads", "prepare_upload", "prepare_thumbnail"})
+WAYS: Final = {
+    "bot/ui/delivery/uploads.py": "the helper itself",
+    "bot/ui/delivery/result_delivery.py": "asks `may_show` before any upload",
+    "bot/ui/delivery/input_publisher.py": "inputs of a job in its channel, which its hold has checked",
+    "bot/ui/handlers/history.py": "asks `may_show` for each job",
+    "bot/ui/handlers/comparisons.py": "its service asks `may_show`",
+    "bot/ui/delivery/sharing/review_messages.py": "shows none on cards in channels without the flag",
+    "bot/services/export_parts.py": "a file of the member's own data, which Discord does not show",
+}
+"""Modules that upload stored pictures, and how each keeps age-restricted ones in their channels."""
+
+
+def channel(*, nsfw: bool, level: discord.NSFWLevel = discord.NSFWLevel.default) -> Any:
+    """Return a channel of a server."""
+    return Mock(spec=discord.TextChannel, nsfw=nsfw, guild=Mock(nsfw_level=level))
+
+
+@pytest.mark.parametrize("nsfw", [True, False])
+def test_flag_is_that_of_the_channel_or_of_a_threads_channel(nsfw: bool) -> None:
+    thread = Mock(spec=discord.Thread)
+    thread.guild, thread.parent = None, SimpleNamespace(is_nsfw=lambda: nsfw)
+    assert is_flagged(channel(nsfw=nsfw)) is nsfw
+    assert is_flagged(thread) is nsfw
+
+
+@pytest.mark.parametrize("level", list(discord.NSFWLevel))
+def test_age_restricted_server_flags_all_its_channels(level: discord.NSFWLevel) -> None:
+    restricted = level in (discord.NSFWLevel.age_restricted, discord.NSFWLevel.explicit)
+    assert is_flagged(channel(nsfw=False, level=level)) is restricted
+
+
+def test_direct_message_is_never_flagged() -> None:
+    assert not is_flagged(Mock(spec=discord.DMChannel, guild=None))
+
+
+def test_every_upload_of_a_stored_picture_is_known() -> None:
+    """A new way to show a picture must ask `may_show`, and say so in `WAYS`."""
+    found = set()
+    for path in (*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").rglob("*.py")):
+        calls = (each for each in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(each, ast.Call))
+        names = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
+        if names & UPLOADS:
+            found.add(path.relative_to(ROOT).as_posix())
+    assert found == set(WAYS)
