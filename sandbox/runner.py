@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from sandbox.clock import StudioClock
-from sandbox.discord import DiscordServer, Upload, add_elsewhere, default_world
+from sandbox.discord import DiscordServer, Upload, add_elsewhere, add_sharing, default_world
 from sandbox.discord.entities import CONSUMABLE
 from sandbox.image_apis import ImageApis
 from sandbox.providers.pictures import draw_picture
@@ -74,6 +74,7 @@ class Sandbox:
         self.clock = StudioClock(folder / "clock-offset")
         state = default_world(token=token, now=self.clock)
         add_elsewhere(state)
+        add_sharing(state)
         self.discord = DiscordServer(state)
         self._premium_skus = _offer_skus(self.discord)
         self.apis = ImageApis(self.clock)

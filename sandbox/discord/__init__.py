@@ -25,7 +25,7 @@ from sandbox.discord.posting import Post
 from sandbox.discord.ratelimits import Allowance, RateLimits
 from sandbox.discord.recorder import RecordedRequest
 from sandbox.discord.server import DiscordServer
-from sandbox.discord.state import World, add_elsewhere, default_world, empty_world
+from sandbox.discord.state import World, add_elsewhere, add_sharing, default_world, empty_world
 
 __all__ = [
     "Actor",
@@ -54,6 +54,7 @@ __all__ = [
     "User",
     "World",
     "add_elsewhere",
+    "add_sharing",
     "buttons",
     "default_world",
     "empty_world",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sandbox.discord.encoding import Clock, Snowflakes
 from sandbox.discord.entities import (
     DIRECT_MESSAGE_CHANNEL,
+    FORUM_CHANNEL,
     GROUP_CHANNEL,
     PUBLIC_THREAD,
     REQUIRE_TAG,
@@ -289,6 +290,31 @@ def default_world(*, token: str, now: Clock = time.time) -> World:
     secret.overwrites = [Overwrite(id=bots.id, kind=0, deny=Permission.VIEW_CHANNEL)]
     world.direct_message(member.id)
     return world
+
+
+def add_sharing(world: World) -> None:
+    """Add channels for moderated sharing to the default world.
+
+    "review" is for moderators and the bot; "showcase-forum" is a forum with tags.
+    """
+    guild = world.guild(COMMUNITY)
+    back_room = world.channel("moderators")
+    review = world.add_channel(guild, "review", topic="Shared pictures wait here for a moderator")
+    review.overwrites = list(back_room.overwrites)
+    tags = [
+        world.new_tag("portrait", emoji="🧑"),
+        world.new_tag("landscape", emoji="⛰️"),
+        world.new_tag("fantasy", emoji="🐉"),
+        world.new_tag("picked", moderated=True, emoji="🏆"),
+    ]
+    world.add_channel(
+        guild,
+        "showcase-forum",
+        kind=FORUM_CHANNEL,
+        topic="Shared pictures, a post each",
+        tags=tags,
+        default_reaction="⭐",
+    )
 
 
 def add_elsewhere(world: World) -> Guild:

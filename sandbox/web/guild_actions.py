@@ -5,6 +5,7 @@ from typing import Final
 
 from sandbox.discord import Actor, Channel, ClientRefusal, DiscordServer, Guild, Permission, Role
 from sandbox.discord.encoding import Json
+from sandbox.discord.entities import FORUM_CHANNEL, TEXT_CHANNEL
 from sandbox.discord.permissions import ALL
 from sandbox.web.message_parsing import read_text
 from sandbox.web.user_settings import LANGUAGES
@@ -13,6 +14,8 @@ ROLE_RIGHTS: Final[Mapping[str, Permission]] = {
     "Administrator": Permission.ADMINISTRATOR,
     "Manage Server": Permission.MANAGE_GUILD,
     "Manage Messages": Permission.MANAGE_MESSAGES,
+    "Manage Threads": Permission.MANAGE_THREADS,
+    "Pin Messages": Permission.PIN_MESSAGES,
     "Moderate Members": Permission.MODERATE_MEMBERS,
 }
 """Rights to switch on a role, by Discord's names."""
@@ -29,6 +32,7 @@ BOT_RIGHTS: Final[Mapping[str, Permission]] = {
     "Add Reactions": Permission.ADD_REACTIONS,
     "Manage Messages": Permission.MANAGE_MESSAGES,
     "Manage Threads": Permission.MANAGE_THREADS,
+    "Pin Messages": Permission.PIN_MESSAGES,
 }
 """Rights of the bot to switch in a channel."""
 
@@ -43,6 +47,7 @@ INVITED_WITH: Final = (
 )
 """Permissions of the panel's invitation."""
 
+_CHANNEL_KINDS: Final = {"text": TEXT_CHANNEL, "forum": FORUM_CHANNEL}
 _MOST: Final = 50
 _SHORTEST_NAME: Final = 2
 _LONGEST_NAME: Final = 100
@@ -122,7 +127,7 @@ class GuildActions:
         return {}
 
     async def channel(self, _: Actor, body: Json) -> Json:
-        """Create a channel in a server, or delete one."""
+        """Create, age-restrict or delete a channel of a server."""
         guild = self._guild(body)
         channels = self._world.guild_channels(guild)
         match body.get("action"):
@@ -130,14 +135,20 @@ class GuildActions:
                 if len(channels) >= _MOST:
                     raise ClientRefusal(f"A server here has at most {_MOST} channels.")
                 name = read_text(body, "name").strip().lower().replace(" ", "-")
-                return {"channel": self._discord.create_channel(name, guild=guild).id}
+                kind = _CHANNEL_KINDS[str(body.get("kind") or "text")]
+                return {"channel": self._discord.create_channel(name, guild=guild, kind=kind).id}
+            case "nsfw":
+                changed = self._world.channels[read_text(body, "channel")]
+                if changed not in channels:
+                    raise ClientRefusal("This channel is in another server.")
+                self._discord.edit_channel(changed, nsfw=body.get("on") is True)
             case "delete":
                 gone = self._world.channels[read_text(body, "channel")]
                 if gone not in channels or len(channels) == 1:
                     raise ClientRefusal("The last channel of a server stays.")
                 self._discord.delete_channel(gone)
             case _:
-                raise ClientRefusal("A channel can be created or deleted.")
+                raise ClientRefusal("A channel can be created, age-restricted or deleted.")
         return {}
 
     async def bot_right(self, _: Actor, body: Json) -> Json:
@@ -200,7 +211,13 @@ class GuildActions:
     def _channel(self, channel: Channel) -> Json:
         held = self._world.permissions(self._world.bot.id, channel)
         rights = [name for name, right in BOT_RIGHTS.items() if held & right]
-        return {"id": channel.id, "name": channel.name, "rights": rights, "all": held == ALL}
+        return {
+            "id": channel.id,
+            "name": channel.name,
+            "nsfw": channel.nsfw,
+            "rights": rights,
+            "all": held == ALL,
+        }
 
     def _guild(self, body: Json) -> Guild:
         return self._world.guilds[read_text(body, "guild")]

@@ -7,6 +7,7 @@ from typing import Literal
 from sandbox.clock import StudioClock
 from sandbox.discord import Actor, ClientRefusal, DiscordServer
 from sandbox.discord.encoding import Json
+from sandbox.web.automod_actions import AutoModActions
 from sandbox.web.bot_process import BotProcess, Ledger
 from sandbox.web.fault_injection import FaultInjector
 from sandbox.web.guild_actions import GuildActions
@@ -35,11 +36,13 @@ class Panel:
         self._guilds = GuildActions(discord)
         self._hooks = HookActions(discord)
         self._store = StoreActions(discord)
+        self._automod = AutoModActions(discord)
         self._time = None if clock is None else TimeActions(clock)
         self.actions: dict[str, Callable[[Actor, Json], Awaitable[Json]]] = {
             **self._guilds.actions,
             **self._hooks.actions,
             **self._store.actions,
+            **self._automod.actions,
             **(self._time.actions if self._time is not None else {}),
             "break": self.break_,
             "mend": self.mend,
@@ -76,6 +79,7 @@ class Panel:
             **self._guilds.state(),
             "hooks": self._hooks.state(),
             "store": self._store.state(),
+            "automod": self._automod.state(),
             "offset": 0.0 if self._time is None else self._time.offset,
         }
 

@@ -13,9 +13,11 @@ from sandbox.discord import Actor, Channel, ClientRefusal, DiscordServer, Invoca
 from sandbox.discord.actors import CHAT_INPUT, MESSAGE_MENU, USER_MENU
 from sandbox.discord.client_rules import SUBCOMMAND, SUBCOMMAND_GROUP
 from sandbox.discord.encoding import Json
+from sandbox.discord.entities import FORUM_CHANNEL, PINNED_POST
 from sandbox.discord.errors import ApiError
 from sandbox.discord.interactions import CallbackKind
 from sandbox.web.command_list import expand_subcommands, menu_entry
+from sandbox.web.forum_views import ForumViews
 from sandbox.web.message_parsing import read_fields, read_options, read_text, read_texts
 from sandbox.web.uploads import Uploads
 from sandbox.web.views import Views
@@ -45,6 +47,7 @@ class UserActions:
         self._discord = discord
         self._views = views
         self._uploads = uploads
+        self._forums = ForumViews(discord.world, views)
         self._invocations: OrderedDict[str, Invocation] = OrderedDict()
         self._dismissed: set[str] = set()
         self._watching: set[asyncio.Task[None]] = set()
@@ -60,6 +63,10 @@ class UserActions:
             "choose": self.choose,
             "fill": self.fill,
             "dismiss": self.dismiss,
+            "react": self.react,
+            "pin": self.pin,
+            "post": self.post,
+            "thread": self.thread,
         }
 
     def shows(self, message: Message, user_id: str) -> bool:
@@ -80,6 +87,16 @@ class UserActions:
         """Return a channel's latest messages and its commands and menus."""
         channel = self._channel(actor, body)
         offered = actor.offered(channel)
+        if channel.kind == FORUM_CHANNEL:
+            posts = self._forums.posts(channel)
+            return {
+                "channel": channel.id,
+                "messages": [],
+                "earlier": False,
+                "posts": posts,
+                "commands": [],
+                "menus": [],
+            }
         return {
             **self._page(actor, channel, before=None),
             "commands": [
@@ -171,6 +188,49 @@ class UserActions:
         if message.visible_to != actor.user.id:
             raise ClientRefusal("Only messages that only you can see can be dismissed.")
         self._dismissed.add(message.id)
+        return {}
+
+    async def react(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Add one's reaction to a message, or take it away."""
+        message, emoji = self._message(read_text(body, "message")), read_text(body, "emoji")
+        await (actor.react if body.get("on") is True else actor.unreact)(message, emoji)
+        return {}
+
+    async def pin(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Pin a message, or unpin it."""
+        message = self._message(read_text(body, "message"))
+        await (actor.pin if body.get("on") is True else actor.unpin)(message)
+        return {}
+
+    async def post(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Create a post of a forum."""
+        uploads = [self._uploads.get(key) for key in read_texts(body, "uploads")]
+        title, tags = read_text(body, "title"), read_texts(body, "tags")
+        forum = self._channel(actor, body)
+        return {"post": (await actor.create_post(title, read_text(body, "text"), *uploads, forum=forum, tags=tags)).id}
+
+    async def thread(self, actor: Actor, body: Json, _: Send) -> Json:
+        """Archive, reopen, lock, unlock, pin, unpin or delete a thread."""
+        thread = self._channel(actor, body)
+        if thread.parent_id is None:
+            raise ClientRefusal("This channel is no thread.")
+        match body.get("action"):
+            case "archive":
+                await actor.edit_thread(thread, archived=True)
+            case "reopen":
+                await actor.edit_thread(thread, archived=False)
+            case "lock":
+                await actor.edit_thread(thread, archived=False, locked=True)
+            case "unlock":
+                await actor.edit_thread(thread, archived=False, locked=False)
+            case "pin":
+                await actor.edit_thread(thread, archived=False, flags=PINNED_POST)
+            case "unpin":
+                await actor.edit_thread(thread, archived=False, flags=0)
+            case "delete":
+                await actor.delete_thread(thread)
+            case _:
+                raise ClientRefusal("A thread can be archived, locked, pinned or deleted.")
         return {}
 
     def label(self, message: Message) -> None:

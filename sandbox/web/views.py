@@ -10,13 +10,23 @@ from urllib.parse import quote
 from sandbox.discord import Channel, Message, World
 from sandbox.discord.components import Kind
 from sandbox.discord.encoding import Json
-from sandbox.discord.entities import DIRECT_MESSAGE_CHANNEL, User
+from sandbox.discord.entities import (
+    DIRECT_MESSAGE_CHANNEL,
+    FORUM_CHANNEL,
+    PIN_NOTICE,
+    PINNED_POST,
+    SPOILER_FILE,
+    THREAD_NOTICE,
+    User,
+)
 from sandbox.discord.payloads import role_payload
-from sandbox.discord.permissions import Permission
+from sandbox.discord.permissions import Permission, to_write
 from sandbox.discord.rendering import file_id
 from sandbox.web.markdown import Node, tree
 
 MEDIA: Final = "/sandbox/page/media"
+_MOST_THREADS: Final = 200
+_NOTICES: Final = {PIN_NOTICE: "pin", THREAD_NOTICE: "thread"}
 _EXCERPT_CHARS: Final = 120
 _MENTION: Final = re.compile(r"<@!?(\d{1,20})>", re.ASCII)
 _EMBED_PICTURES: Final = ("image", "thumbnail")
@@ -28,7 +38,7 @@ class Views:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._messages: dict[str, tuple[int, Json]] = {}
+        self._messages: dict[str, tuple[tuple[int, int], Json]] = {}
         self._uses: dict[str, Json] = {}
 
     def set_command_use(self, message: Message, used: Json) -> None:
@@ -41,11 +51,12 @@ class Views:
 
     def message(self, message: Message) -> Json:
         """Return the view of a message, the same for all readers."""
+        version = (len(message.revisions), message.touches)
         cached = self._messages.get(message.id)
-        if cached is not None and cached[0] == len(message.revisions):
+        if cached is not None and cached[0] == version:
             return cached[1]
         view = self._message(message)
-        self._messages[message.id] = (len(message.revisions), view)
+        self._messages[message.id] = (version, view)
         return view
 
     def person(self, user: User) -> Json:
@@ -72,6 +83,7 @@ class Views:
                 for each in self._world.guild_channels(guild)
                 if self._world.may(user.id, each, Permission.VIEW_CHANNEL)
             ]
+            threads = [each for channel in channels for each in self._threads(channel["id"], user)]
             roles = [
                 {"id": role["id"], "name": role["name"]}
                 for role in map(role_payload, guild.roles.values())
@@ -82,6 +94,7 @@ class Views:
                     "id": guild.id,
                     "name": guild.name,
                     "channels": channels,
+                    "threads": threads,
                     "roles": roles,
                     "members": list(guild.members),
                     "upload_limit": guild.upload_limit,
@@ -117,7 +130,8 @@ class Views:
             name = ", ".join(others)
         elif channel.kind == DIRECT_MESSAGE_CHANNEL:
             name = self._world.bot.display_name
-        return {
+        forum, may_write = channel.kind == FORUM_CHANNEL, self._world.may(user.id, channel, to_write(channel))
+        view = {
             "id": channel.id,
             "name": name,
             "kind": channel.kind,
@@ -125,8 +139,34 @@ class Views:
             "nsfw": channel.nsfw,
             "guild": channel.guild_id,
             "people": list(channel.people),
-            "writable": self._world.may(user.id, channel, Permission.SEND_MESSAGES),
+            "writable": may_write and not forum,
             "last": next(reversed(channel.messages), None),
+        }
+        if forum:
+            view["postable"] = may_write
+            view["tag_required"] = channel.tag_required
+            moderates = self._world.may(user.id, channel, Permission.MANAGE_THREADS)
+            offered = [tag for tag in channel.tags if moderates or not tag.moderated]
+            view["tags"] = [{"id": tag.id, "name": tag.name, "emoji": tag.emoji} for tag in offered]
+        return view
+
+    def _threads(self, parent_id: str, user: User) -> list[Json]:
+        """Return the latest threads of a channel, oldest first."""
+        parent = self._world.channels[parent_id]
+        return [self._thread(each, parent, user) for each in self._world.threads_of(parent)[-_MOST_THREADS:]]
+
+    def _thread(self, thread: Channel, parent: Channel, user: User) -> Json:
+        view = self._channel(thread, user)
+        moderates = self._world.may(user.id, thread, Permission.MANAGE_THREADS)
+        return {
+            **view,
+            "writable": view["writable"] and (not thread.locked or moderates),
+            "nsfw": parent.nsfw,
+            "parent": parent.id,
+            "archived": thread.archived,
+            "locked": thread.locked,
+            "pinned": bool(thread.flags & PINNED_POST),
+            "tags": [tag.name for tag in parent.tags if tag.id in thread.applied_tags],
         }
 
     def _message(self, message: Message) -> Json:
@@ -145,8 +185,21 @@ class Views:
             "reply": self._reply(message),
             "forwarded": self._forwarded(message, payload),
             "raw": payload["content"],
+            "pinned": message.pinned_at is not None,
+            "reactions": [{"emoji": each.emoji, "people": list(each.user_ids)} for each in message.reactions.values()],
+            "notice": _NOTICES.get(message.kind),
+            "thread": self._started(message),
             **self._body(message, payload),
         }
+
+    def _started(self, message: Message) -> Json | None:
+        """Return the thread started from a message, or announced by it."""
+        announced = message.reference or {}
+        thread_id = announced.get("channel_id", "") if message.kind == THREAD_NOTICE else message.id
+        thread = self._world.channels.get(thread_id)
+        if thread is None or thread.id == message.channel_id:
+            return None
+        return {"id": thread.id, "name": thread.name}
 
     def _body(self, message: Message, payload: Json) -> Json:
         files = {each.id: {"size": len(each.data), "name": each.filename} for each in message.attachments.values()}
@@ -170,7 +223,7 @@ class Views:
         return {"at": message.snapshot.created_at, **self._body(message.snapshot, {**taken, "components": shown})}
 
     def _reply(self, message: Message) -> Json | None:
-        if message.reference is None or message.snapshot is not None:
+        if message.reference is None or message.snapshot is not None or "message_id" not in message.reference:
             return None
         channel = self._world.channels.get(message.reference["channel_id"])
         original = channel.messages.get(message.reference["message_id"]) if channel is not None else None
@@ -209,6 +262,7 @@ class Views:
             "size": media.get("size") or file.get("size"),
             "alt": about.get("description") or "",
             "type": media.get("content_type") or "",
+            "spoiler": bool(media.get("flags", 0) & SPOILER_FILE),
             "width": media.get("width"),
             "height": media.get("height"),
         }

@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { nodes } from "./markdown.js";
 import { fileCard, gallery, thumbnail } from "./media.js";
-import { person, store } from "./store.js";
+import { guildHere, person, store } from "./store.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "premium" };
 const ENTITY = { 5: "user", 6: "role", 7: "mentionable", 8: "channel" };
@@ -143,7 +143,7 @@ export function entities(kind, { guild, people, roles, channelKinds } = current(
 }
 
 function current() {
-  const guild = store.world.guilds.find((each) => each.channels.some((channel) => channel.id === store.channel));
+  const guild = guildHere();
   const people = guild ? guild.members.map(person).filter(Boolean) : store.world.people;
   return { guild, people, roles: guild?.roles ?? [] };
 }

@@ -57,8 +57,10 @@ export function buildComposer() {
 // Refresh after a change of the channel, the person or the commands.
 export function refreshComposer({ keep = false } = {}) {
   const channel = channelOf(store.channel);
-  const label = channel && !channel.guild ? `Message @${channel.name}` : `Message #${channel?.name ?? ""}`;
-  input.placeholder = channel?.writable ? label : "You do not have permission to send messages in this channel.";
+  const where = channel?.parent ? `“${channel.name}”` : `${channel && !channel.guild ? "@" : "#"}${channel?.name ?? ""}`;
+  const label = `Message ${where}`;
+  const refused = channel?.locked ? "Only moderators may write in this locked post." : "You do not have permission to send messages in this channel.";
+  input.placeholder = channel?.writable ? label : refused;
   input.setAttribute("aria-label", label);
   input.readOnly = !channel?.writable;
   if (!keep) {
@@ -88,7 +90,7 @@ function open(text) {
 function slashed(event) {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (event.target.closest("input, textarea, select") || document.querySelector("dialog[open], .menu, .select-popup")) return;
-  if (input.readOnly || !byId("gate").hidden) return;
+  if (input.readOnly || !byId("gate").hidden || !byId("forum").hidden) return;
   event.preventDefault();
   if (command) command.focus();
   else if (input.value) input.focus();
@@ -251,7 +253,7 @@ function leave(focus = false) {
 }
 
 function addFiles(list) {
-  if (document.querySelector("dialog[open]") || !byId("gate").hidden) return;
+  if (document.querySelector("dialog[open]") || !byId("gate").hidden || !byId("forum").hidden) return;
   if (command) {
     command.addFiles([...list]);
     return;

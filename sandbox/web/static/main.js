@@ -3,11 +3,13 @@ import { act, byId, fill } from "./dom.js";
 import { buildComposer, refreshComposer } from "./composer.js";
 import { say } from "./actions.js";
 import { hideGate, isGated, showGate } from "./age_gate.js";
+import { hideForum, isForum, showForum } from "./forum.js";
 import { icon } from "./icons.js";
 import { ask, connect, on } from "./socket.js";
 import { watchMenus } from "./menus.js";
 import { remove, showAll, showEarlier, upsert, watchScrolling } from "./messages.js";
 import { buildPanel, showPanel, watchLedger } from "./panel.js";
+import { showAutomod } from "./automod.js";
 import { showServers } from "./server_admin.js";
 import { buildSidebar, closeSidebar, drawSidebar } from "./sidebar.js";
 import { channelOf, channels, me, store } from "./store.js";
@@ -53,7 +55,10 @@ async function openChannel(id, { keep = false, moves = false } = {}) {
   hideGate();
   drawSidebar();
   showServers();
+  showAutomod();
   showAll(answer.messages, answer.earlier);
+  if (answer.posts) showForum(channel, answer.posts);
+  else hideForum();
   refreshComposer({ keep: keep && (moves || !moved) });
 }
 
@@ -63,6 +68,7 @@ function holdBack(channel) {
   store.channel = channel.id;
   store.commands = [];
   store.menus = [];
+  hideForum();
   drawSidebar();
   showAll([], false);
   refreshComposer();
@@ -81,15 +87,36 @@ async function visit(id) {
     return;
   }
   if (isGated(channelOf(store.channel))) return;
-  byId(matchMedia("(hover: hover)").matches ? "message-input" : "scroller").focus();
+  if (isForum(channelOf(store.channel))) byId("forum").focus();
+  else byId(matchMedia("(hover: hover)").matches ? "message-input" : "scroller").focus();
 }
 
 async function refreshCommands() {
-  if (!store.channel || isGated(channelOf(store.channel))) return;
+  const here = channelOf(store.channel);
+  if (!here || isGated(here)) return;
+  if (isForum(here)) {
+    await refreshPosts();
+    return;
+  }
   const answer = await ask("open", { channel: store.channel });
   store.commands = answer.commands;
   store.menus = answer.menus;
   refreshComposer({ keep: true });
+}
+
+// Draw the open forum again. Changes that come together are drawn once.
+let drawing = 0;
+
+function refreshPostsSoon() {
+  clearTimeout(drawing);
+  drawing = setTimeout(() => refreshPosts().catch(say), 100);
+}
+
+async function refreshPosts() {
+  const here = channelOf(store.channel);
+  if (!isForum(here) || isGated(here)) return;
+  const answer = await ask("open", { channel: here.id });
+  if (store.channel === here.id) showForum(channelOf(here.id), answer.posts);
 }
 
 act("open-channel", (node) => {
@@ -102,6 +129,9 @@ act("earlier", async () => {
   if (answer) showEarlier(answer.messages, answer.earlier);
 });
 
+// The place to go to from a deleted thread.
+const parentOf = (channel) => channelOf(channel?.parent)?.id;
+
 on("message", ({ message }) => {
   const here = channelOf(store.channel);
   if (message.channel === store.channel && !isGated(here)) {
@@ -113,17 +143,22 @@ on("message", ({ message }) => {
     store.unread.add(message.channel);
     drawSidebar();
   }
+  if (isForum(here) && channelOf(message.channel)?.parent === here.id) refreshPostsSoon();
 });
-on("gone", ({ message, channel }) => channel === store.channel && remove(message));
+on("gone", ({ message, channel }) => {
+  if (channel === store.channel) remove(message);
+  else if (isForum(channelOf(store.channel))) refreshPostsSoon();
+});
 on("panel", ({ panel }) => showPanel(panel));
 on("world", ({ world }) => {
   if (!store.world) return;
+  const before = channelOf(store.channel);
   Object.assign(store.world, world);
   if (channelOf(store.channel)) {
     drawSidebar();
     showServers();
     refreshCommands().catch(say);
-  } else visit(channels()[0].id);
+  } else visit(parentOf(before) ?? channels()[0].id);
 });
 on("commands", () => refreshCommands().catch(say));
 on("open", async () => {

@@ -87,7 +87,7 @@ export function fileCard(media, spoiler = false) {
 export function attachments(files) {
   const pictures = files.filter((each) => isPicture(each) || isFilm(each));
   const others = files.filter((each) => !pictures.includes(each));
-  const spoilers = (media) => media.name.startsWith("SPOILER_");
+  const spoilers = (media) => media.spoiler || media.name.startsWith("SPOILER_");
   return [
     pictures.length > 0 && gallery(pictures.map((media) => ({ media, spoiler: spoilers(media) }))),
     others.map((media) => fileCard(media, spoilers(media))),

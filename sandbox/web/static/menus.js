@@ -3,7 +3,9 @@ import { act, byId, h } from "./dom.js";
 import { say, use } from "./actions.js";
 import { Refusal, ask } from "./socket.js";
 import { answer } from "./composer.js";
+import { QUICK, react, watchReactions } from "./reactions.js";
 import { channelOf, directs, store } from "./store.js";
+import { threadItems } from "./threads.js";
 
 let close = null;
 
@@ -80,13 +82,21 @@ function messageMenu(id, at, back) {
     [
       ...apps("message", { target: id }),
       { title: "Message" },
+      ...(message.only || message.loading ? [] : [{ name: "Add reaction", run: () => reactMenu(id, at, back) }]),
+      ...(message.only || message.loading || message.notice ? [] : [{ name: message.pinned ? "Unpin message" : "Pin message", run: () => ask("pin", { message: id, on: !message.pinned }).catch(say) }]),
       ...(message.only || message.loading || !channelOf(store.channel)?.writable ? [] : [{ name: "Reply", run: () => answer(message) }]),
       ...(message.only || message.loading ? [] : [{ name: "Forward", run: () => forwardMenu(id, at, back) }]),
       ...(message.raw ? [{ name: "Copy text", run: () => copy(message.raw) }] : []),
       { name: "Copy message ID", run: () => copy(id) },
+      ...threadItems(say),
     ],
     back,
   );
+}
+
+function reactMenu(id, at, back) {
+  openMenu("Add a reaction", at, QUICK.map((emoji) => ({ name: emoji, run: () => react(id, emoji, true).catch(say) })), back);
+  document.querySelector(".menu").classList.add("emoji-menu");
 }
 
 // The targets for forwarding: all channels this person may write in.
@@ -110,6 +120,7 @@ const below = (node) => {
   return { x: box.left, y: box.bottom + 4 };
 };
 
+act("react-menu", (node) => reactMenu(node.dataset.message, below(node), node));
 act("message-menu", (node) => messageMenu(node.dataset.message, below(node), node));
 act("person-menu", (node) => {
   const id = node.dataset.person;
@@ -117,6 +128,7 @@ act("person-menu", (node) => {
 });
 
 export function watchMenus() {
+  watchReactions(say);
   byId("messages").addEventListener("contextmenu", (event) => {
     const item = event.target.closest(".message");
     // Links and pictures keep the browser's own menu.

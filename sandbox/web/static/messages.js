@@ -5,6 +5,8 @@ import { embed } from "./embeds.js";
 import { icon } from "./icons.js";
 import { nodes } from "./markdown.js";
 import { attachments } from "./media.js";
+import { reactions } from "./reactions.js";
+import { notice, startedThread } from "./threads.js";
 import { hueOf, isEarlier, me, store } from "./store.js";
 import { day, format, written } from "./time.js";
 
@@ -33,7 +35,7 @@ export function author(who) {
 function render(message, previous) {
   const newDay = !previous || day(previous.at) !== day(message.at);
   const follows =
-    previous && !newDay && !message.used && !message.reply && !message.only && !previous.only &&
+    previous && !newDay && !message.used && !message.reply && !message.only && !previous.only && !message.notice && !previous.notice &&
     previous.author.id === message.author.id && message.at - previous.at < GROUP_SECONDS;
   const own = message.only !== null;
   return h(
@@ -50,8 +52,8 @@ function render(message, previous) {
       "aria-label": `${message.author.name}, ${written(message.at)}`,
     },
     newDay && h("div", { class: "day", role: "separator", "data-key": "day" }, h("span", {}, day(message.at))),
-    origin(message),
-    h(
+    message.notice ? notice(message) : origin(message),
+    !message.notice && h(
       "div",
       { class: "message-row", "data-key": "row" },
       follows
@@ -61,7 +63,10 @@ function render(message, previous) {
         "div",
         { class: "message-body" },
         !follows && h("div", { class: "message-head" }, author(message.author), h("time", { class: "written", title: format(message.at, "F") }, written(message.at))),
+        message.pinned && h("p", { class: "pinned-mark", "data-key": "pinned" }, icon("pin", 14), "Pinned"),
         message.loading ? thinking(message) : body(message),
+        startedThread(message),
+        reactions(message),
         failure(message),
         own && onlyYou(message.id),
       ),

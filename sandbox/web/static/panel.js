@@ -1,5 +1,6 @@
 // The side panel: fault injection, the bot's process, and the member's ledger.
 import { act, byId, fill, h, morph } from "./dom.js";
+import { automodGroup, showAutomod } from "./automod.js";
 import { hooksGroup, showHooks } from "./hooks.js";
 import { icon } from "./icons.js";
 import { group } from "./panel_group.js";
@@ -43,6 +44,7 @@ export function buildPanel(again) {
     rolesGroup(),
     channelsGroup(),
     serversGroup(),
+    automodGroup(),
     hooksGroup(),
     store.panel.store.skus.length > 0 && storeGroup(),
     userGroup(again),
@@ -119,6 +121,7 @@ function grouped(rows) {
 export function showPanel(state) {
   store.panel = state;
   showServers();
+  showAutomod();
   showTime();
   showHooks();
   showStore();

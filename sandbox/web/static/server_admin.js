@@ -5,10 +5,10 @@ import { ask } from "./socket.js";
 import { say } from "./actions.js";
 import { guildHere, me, person, store } from "./store.js";
 
-const RIGHTS = ["Administrator", "Manage Server", "Manage Messages", "Moderate Members"];
+const RIGHTS = ["Administrator", "Manage Server", "Manage Messages", "Manage Threads", "Pin Messages", "Moderate Members"];
 const BOT_RIGHTS = [
   "View Channel", "Send Messages", "Send Messages in Threads", "Create Public Threads", "Embed Links", "Attach Files",
-  "Read Message History", "Use External Emojis", "Add Reactions", "Manage Messages", "Manage Threads",
+  "Read Message History", "Use External Emojis", "Add Reactions", "Manage Messages", "Manage Threads", "Pin Messages",
 ];
 const OUTSIDE = "Open a channel of a server to see this.";
 
@@ -45,7 +45,8 @@ export function rolesGroup() {
 
 // Create a channel and show it, as the bot's rights there come next.
 async function createChannel(name) {
-  chosenChannel = (await change("channel", { action: "create", name }))?.channel ?? chosenChannel;
+  const kind = byId("new-channel-kind").value;
+  chosenChannel = (await change("channel", { action: "create", name, kind }))?.channel ?? chosenChannel;
   showServers();
 }
 
@@ -69,6 +70,7 @@ export function channelsGroup() {
     h("div", { class: "toggles", id: "bot-rights", role: "group", "aria-label": "Rights of the bot in this channel" }),
     h("div", { class: "buttons", id: "channel-delete" }),
     nameForm("new-channel", "New channel", "Create", createChannel),
+    h("label", { for: "new-channel-kind", id: "new-channel-kind-label" }, "Kind of the new channel", h("select", { id: "new-channel-kind" }, h("option", { value: "text" }, "Text"), h("option", { value: "forum" }, "Forum"))),
   );
 }
 
@@ -139,12 +141,13 @@ function showRights(server) {
   byId("channels-place").textContent = !server ? OUTSIDE : channels.length > 0 ? `In ${server.name}.` : `The bot is not in ${server.name}.`;
   for (const id of ["rights-channel-label", "bot-rights"]) byId(id).hidden = channels.length === 0;
   byId("new-channel").closest("form").hidden = !server;
+  byId("new-channel-kind-label").hidden = !server;
   morphInto(byId("channel-delete"));
   if (channels.length === 0) return;
   if (!channels.some((each) => each.id === chosenChannel)) chosenChannel = channels[0].id;
   options(byId("rights-channel"), channels.map((each) => [each.id, `#${each.name}`]), chosenChannel);
-  const { rights: held, name } = channels.find((each) => each.id === chosenChannel);
-  morphInto(byId("channel-delete"), h("button", { type: "button", id: "delete-channel", "data-key": chosenChannel, class: "button danger", "data-act": "delete-channel" }, `Delete #${name}`));
+  const { rights: held, name, nsfw } = channels.find((each) => each.id === chosenChannel);
+  morphInto(byId("channel-delete"), toggle("Age-restricted", nsfw, "switch-nsfw", { channel: chosenChannel }), h("button", { type: "button", id: "delete-channel", "data-key": chosenChannel, class: "button danger", "data-act": "delete-channel" }, `Delete #${name}`));
   morphInto(byId("bot-rights"), BOT_RIGHTS.map((right) => toggle(right, held.includes(right), "switch-bot-right", { right })));
 }
 
@@ -162,5 +165,6 @@ act("switch-right", (node) => change("role", { action: "right", role: chosenRole
 act("delete-role", () => change("role", { action: "delete", role: chosenRole }));
 act("switch-person", (node) => change("membership", { user: node.dataset.user, on: !isOn(node) }));
 act("switch-bot-right", (node) => ask("bot_right", { channel: chosenChannel, right: node.dataset.right, on: !isOn(node) }).catch(say));
+act("switch-nsfw", (node) => change("channel", { action: "nsfw", channel: node.dataset.channel, on: !isOn(node) }));
 act("delete-channel", () => change("channel", { action: "delete", channel: chosenChannel }));
 act("server-bot", (node) => change("server", { action: node.dataset.action }));

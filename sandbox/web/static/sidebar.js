@@ -1,8 +1,9 @@
 // Servers, channels, direct messages, and the current person.
 import { act, byId, fill, h, morphInto } from "./dom.js";
+import { isForum } from "./forum.js";
 import { icon } from "./icons.js";
 import { avatar } from "./messages.js";
-import { channelOf, directs, hueOf, me, store } from "./store.js";
+import { channelOf, channels, directs, hueOf, me, store } from "./store.js";
 
 export function drawSidebar() {
   const here = channelOf(store.channel);
@@ -22,7 +23,7 @@ export function drawSidebar() {
   byId("place-name").textContent = guild ? guild.name : "Direct messages";
   byId("place-note").hidden = !guild || guild.has_app;
   byId("place-note").textContent = `${store.world.application.name} is not installed in this server.`;
-  morphInto(byId("channel-list"), (guild ? guild.channels : directs()).map(channel));
+  morphInto(byId("channel-list"), guild ? guild.channels.map((each) => [channel(each), threadsOf(guild, each)]) : directs().map(channel));
   morphInto(byId("account"), account());
   byId("who").value = me().account;
   drawTop(here);
@@ -38,9 +39,24 @@ function server({ id, name, channel: to, active, unread }, sign) {
   );
 }
 
+// A forum's posts are in its own list: only the open one is shown here.
+function threadsOf(guild, parent) {
+  const listed = guild.threads.filter((each) => each.parent === parent.id && (each.id === store.channel || (!isForum(parent) && !each.archived)));
+  return listed.map((each) =>
+    h(
+      "button",
+      { type: "button", class: "channel in-channel", "data-key": each.id, "data-act": "open-channel", "data-channel": each.id, "data-unread": store.unread.has(each.id), "aria-current": each.id === store.channel ? "page" : null },
+      icon("thread", 18),
+      h("span", { class: "channel-title" }, each.name),
+    ),
+  );
+}
+
+const hasUnreadPost = (each) => isForum(each) && channels().some((post) => post.parent === each.id && store.unread.has(post.id));
+
 function channel(each) {
   const open = each.id === store.channel;
-  const unread = store.unread.has(each.id);
+  const unread = store.unread.has(each.id) || hasUnreadPost(each);
   const name = [each.name, each.nsfw && "age-restricted", unread && "unread"].filter(Boolean).join(", ");
   return h(
     "button",
@@ -51,7 +67,7 @@ function channel(each) {
   );
 }
 
-const signOf = (each) => icon(!each.guild ? "at" : each.nsfw ? "adult" : "hash", 20);
+const signOf = (each) => icon(!each.guild ? "at" : each.nsfw ? "adult" : isForum(each) ? "forum" : each.parent ? "thread" : "hash", 20);
 
 function account() {
   const people = store.world.could_be;
@@ -64,8 +80,11 @@ function account() {
 }
 
 function drawTop(here) {
-  fill(byId("channel-name"), here && signOf(here), here?.name ?? "");
-  byId("channel-topic").textContent = here?.nsfw ? `Age-restricted${here.topic ? ` · ${here.topic}` : ""}` : (here?.topic ?? "");
+  const parent = here?.parent && channelOf(here.parent);
+  const back = parent && h("button", { type: "button", id: "to-parent", class: "as-link", "data-act": "open-channel", "data-channel": parent.id, "aria-label": `Back to ${parent.name}` }, icon("left", 20), h("span", {}, parent.name));
+  fill(byId("channel-name"), back, here && signOf(here), h("span", { class: "name" }, here?.name ?? ""));
+  const facts = [here?.nsfw && "Age-restricted", here?.locked && "Locked", here?.archived && "Closed", here?.topic, parent && here.tags.join(", ")];
+  byId("channel-topic").textContent = facts.filter(Boolean).join(" · ");
   document.title = here ? `${!here.guild ? "@" : "#"}${here.name} · Atelier sandbox` : "Atelier sandbox";
 }
 

@@ -15,7 +15,7 @@ export const store = {
 export const me = () => store.world?.me;
 
 export function channels() {
-  return store.world ? [...store.world.guilds.flatMap((guild) => guild.channels), ...directs()] : [];
+  return store.world ? [...store.world.guilds.flatMap((guild) => [...guild.channels, ...guild.threads]), ...directs()] : [];
 }
 
 // The direct message with the bot, then those between people.
