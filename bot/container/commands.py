@@ -94,7 +94,7 @@ class CommandContainer(HandlerContainer):
                 allowances=AllowanceHandlers(allowances=self.allowances),
             ),
             StudioStatus(status=self.status, provider_name=self.settings.display_name_of),
-            Review(client=client, handlers=self.review_handlers),
+            Review(client=client, handlers=self.review_handlers, queue=self.review_queue_handlers),
             Help(
                 catalogue=self.catalogue,
                 command_ids=lambda: self.command_sync.command_ids,

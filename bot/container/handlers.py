@@ -25,6 +25,7 @@ from bot.ui.handlers.remix_forms import RemixForms
 from bot.ui.handlers.remix_requests import RemixRequests
 from bot.ui.handlers.setup import SetupHandlers
 from bot.ui.handlers.sharing.review import ReviewHandlers
+from bot.ui.handlers.sharing.review_queue import ReviewQueueHandlers
 from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
 
@@ -180,6 +181,11 @@ class HandlerContainer(SharingContainer):
     def review_handlers(self) -> ReviewHandlers:
         """Answers to moderators' presses on review cards."""
         return ReviewHandlers(reviews=self.review_service, moderation=self.moderation)
+
+    @cached_property
+    def review_queue_handlers(self) -> ReviewQueueHandlers:
+        """Answers to `/review` and decisions about several submissions."""
+        return ReviewQueueHandlers(queue=self.review_queue, reviews=self.review_service)
 
     @cached_property
     def setup_handlers(self) -> SetupHandlers:

@@ -6,11 +6,12 @@ from functools import cached_property
 from bot.container.delivery import DeliveryContainer
 from bot.domain.outbox import MessageKind
 from bot.services.outbox import OutboxService
+from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.reviews import ReviewService
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import SubmissionService
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
-from bot.ui.delivery.sharing.review_messages import ReviewMessages
+from bot.ui.delivery.sharing.review_messages import QueueMessages, ReviewMessages
 
 
 class SharingContainer(DeliveryContainer):
@@ -22,12 +23,18 @@ class SharingContainer(DeliveryContainer):
         return SubmissionSnapshots(database=self.database)
 
     @cached_property
+    def review_queue(self) -> ReviewQueue:
+        """The review queues of servers."""
+        return ReviewQueue(database=self.database)
+
+    @cached_property
     def renderers(self) -> Mapping[MessageKind, MessageRenderer]:
         """Renderers of the outbox's messages, by kind."""
         return {
             MessageKind.REVIEW: ReviewMessages(
                 snapshots=self.submission_snapshots, images=self.image_service, client=self.client, clock=self.clock
             ),
+            MessageKind.QUEUE: QueueMessages(queue=self.review_queue, clock=self.clock),
         }
 
     @cached_property

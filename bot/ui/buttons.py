@@ -194,6 +194,15 @@ REVIEW_SHOW: Final = ButtonSpec("reviewshow", N_("Show again"), discord.ButtonSt
 REVIEW_TAKE_DOWN: Final = ButtonSpec("reviewtakedown", N_("Take down…"), discord.ButtonStyle.danger)
 REVIEW_REFUSE: Final = "reviewrefuse"
 """The action of the menu of reasons, and of the form for another one."""
+REVIEW_BULK: Final = ButtonSpec("reviewbulk", N_("Decide several"))
+"""Opens the list of waiting submissions; of all these, the target is the server's id as 32 digits."""
+REVIEW_PICK: Final = "reviewpick"
+"""The action of its menu of submissions."""
+REVIEW_BULK_APPROVE: Final = ButtonSpec("reviewbulkapprove", N_("Approve"), discord.ButtonStyle.success)
+REVIEW_BULK_REFUSE: Final = "reviewbulkrefuse"
+"""The action of its menu of reasons."""
+REVIEW_BULK_CONFIRM: Final = ButtonSpec("reviewbulkconfirm", N_("Approve"))
+REVIEW_BULK_BACK: Final = ButtonSpec("reviewbulkback", N_("Back"))
 REVIEW_BANS: Final = {BanScope.SHARING: "reviewbansharing", BanScope.STUDIO: "reviewbanstudio"}
 """The actions of the forms to refuse a submission and ban its member."""
 
@@ -248,6 +257,10 @@ BUTTONS: Final = (
     REVIEW_PROMPT,
     REVIEW_SHOW,
     REVIEW_TAKE_DOWN,
+    REVIEW_BULK,
+    REVIEW_BULK_APPROVE,
+    REVIEW_BULK_CONFIRM,
+    REVIEW_BULK_BACK,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

@@ -144,3 +144,51 @@ async def test_other_reason_claims_the_submission_until_its_form_is_sent(system:
     assert "Reason: \u2068Too \\*small\\*\u2069" in text(card)
     assert "is looking at this" not in text(card)
     assert labels(card) == []
+
+
+def queue_cards(system: SystemHarness) -> list[Message]:
+    """Return the queue's cards in the review channel."""
+    messages = system.discord.world.channel("moderators").messages.values()
+    return [each for each in messages if "for a decision" in text(each) and not media(each) and not each.deleted]
+
+
+async def queue_card(system: SystemHarness, condition: Callable[[Message], object]) -> Message:
+    """Return the only card of the queue once it fulfils a condition."""
+    system.clock.advance(seconds=11)
+    await system.discord.recorder.wait(lambda _: any(condition(each) for each in queue_cards(system)))
+    (card,) = queue_cards(system)
+    return card
+
+
+async def test_several_submissions_are_decided_after_one_question(system: SystemHarness) -> None:
+    moderator, owner = system.discord.actor("moderator"), system.discord.actor("owner")
+    shared = [await share(system, f"picture {number}", title=f"Number {number}") for number in range(3)]
+    shown = [await card_of(system, each) for each in shared]
+    await queue_card(system, says("### 3 submissions wait for a decision · the oldest came <t:"))
+    card = await queue_card(system, says(f"/{shown[2].channel_id}/{shown[2].id})"))
+
+    page = await (await moderator.click(card, label="Decide several")).response()
+    assert page.ephemeral
+    assert labels(page) == ["Approve 3"]  # they are not the member's first
+    chosen = [each["value"] for each in selects(page)[0]["options"]]
+    await (await moderator.select(page, chosen[:2])).wait_until(lambda message: labels(message) == ["Approve 2"])
+    asked = await (await moderator.click(page, label="Approve 2")).wait_until(says("### Approve 2 submissions?"))
+    assert "Number 0" in text(asked)
+    assert "Number 2" not in text(asked)
+    await owner.select(shown[1], ["reason:Off topic"])
+    await card_of(system, shared[1], says(f"### Refused by <@{owner.user.id}>"))
+    result = await (await moderator.click(asked, label="Approve 2")).wait_until(says("### 1 approved"))
+    assert f"- 1 was decided or changed meanwhile by <@{owner.user.id}>" in text(result)
+    await card_of(system, shared[0], says(f"### Approved by <@{moderator.user.id}>"))
+    await queue_card(system, says("### 1 submission waits for a decision"))
+
+    again = await (await moderator.click(result, label="Show the others")).wait_until(says("Number 2"))
+    asked = await (await moderator.select(again, ["Low quality"], custom_id=selects(again)[1]["custom_id"])).wait_until(
+        says("### Refuse 1 submission?")
+    )
+    await (await moderator.click(asked, label="Refuse 1")).wait_until(says("### 1 refused"))
+    await card_of(system, shared[2], says("Reason: \u2068Low quality\u2069"))
+    card = await queue_card(system, says("### No submission waits for a decision"))
+    assert labels(card) == []
+    listed = await (await moderator.slash("review list", channel="moderators")).response()
+    assert text(listed) == "### No submission waits for a decision"

@@ -131,17 +131,17 @@ class ReviewService:
 
     async def decide_all(
         self, decisions: Sequence[Decision], actor: Actor
-    ) -> tuple[list[Submission], list[tuple[str, SharingError]]]:
+    ) -> tuple[list[Submission], list[tuple[str, SharingError | NotAllowedError]]]:
         """Carry out several decisions, each in a transaction.
 
         Return the decided submissions, and the ids of the others with their errors.
         """
         done: list[Submission] = []
-        failed: list[tuple[str, SharingError]] = []
+        failed: list[tuple[str, SharingError | NotAllowedError]] = []
         for each in decisions:
             try:
                 done.append(await self.decide(each, actor))
-            except SharingError as error:
+            except (SharingError, NotAllowedError) as error:
                 failed.append((each.submission_id, error))
         return done, failed
 

@@ -1,5 +1,6 @@
 """Renderers of the moderators' messages: review cards and the queue card."""
 
+from datetime import timedelta
 from typing import Final
 
 import discord
@@ -11,17 +12,60 @@ from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.domain.provenance import mark_for
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
+from bot.services.sharing.review_queue import QueueSnapshot, ReviewQueue
 from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapshots
 from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.outbox_publisher import Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
 from bot.ui.render.sharing.review_card import review_card, shows_pictures
+from bot.ui.render.sharing.review_queue import OLDEST_SHOWN, queue_card, reminder_card
 
 _log = structlog.get_logger(__name__)
 
 # About five minutes of tries: the store may be back by then. A card without pictures is better than none.
 _TRIES_WITH_PICTURES: Final = 6
+# The queue's card waits for the links to the cards that it lists.
+_LINKS_AFTER: Final = timedelta(seconds=10)
+
+
+class QueueMessages:
+    """Renderer of queue cards (number 0) and of reminders."""
+
+    def __init__(self, *, queue: ReviewQueue, clock: Clock) -> None:
+        self._queue = queue
+        self._clock = clock
+
+    async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
+        """Return the queue's card, or its reminder.
+
+        An empty queue gets no new card, and no reminder stays.
+        """
+        del halvings
+        queue = await self._queue.get(message.guild_id, limit=OLDEST_SHOWN)
+        is_reminder, has_entries = message.number > 0, bool(queue.summary.waiting)
+        if is_reminder and not has_entries:
+            return None
+        with use_locale(queue.guild.locale or discord.Locale.american_english.value):
+            view = reminder_card(queue) if is_reminder else queue_card(queue)
+        return Rendering(
+            view=view,
+            channel_id=queue.guild.review_channel_id,
+            is_created=has_entries,
+            is_reposted=has_entries and not is_reminder,
+            follows_channel=has_entries and not is_reminder,
+            again_at=self._clock.now() + _LINKS_AFTER if _lacks_links(queue) and not is_reminder else None,
+        )
+
+    async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
+        """Log the end."""
+        _log.warning("review.queue_not_posted", guild=message.guild_id, end=end)
+
+
+def _lacks_links(queue: QueueSnapshot) -> bool:
+    """Return whether cards of listed submissions are still to be posted."""
+    cards = [entry.card for entry in queue.entries]
+    return any(card is not None and card.message_id is None and card.end is None for card in cards)
 
 
 class ReviewMessages:

@@ -223,7 +223,7 @@ def _rows(snapshot: SubmissionSnapshot, *, has_more: bool) -> Iterator[ui.Action
 
 def _refusals(snapshot: SubmissionSnapshot) -> ui.Select[ui.LayoutView]:
     submission = snapshot.submission
-    options = [_option(label, f"{REASON}{label}") for label in reasons_of(snapshot)]
+    options = [_option(label, f"{REASON}{label}") for label in reasons_of(snapshot.sharing.refusal_reasons)]
     options.append(_option(_("Another reason…"), OTHER_REASON, _("Type it; the member reads it")))
     options.append(
         _option(_("Ban from sharing…"), BAN_VALUES[BanScope.SHARING], _("Refuse this, and all they would share"))
@@ -238,9 +238,9 @@ def _refusals(snapshot: SubmissionSnapshot) -> ui.Select[ui.LayoutView]:
     )
 
 
-def reasons_of(snapshot: SubmissionSnapshot) -> list[str]:
+def reasons_of(typed: Sequence[str]) -> list[str]:
     """Return the server's reasons for the menu: Discord takes no entry twice."""
-    reasons = [cut(each.strip(), _LONGEST_OPTION - len(REASON)) for each in snapshot.sharing.refusal_reasons]
+    reasons = [cut(each.strip(), _LONGEST_OPTION - len(REASON)) for each in typed]
     return list(dict.fromkeys(each for each in reasons if each))[:_MOST_REASONS]
 
 

@@ -1,0 +1,95 @@
+"""The review queue of a server, as its moderators see it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bot.domain.errors import NotAllowedError, SubmissionNotFoundError
+from bot.domain.guild_settings import GuildSettings
+from bot.domain.jobs import Job
+from bot.domain.lazy_text import LazyText
+from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.sharing.settings import SharingSettings
+from bot.domain.sharing.submissions import QueueSummary, Submission
+from bot.services.jobs import Actor
+from db.database import Database
+from db.guilds import GuildRepository
+from db.jobs import JobRepository
+from db.outbox import OutboxRepository
+from db.sharing_settings import SharingSettingsRepository
+from db.submissions import SubmissionRepository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntry:
+    """A submission in the queue, with its job and its card."""
+
+    submission: Submission
+    job: Job
+    card: OutboxMessage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSnapshot:
+    """A server's review queue and its first entries, longest waiting first."""
+
+    guild_id: int
+    summary: QueueSummary
+    entries: tuple[QueueEntry, ...]
+    guild: GuildSettings
+    sharing: SharingSettings
+
+
+class ReviewQueue:
+    """Read access to review queues, each from one state of the database."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def get(self, guild_id: int, *, limit: int) -> QueueSnapshot:
+        """Return a server's queue with its first entries."""
+
+        def read(connection: Connection) -> QueueSnapshot:
+            waiting = SubmissionRepository(connection).list_awaiting_review(guild_id, limit=limit)
+            return _snapshot(connection, guild_id, waiting)
+
+        return await self._database.read(read)
+
+    async def get_listed(self, actor: Actor, submission_ids: Sequence[str]) -> QueueSnapshot:
+        """Return a queue with these submissions, also decided ones.
+
+        Those of other servers, and unknown ones, are left out.
+
+        Raises:
+            NotAllowedError: the actor does not moderate the server.
+        """
+        if not actor.moderator:
+            raise NotAllowedError(LazyText("a moderator"))
+
+        def read(connection: Connection) -> QueueSnapshot:
+            found = []
+            for each in submission_ids:
+                try:
+                    submission = SubmissionRepository(connection).get(each)
+                except SubmissionNotFoundError:
+                    continue
+                if submission.guild_id == actor.guild_id:
+                    found.append(submission)
+            return _snapshot(connection, actor.guild_id, found)
+
+        return await self._database.read(read)
+
+
+def _snapshot(connection: Connection, guild_id: int, listed: Sequence[Submission]) -> QueueSnapshot:
+    jobs, outbox = JobRepository(connection), OutboxRepository(connection)
+    return QueueSnapshot(
+        guild_id=guild_id,
+        summary=SubmissionRepository(connection).queue(guild_id),
+        entries=tuple(
+            QueueEntry(submission=each, job=jobs.get(each.job_id), card=outbox.find(MessageKind.REVIEW, each.id))
+            for each in listed
+        ),
+        guild=GuildRepository(connection).settings(guild_id),
+        sharing=SharingSettingsRepository(connection).get(guild_id),
+    )
