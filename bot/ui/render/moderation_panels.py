@@ -36,6 +36,7 @@ LOG_KINDS: Final = (
     ("budget", "pause"),
     ("privacy",),
     ("takedown",),
+    ("share",),
 )
 """The filters of the audit log: first words of actions. Buttons hold their places, so new ones come last."""
 
@@ -47,11 +48,20 @@ LOG_FILTERS: Final = (
     N_("Budget and pauses"),
     N_("Privacy"),
     N_("Takedowns"),
+    N_("Sharing and review"),
 )
 """The names of the filters."""
 
 # Other actions are shown by their names.
 _ACTIONS: Final = {
+    "share.submit": N_("shared pictures of"),
+    "share.resubmit": N_("sent a changed submission of"),
+    "share.approve": N_("approved a submission of"),
+    "share.refuse": N_("refused a submission of"),
+    "share.ask": N_("asked for changes of a submission of"),
+    "share.withdraw": N_("withdrew a submission of"),
+    "share.hide": N_("hid a submission after reports, of"),
+    "share.takedown": N_("took down a submission of"),
     "ban.add": N_("banned"),
     "ban.end": N_("ended the ban of"),
     "budget.limit": N_("changed the limit of the budget"),
@@ -225,8 +235,9 @@ def _values(entry: AuditEntry) -> Iterator[str]:
     detail = entry.detail
     if {"before", "after"} <= detail.keys():
         yield _change("", detail)
-    # The sentence names the target, and the scope of a pause.
-    said = {"target", "kind", "before", "after"} | ({"scope"} if entry.action.startswith("pause.") else set())
+    # The sentence names the target, and the scope of a pause. A submission's id and waiting time are for statistics.
+    said = {"target", "kind", "before", "after", "submission", "waited"}
+    said |= {"scope"} if entry.action.startswith("pause.") else set()
     for name, value in detail.items():
         if name in said or value is None:
             continue

@@ -55,7 +55,7 @@ class Renderer:
 
 
 class Studio:
-    """A publisher, its outbox, and Discord's fake; `restart` is another process."""
+    """A publisher with its outbox and the fake of Discord."""
 
     def __init__(self, server: DiscordServer, client: AtelierClient, database: Database) -> None:
         self.server = server

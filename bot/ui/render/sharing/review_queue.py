@@ -8,6 +8,7 @@ import discord
 from discord import ui
 
 from bot.domain.errors import AlreadyDecidedError, AtelierError, NotAllowedError, SubmissionClaimedError
+from bot.domain.sharing.submissions import SubmissionState
 from bot.services.sharing.review_queue import QueueEntry, QueueSnapshot
 from bot.ui.buttons import (
     REVIEW_BULK,
@@ -70,8 +71,11 @@ def preselected(queue: QueueSnapshot) -> frozenset[str]:
 
 
 def is_open(entry: QueueEntry) -> bool:
-    """Return whether a bulk decision is possible: hidden ones have their cards."""
-    return entry.submission.state.value == "waiting"
+    """Return whether a decision about several is possible.
+
+    Hidden submissions are decided on their cards.
+    """
+    return entry.submission.state is SubmissionState.WAITING
 
 
 def bulk_page(queue: QueueSnapshot, chosen: Collection[str]) -> ui.LayoutView:
