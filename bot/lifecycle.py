@@ -18,6 +18,7 @@ from bot.services.exports import ExportService
 from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.services.premium_sync import PremiumSync
+from bot.services.prompt_block_reports import PromptBlockReports
 from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.outbox_publisher import OutboxPublisher
@@ -45,6 +46,7 @@ class Lifecycle:
         budget_alerts: BudgetAlerts,
         daily_reports: DailyReports,
         guild_key_reports: GuildKeyReports,
+        prompt_block_reports: PromptBlockReports,
         model_alerts: ModelAlerts,
         outbox_publisher: OutboxPublisher,
         premium_sync: PremiumSync,
@@ -60,7 +62,7 @@ class Lifecycle:
         self._background_sync = background_sync
         self._deletions = deletions
         self._beside = (
-            *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports),
+            *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports, prompt_block_reports),
             *(exports, deletions, takedowns, premium_sync, outbox_publisher),
         )
         self._engine = engine

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
+from bot.domain.bans import BanScope
 from bot.domain.errors import PromptRuleGoneError
 from bot.domain.prompt_rules import (
     Match,
@@ -19,7 +20,7 @@ from bot.domain.prompt_rules import (
 )
 from db.dialects import insert
 from db.guilds import GuildRepository
-from db.tables import communities, prompt_blocks, prompt_rules
+from db.tables import bans, communities, prompt_blocks, prompt_rules
 
 _COLUMNS: Final = [column.label(column.key) for column in prompt_rules.c]
 _LIST: Final = select(*_COLUMNS).where(prompt_rules.c.guild_id == bindparam("the_guild")).order_by(prompt_rules.c.id)
@@ -52,6 +53,17 @@ class PromptBlock:
     at: datetime
     counted_at: datetime | None = None
     report_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalBan:
+    """A ban after refused prompts, to be reported; `block_id` is the last one."""
+
+    block_id: str
+    guild_id: int
+    member_id: int
+    refusals: int
+    until: datetime | None
 
 
 class PromptRuleRepository:
@@ -131,6 +143,44 @@ class PromptBlockRepository:
         self._connection.execute(update(prompt_blocks).where(these).values(counted_at=at))
         last = prompt_blocks.c.id == block_ids[-1]
         self._connection.execute(update(prompt_blocks).where(last).values(report_at=report_at))
+
+    def has_reports(self, now: datetime) -> bool:
+        """Return whether a report is due."""
+        due = select(prompt_blocks.c.id).where(prompt_blocks.c.report_at <= now).limit(1)
+        return self._connection.execute(due).first() is not None
+
+    def claim_reports(self, now: datetime, again_at: datetime) -> tuple[RefusalBan, ...]:
+        """Return the due reports; they are due again at a later time.
+
+        Another process that claims them at once gets none.
+        """
+        due = (
+            update(prompt_blocks)
+            .where(prompt_blocks.c.report_at <= now)
+            .values(report_at=again_at)
+            .returning(*[column.label(column.key) for column in prompt_blocks.c])
+        )
+        return tuple(self._ban(_block(row)) for row in self._connection.execute(due).all())
+
+    def mark_reported(self, block_ids: Sequence[str]) -> None:
+        """Record that reports are done."""
+        if block_ids:
+            these = prompt_blocks.c.id.in_(block_ids)
+            self._connection.execute(update(prompt_blocks).where(these).values(report_at=None))
+
+    def _ban(self, block: PromptBlock) -> RefusalBan:
+        own = (prompt_blocks.c.guild_id == block.guild_id) & (prompt_blocks.c.member_id == block.member_id)
+        counted = select(func.count()).where(own, prompt_blocks.c.counted_at == block.counted_at)
+        ban = select(bans.c.until).where(
+            bans.c.guild_id == block.guild_id, bans.c.member_id == block.member_id, bans.c.scope == BanScope.STUDIO
+        )
+        return RefusalBan(
+            block_id=block.id,
+            guild_id=block.guild_id,
+            member_id=block.member_id,
+            refusals=self._connection.execute(counted).scalar_one(),
+            until=self._connection.execute(ban).scalar(),
+        )
 
     def list(self, guild_id: int, *, limit: int, rule_id: str | None = None) -> tuple[PromptBlock, ...]:
         """Return a guild's matches, or those of a rule, latest first."""

@@ -9,6 +9,7 @@ from bot.services.budget_alerts import BudgetAlerts
 from bot.services.daily_report import DailyReports
 from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
+from bot.services.prompt_block_reports import PromptBlockReports
 from bot.ui.delivery.alert_webhook import AlertWebhook
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.owner_messages import OwnerMessages
@@ -66,6 +67,11 @@ class AlertContainer(ConnectionContainer):
             closed_models=self.model_availability.closed_models,
             default_model=lambda: self.model_availability.default_models()[0],
         )
+
+    @cached_property
+    def prompt_block_reports(self) -> PromptBlockReports:
+        """Reports about bans after refused prompts."""
+        return PromptBlockReports(database=self.database, channels=LogChannelMessages(self.client), clock=self.clock)
 
     @cached_property
     def guild_key_reports(self) -> GuildKeyReports:

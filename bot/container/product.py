@@ -82,6 +82,7 @@ class Container(CommandContainer):
             budget_alerts=self.budget_alerts,
             daily_reports=self.daily_reports,
             guild_key_reports=self.guild_key_reports,
+            prompt_block_reports=self.prompt_block_reports,
             model_alerts=self.model_alerts,
             outbox_publisher=self.outbox_publisher,
             premium_sync=self.premium_sync,

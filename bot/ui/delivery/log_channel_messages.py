@@ -12,6 +12,8 @@ from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
 from bot.ui.render.budget_alerts import guild_budget_alert
 from bot.ui.render.guild_key_words import key_fault_alert
+from bot.ui.render.prompt_rule_words import refusal_ban
+from db.prompt_rules import RefusalBan
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +38,12 @@ class LogChannelMessages:
         with use_locale(locale or discord.Locale.american_english.value):
             text = key_fault_alert(key)
         return await self._send(channel_id, text, f"{key.id} {key.fault}")
+
+    async def send_refusal_ban(self, channel_id: int, locale: str | None, ban: RefusalBan) -> bool:
+        """Send a ban after refused prompts, likewise."""
+        with use_locale(locale or discord.Locale.american_english.value):
+            text = refusal_ban(ban)
+        return await self._send(channel_id, text, ban.block_id)
 
     async def _send(self, channel_id: int, text: str, topic: str) -> bool:
         number = zlib.crc32(topic.encode()) % 100_000

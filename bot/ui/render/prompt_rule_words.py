@@ -4,10 +4,11 @@ from typing import Final
 
 from bot.domain.errors import PromptRefusedError, PromptRuleError, PromptRuleGoneError, PromptRuleTextError
 from bot.domain.prompt_rules import PromptField, PromptRule, PromptRuleSource, RuleProblem
-from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import escaped, number
+from bot.ui.i18n import N_, _, ngettext
+from bot.ui.render.formatting import ago, escaped, number
 from bot.ui.render.refusal_lines import in_lines
 from bot.ui.truncation import cut
+from db.prompt_rules import RefusalBan
 
 _QUOTED: Final = 200
 _BUILT_IN: Final = {
@@ -71,6 +72,18 @@ def prompt_rule_message(error: PromptRuleError) -> str:
             return _("This rule was removed meanwhile.")
         case _:
             return _("This rule cannot be changed.")
+
+
+def refusal_ban(ban: RefusalBan) -> str:
+    """Return the words for moderators about a ban after refused prompts."""
+    member = f"<@{ban.member_id}>" if ban.member_id > 0 else _("a deleted member")
+    what = ngettext(
+        "{member} is banned from the studio after {count} refused prompt.",
+        "{member} is banned from the studio after {count} refused prompts.",
+        ban.refusals,
+    ).format(member=member, count=number(ban.refusals))
+    ends = _("It ends {when}.").format(when=ago(ban.until)) if ban.until is not None else ""
+    return in_lines(what, f"{ends} {_('`/studio unban` ends it now, `/studio rules` changes the rules.')}".strip())
 
 
 def _refusal(field: PromptField, *, by_guild: bool) -> str:
