@@ -16,6 +16,7 @@ from bot.ui.handlers.guild_keys import GuildKeyHandlers
 from bot.ui.handlers.pauses import PauseHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.privacy import PrivacyHandlers
+from bot.ui.handlers.prompt_rules import PromptRuleHandlers
 from cogs.arrivals import Arrivals
 from cogs.card import Card
 from cogs.credits import Credits
@@ -39,6 +40,7 @@ from cogs.studio import (
     KeyCommands,
     ModerationCommands,
     PauseCommands,
+    RuleCommands,
     SetupCommands,
     StatisticsCommands,
     Studio,
@@ -108,6 +110,12 @@ class CommandContainer(HandlerContainer):
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
                 ModerationCommands(client=client, handlers=self.moderation_handlers),
                 StatisticsCommands(handlers=self.statistics_handlers),
+                RuleCommands(
+                    client=client,
+                    handlers=PromptRuleHandlers(
+                        rules=self.prompt_rules, settings=self.guild_settings, form_errors=self.form_errors
+                    ),
+                ),
                 KeyCommands(client=client, handlers=GuildKeyHandlers(keys=self.guild_keys)),
                 without=() if self.settings.community_keys else ("keys",),
             ),

@@ -23,6 +23,7 @@ from bot.services.guild_key_policy import GuildKeyPolicy
 from bot.services.guild_keys import GuildKeyService
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.guild_setup import GuildSetupService
+from bot.services.guild_transactions import GuildTransactions
 from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
@@ -37,6 +38,7 @@ from bot.services.premium import PremiumService
 from bot.services.presets import PresetService
 from bot.services.prompt_blocks import PromptBlockService
 from bot.services.prompt_checks import PromptChecks
+from bot.services.prompt_rules import PromptRuleService
 from bot.services.remix import RemixService
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
@@ -139,6 +141,14 @@ class ServiceContainer(EngineContainer):
     def prompt_checks(self) -> PromptChecks:
         """Checks of requests by the prompt rules."""
         return PromptChecks(clock=self.clock, new_id=self.new_id, operator_rules=self.settings.prompt_rules)
+
+    @cached_property
+    def prompt_rules(self) -> PromptRuleService:
+        """Prompt rules of servers."""
+        transactions = GuildTransactions(
+            database=self.database, access=self.access, clock=self.clock, new_id=self.new_id
+        )
+        return PromptRuleService(transactions=transactions, new_id=self.new_id)
 
     @cached_property
     def prompt_blocks(self) -> PromptBlockService:

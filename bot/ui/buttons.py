@@ -19,6 +19,7 @@ from discord import ui
 
 from bot.domain.bans import BanScope
 from bot.domain.jobs import Action
+from bot.domain.prompt_rules import PromptRuleState
 from bot.ui.i18n import N_, _
 from bot.ui.truncation import cut
 
@@ -169,6 +170,22 @@ KEY_REMOVE: Final = ButtonSpec("keyremove", N_("Remove"), discord.ButtonStyle.da
 KEY_MENU: Final = "keymenu"
 """The action of the menu of providers; of all four, the target is as of `SETUP`."""
 
+RULES: Final = ButtonSpec("rules", N_("Older"))
+"""A page of a server's prompt rules.
+
+The picture is the page, the target as of `SETUP`; so are those of the five below. In these, the search is the rule.
+"""
+RULE_MENU: Final = "rulemenu"
+RULE_STATES: Final = {
+    PromptRuleState.ON: ButtonSpec("ruleon", N_("Switch on"), discord.ButtonStyle.primary),
+    PromptRuleState.DRY: ButtonSpec("ruledry", N_("Dry run")),
+    PromptRuleState.OFF: ButtonSpec("ruleoff", N_("Switch off")),
+}
+RULE_REMOVE: Final = ButtonSpec("ruleremove", N_("Remove"), discord.ButtonStyle.danger)
+RULE_ADD: Final = ButtonSpec("ruleadd", N_("Add rules"), discord.ButtonStyle.primary)
+"""Opens the form to add rules, which has the same action. So does the next one, for bans after refusals."""
+RULE_BANS: Final = ButtonSpec("rulebans", N_("Bans after refusals"))
+
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
     Action.VARY: ButtonSpec("vary", N_("Vary")),
@@ -251,6 +268,11 @@ BUTTONS: Final = (
     KEY_ENTER,
     KEY_TEST,
     KEY_REMOVE,
+    RULES,
+    *RULE_STATES.values(),
+    RULE_REMOVE,
+    RULE_ADD,
+    RULE_BANS,
     REVIEW_APPROVE,
     REVIEW_SPOILER,
     REVIEW_ASK,

@@ -6,6 +6,7 @@ from cogs.studio.group import Studio
 from cogs.studio.keys import KeyCommands
 from cogs.studio.moderation import ModerationCommands
 from cogs.studio.pauses import PauseCommands
+from cogs.studio.rules import RuleCommands
 from cogs.studio.setup import SetupCommands
 from cogs.studio.statistics import StatisticsCommands
 
@@ -15,6 +16,7 @@ __all__ = [
     "KeyCommands",
     "ModerationCommands",
     "PauseCommands",
+    "RuleCommands",
     "SetupCommands",
     "StatisticsCommands",
     "Studio",
