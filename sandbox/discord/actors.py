@@ -116,8 +116,8 @@ class Actor:
     ) -> Invocation:
         """Use a menu on a message, or on a member by name or id."""
         if isinstance(target, Message):
-            place = self._world.channels[target.channel_id]
             self._require_visible(target)
+            place = self._world.channels[target.channel_id]
             kind, target_id = MESSAGE_MENU, target.id
             resolved: Json = {"messages": {target.id: self._messages.render(target)}}
         else:
@@ -346,7 +346,10 @@ class Actor:
             raise ClientRefusal("this message takes no reactions and pins")
 
     def _require_visible(self, message: Message) -> None:
-        self._place(self._world.channels[message.channel_id])
+        place = self._world.channels.get(message.channel_id)
+        if place is None:
+            raise ClientRefusal("this channel is deleted")
+        self._place(place)
         if not self._visible(message):
             raise ClientRefusal(f"{self.user.name} does not see this message")
 

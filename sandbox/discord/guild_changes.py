@@ -15,6 +15,7 @@ from sandbox.discord.payloads import (
     role_payload,
     user_payload,
 )
+from sandbox.discord.permissions import Permission
 from sandbox.discord.state import COMMUNITY, World
 
 _LONGEST_NAME: Final = 100
@@ -185,7 +186,7 @@ class GuildChanges:
         """Make a public thread in a channel, and announce it."""
         thread = self.world.add_thread(parent, name)
         data = {**channel_payload(thread, self.world), "newly_created": True}
-        self._announce("THREAD_CREATE", self.world.guilds[parent.guild_id or ""], data)
+        self._announce_thread("THREAD_CREATE", thread, data)
         return thread
 
     def set_overwrite(self, channel: str | Channel, target: Role | User, *, allow: int = 0, deny: int = 0) -> None:
@@ -212,6 +213,13 @@ class GuildChanges:
         """Send an event about a guild to the bot, if the bot is in it."""
         if self.world.bot.id in guild.members:
             self._dispatch(event, guild, {**data, "guild_id": guild.id}, intent=intent)
+        else:
+            self.guilds_changed.notify()
+
+    def _announce_thread(self, event: str, thread: Channel, data: Json) -> None:
+        """Send an event about a thread to the bot, if the bot sees the thread."""
+        if self.world.may(self.world.bot.id, thread, Permission.VIEW_CHANNEL):
+            self._announce(event, self.world.guilds[thread.guild_id or ""], data)
         else:
             self.guilds_changed.notify()
 

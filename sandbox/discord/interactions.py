@@ -166,7 +166,7 @@ class InteractionStore:
     def acknowledge(self, interaction_id: str, token: str, body: Json, files: Mapping[str, Upload]) -> Json:
         """Accept the first response and return the callback response object.
 
-        Failures are codes 10062 and 40060.
+        Failures are codes 10003, 10062 and 40060.
         """
         interaction = self._by_id.get(interaction_id)
         now = self._world.now()
@@ -176,6 +176,8 @@ class InteractionStore:
             raise api_error(ALREADY_ACKNOWLEDGED)
         if now - interaction.created_at > interaction.acknowledge_within:
             raise api_error(UNKNOWN_INTERACTION)
+        if interaction.channel.id not in self._world.channels:
+            raise api_error(UNKNOWN_CHANNEL)
         callback = self._callback(interaction, body)
         data = body.get("data") or {}
         form = MessageForm(payload=data, files=files, upload_limit=interaction.upload_limit)

@@ -15,7 +15,7 @@ from sandbox.discord.entities import (
     Role,
     User,
 )
-from sandbox.discord.permissions import guild_permissions
+from sandbox.discord.permissions import Permission, guild_permissions
 from sandbox.discord.state import World
 
 
@@ -299,6 +299,7 @@ def guild_create_payload(guild: Guild, world: World, *, all_members: bool) -> Js
             channel_payload(each, world)
             for each in world.channels.values()
             if each.guild_id == guild.id and each.parent_id is not None and not each.archived
+            if world.may(world.bot.id, each, Permission.VIEW_CHANNEL)
         ],
         "presences": [],
         "voice_states": [],

@@ -80,7 +80,7 @@ class DiscordServer(GuildChanges):
         super().__init__(world, gateway)
         self.commands = CommandRegistry(world)
         self.messages = MessageStore(world, self.cdn, self._publish)
-        self.threads = Threads(world, self.messages, self._announce)
+        self.threads = Threads(world, self.messages, self._announce_thread)
         self.reactions = Reactions(world, self.messages, gateway)
         self.pins = Pins(world, self.messages, gateway)
         self.automod = AutoMod(world, gateway)

@@ -11,7 +11,6 @@ from sandbox.discord.entities import (
     TEXT_CHANNEL,
     THREAD_NOTICE,
     Channel,
-    Guild,
     Message,
     User,
 )
@@ -38,8 +37,8 @@ MOST_TAGS: Final = 5
 LONGEST_NAME: Final = 100
 ARCHIVE_MINUTES: Final = (60, 1440, 4320, 10080)
 
-Announce = Callable[[str, Guild, Json], None]
-"""Sends an event about a guild to the bot, if the bot is in it."""
+Announce = Callable[[str, Channel, Json], None]
+"""Sends an event about a thread to the bot, if the bot sees it."""
 
 
 class Threads:
@@ -137,7 +136,7 @@ class Threads:
             starter.flags &= ~HAS_THREAD
             self._messages.touch(starter, "update")
         data = {"id": thread.id, "parent_id": thread.parent_id, "type": thread.kind}
-        self._announce("THREAD_DELETE", self._guild(thread), data)
+        self._announce("THREAD_DELETE", thread, data)
 
     def check_post(self, channel: Channel, author: User) -> None:
         """Check the right to write a message into a channel.
@@ -158,12 +157,12 @@ class Threads:
 
     def announce_change(self, thread: Channel) -> None:
         """Send THREAD_UPDATE to the bot."""
-        self._announce("THREAD_UPDATE", self._guild(thread), channel_payload(thread, self._world))
+        self._announce("THREAD_UPDATE", thread, channel_payload(thread, self._world))
 
     def _open(self, thread: Channel) -> None:
         self._world.channels[thread.id] = thread
         data = {**channel_payload(thread, self._world), "newly_created": True}
-        self._announce("THREAD_CREATE", self._guild(thread), data)
+        self._announce("THREAD_CREATE", thread, data)
 
     def _check_edit(self, thread: Channel, by: User, body: Json) -> None:
         owns = by.id == (thread.owner_id or self._world.bot.id)
@@ -193,9 +192,6 @@ class Threads:
         if flags & PINNED_POST and any(each is not thread for each in pinned):
             raise api_error(TOO_MANY_PINNED_POSTS)
         thread.flags = flags & PINNED_POST
-
-    def _guild(self, channel: Channel) -> Guild:
-        return self._world.guilds[channel.guild_id or ""]
 
     def _require(self, user: User, channel: Channel, needed: Permission) -> None:
         if not self._world.may(user.id, channel, needed):

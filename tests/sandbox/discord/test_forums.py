@@ -7,6 +7,7 @@ import pytest
 
 from sandbox.discord import Channel, ClientRefusal, DiscordServer, Permission, Upload, text
 from sandbox.discord.entities import FORUM_CHANNEL
+from tests.sandbox.discord.conftest import Connect
 from tests.sandbox.discord.fixture_bot import PATIENCE, FixtureBot, card, picture, png
 
 
@@ -254,3 +255,34 @@ async def test_age_restriction_of_forum_is_announced_and_in_interactions(
     seen = bot.seen[-1].channel
     assert isinstance(seen, discord.TextChannel)
     assert seen.is_nsfw()
+
+
+async def test_hidden_threads_are_no_event_and_not_in_guild_data(server: DiscordServer, connect: Connect) -> None:
+    secret = server.world.channel("secret")
+    hidden = server.open_thread(secret, "before")
+    open_one = server.open_thread(server.world.channel("general"), "open")
+    bot = await connect(server, FixtureBot())
+    assert [each.id for each in bot.guilds[0].threads] == [int(open_one.id)]
+    owner = server.actor("owner")
+    server.threads.create_in(secret, owner.user, {"name": "after"})
+    await owner.edit_thread(hidden, archived=True)
+    await owner.delete_thread(hidden)
+    (session,) = server.gateway.sessions.values()
+    assert [text for _, text in session.events if '"t":"THREAD_' in text] == []
+    assert [each.id for each in await bot.guilds[0].active_threads()] == [int(open_one.id)]
+
+
+async def test_channel_is_changed_and_deleted_with_manage_channels(server: DiscordServer, bot: FixtureBot) -> None:
+    made = server.world.channel("general")
+    channel = bot.get_channel(int(made.id))
+    assert isinstance(channel, discord.TextChannel)
+    for refused in (channel.edit(nsfw=True), channel.delete()):
+        with pytest.raises(discord.Forbidden) as caught:
+            await refused
+        assert caught.value.code == 50013
+    server.set_overwrite(made, server.world.bot, allow=Permission.MANAGE_CHANNELS)
+    await channel.edit(nsfw=True, topic="adults")
+    assert (made.nsfw, made.topic) == (True, "adults")
+    deleted = bot.wait_for("guild_channel_delete", timeout=PATIENCE)
+    await channel.delete()
+    assert (await deleted).id == channel.id

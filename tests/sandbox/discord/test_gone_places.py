@@ -3,7 +3,7 @@
 import discord
 import pytest
 
-from sandbox.discord import Channel, DiscordServer
+from sandbox.discord import Channel, ClientRefusal, DiscordServer
 from tests.sandbox.discord.fixture_bot import FixtureBot
 
 
@@ -57,6 +57,22 @@ async def test_deleted_channel_is_unknown_with_its_threads(server: DiscordServer
         assert caught.value.code == 10003
     with pytest.raises(discord.NotFound):
         await message.edit(content="two")
+
+
+async def test_interaction_in_deleted_channel_is_answered_with_10003(server: DiscordServer, bot: FixtureBot) -> None:
+    """Its messages cannot be pressed any more, nor answered."""
+    general, coming = server.world.channel("general"), bot.next_quiet()
+    await server.actor("member").slash("quiet")
+    interaction = await coming
+    message = await server.actor("member").say("look")
+    server.delete_channel(general)
+    with pytest.raises(discord.NotFound) as caught:
+        await interaction.response.send_message("x")
+    assert caught.value.code == 10003
+    with pytest.raises(ClientRefusal):
+        await server.actor("member").react(message, "⭐")
+    with pytest.raises(ClientRefusal):
+        await server.actor("member").context_menu("Report", message)
 
 
 async def test_deleted_guild_is_unknown(server: DiscordServer, bot: FixtureBot) -> None:

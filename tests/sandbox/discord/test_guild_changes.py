@@ -245,3 +245,28 @@ async def test_member_list_is_served_with_its_intent(server: DiscordServer, conn
     bot = await connect(server, FixtureBot(MEMBERS))
     names = [member.name async for member in bot.guilds[0].fetch_members()]
     assert sorted(names) == ["atelier", "member", "member-two", "moderator", "owner"]
+
+
+async def test_member_who_left_is_unknown_and_out_of_reach(server: DiscordServer, bot: FixtureBot) -> None:
+    """What they wrote and their reactions stay; coming back makes them a member again."""
+    leaver = server.world.user("member")
+    message = await server.actor("member").say(f"<@{server.world.bot.id}> look")
+    await server.actor("member").react(message, "⭐")
+    person = await bot.fetch_user(int(leaver.id))
+    await person.send("hello")
+    server.leave_guild("member")
+    with pytest.raises(discord.NotFound) as unknown:
+        await bot.guilds[0].fetch_member(int(leaver.id))
+    assert unknown.value.code == 10007
+    with pytest.raises(discord.Forbidden) as refused:
+        await person.send("hello again")
+    assert refused.value.code == 50278
+    channel = bot.get_partial_messageable(int(message.channel_id))
+    fetched = await channel.fetch_message(int(message.id))
+    assert (fetched.author.id, fetched.reactions[0].count) == (int(leaver.id), 1)
+    with pytest.raises(ClientRefusal):
+        await server.actor("member").react(message, "🐙")
+
+    server.join_guild("member")
+    assert (await bot.guilds[0].fetch_member(int(leaver.id))).id == int(leaver.id)
+    await person.send("welcome back")
