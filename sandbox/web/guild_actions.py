@@ -5,8 +5,8 @@ from typing import Final
 
 from sandbox.discord import Actor, Channel, ClientRefusal, DiscordServer, Guild, Permission, Role
 from sandbox.discord.encoding import Json
-from sandbox.discord.entities import FORUM_CHANNEL, TEXT_CHANNEL
-from sandbox.discord.permissions import ALL
+from sandbox.discord.entities import FORUM_CHANNEL, TEXT_CHANNEL, Member
+from sandbox.discord.permissions import ALL, channel_permissions
 from sandbox.web.message_parsing import read_text
 from sandbox.web.user_settings import LANGUAGES
 
@@ -34,7 +34,7 @@ BOT_RIGHTS: Final[Mapping[str, Permission]] = {
     "Manage Threads": Permission.MANAGE_THREADS,
     "Pin Messages": Permission.PIN_MESSAGES,
 }
-"""Rights of the bot to switch in a channel."""
+"""Rights to switch in a channel, of the bot or of everyone."""
 
 INVITED_WITH: Final = (
     Permission.VIEW_CHANNEL
@@ -152,17 +152,20 @@ class GuildActions:
         return {}
 
     async def bot_right(self, _: Actor, body: Json) -> Json:
-        """Switch a right of the bot in a channel."""
+        """Switch a right of the bot in a channel, or of everyone there."""
         channel = self._world.channels[read_text(body, "channel")]
-        right, bot = BOT_RIGHTS[read_text(body, "right")], self._world.bot
-        own = next((each for each in channel.overwrites if each.id == bot.id), None)
+        guild = self._world.guilds[channel.guild_id or ""]
+        right = BOT_RIGHTS[read_text(body, "right")]
+        target = guild.roles[guild.id] if body.get("whose") == "everyone" else self._world.bot
+        own = next((each for each in channel.overwrites if each.id == target.id), None)
         allow, deny = (own.allow & ~right, own.deny & ~right) if own is not None else (0, 0)
         if body.get("on") is not True:
-            self._discord.set_overwrite(channel, bot, allow=allow, deny=deny | right)
+            self._discord.set_overwrite(channel, target, allow=allow, deny=deny | right)
             return {}
-        self._discord.set_overwrite(channel, bot, allow=allow, deny=deny)
-        if not self._world.may(bot.id, channel, right):
-            self._discord.set_overwrite(channel, bot, allow=allow | right, deny=deny)
+        self._discord.set_overwrite(channel, target, allow=allow, deny=deny)
+        held = self._rights_of_everyone(channel) if isinstance(target, Role) else self._rights_of_bot(channel)
+        if not held & right:
+            self._discord.set_overwrite(channel, target, allow=allow | right, deny=deny)
         return {}
 
     async def app_owner(self, _: Actor, body: Json) -> Json:
@@ -209,15 +212,23 @@ class GuildActions:
         }
 
     def _channel(self, channel: Channel) -> Json:
-        held = self._world.permissions(self._world.bot.id, channel)
-        rights = [name for name, right in BOT_RIGHTS.items() if held & right]
+        held, common = self._rights_of_bot(channel), self._rights_of_everyone(channel)
         return {
             "id": channel.id,
             "name": channel.name,
             "nsfw": channel.nsfw,
-            "rights": rights,
+            "rights": [name for name, right in BOT_RIGHTS.items() if held & right],
+            "everyone": [name for name, right in BOT_RIGHTS.items() if common & right],
             "all": held == ALL,
         }
+
+    def _rights_of_bot(self, channel: Channel) -> int:
+        return self._world.permissions(self._world.bot.id, channel)
+
+    def _rights_of_everyone(self, channel: Channel) -> int:
+        """Return the rights of a member without roles."""
+        nobody = Member(user_id="0", joined_at=0.0)
+        return channel_permissions(self._world.guilds[channel.guild_id or ""], nobody, channel)
 
     def _guild(self, body: Json) -> Guild:
         return self._world.guilds[read_text(body, "guild")]

@@ -1,4 +1,4 @@
-// The panel's groups of a server: its roles, its channels with the bot's rights, its people and the bot.
+// The panel's groups of a server: its roles, its channels with the rights there, its people and the bot.
 import { act, byId, h, morphInto } from "./dom.js";
 import { group, nameForm, toggle } from "./panel_group.js";
 import { ask } from "./socket.js";
@@ -15,7 +15,8 @@ const OUTSIDE = "Open a channel of a server to see this.";
 let chosenPerson = null; // the person shown in the roles
 let chosenBy = null; // the account of the page that chose them
 let chosenRole = null; // the role shown with its rights
-let chosenChannel = null; // the channel shown in the bot's rights
+let chosenWhose = "bot"; // whose rights are shown: the bot's or everyone's
+let chosenChannel = null; // the channel shown with the rights there
 
 const here = () => store.panel?.servers.find((each) => each.id === guildHere()?.id);
 const change = (what, body) => ask(what, { guild: here()?.id, ...body }).catch(say);
@@ -61,13 +62,19 @@ export function channelsGroup() {
     chosenChannel = select.value;
     showServers();
   } } });
+  const whose = h("select", { id: "rights-whose", on: { change: () => {
+    chosenWhose = whose.value;
+    showServers();
+  } } }, h("option", { value: "bot" }, "The bot"), h("option", { value: "everyone" }, "Members without roles"));
+  whose.value = chosenWhose;
   return group(
     "channels",
-    "Channels and the bot's rights",
+    "Channels and rights in them",
     {},
     h("p", { class: "hint", id: "channels-place" }),
-    h("label", { for: "rights-channel", id: "rights-channel-label" }, "The bot may, in this channel", select),
-    h("div", { class: "toggles", id: "bot-rights", role: "group", "aria-label": "Rights of the bot in this channel" }),
+    h("label", { for: "rights-channel", id: "rights-channel-label" }, "Channel", select),
+    h("label", { for: "rights-whose", id: "rights-whose-label" }, "Whose rights there", whose),
+    h("div", { class: "toggles", id: "bot-rights", role: "group", "aria-label": "Rights in this channel" }),
     h("div", { class: "buttons", id: "channel-delete" }),
     nameForm("new-channel", "New channel", "Create", createChannel),
     h("label", { for: "new-channel-kind", id: "new-channel-kind-label" }, "Kind of the new channel", h("select", { id: "new-channel-kind" }, h("option", { value: "text" }, "Text"), h("option", { value: "forum" }, "Forum"))),
@@ -139,14 +146,15 @@ function showServer(server) {
 function showRights(server) {
   const channels = server?.channels ?? [];
   byId("channels-place").textContent = !server ? OUTSIDE : channels.length > 0 ? `In ${server.name}.` : `The bot is not in ${server.name}.`;
-  for (const id of ["rights-channel-label", "bot-rights"]) byId(id).hidden = channels.length === 0;
+  for (const id of ["rights-channel-label", "rights-whose-label", "bot-rights"]) byId(id).hidden = channels.length === 0;
   byId("new-channel").closest("form").hidden = !server;
   byId("new-channel-kind-label").hidden = !server;
   morphInto(byId("channel-delete"));
   if (channels.length === 0) return;
   if (!channels.some((each) => each.id === chosenChannel)) chosenChannel = channels[0].id;
   options(byId("rights-channel"), channels.map((each) => [each.id, `#${each.name}`]), chosenChannel);
-  const { rights: held, name, nsfw } = channels.find((each) => each.id === chosenChannel);
+  const { rights, everyone, name, nsfw } = channels.find((each) => each.id === chosenChannel);
+  const held = chosenWhose === "everyone" ? everyone : rights;
   morphInto(byId("channel-delete"), toggle("Age-restricted", nsfw, "switch-nsfw", { channel: chosenChannel }), h("button", { type: "button", id: "delete-channel", "data-key": chosenChannel, class: "button danger", "data-act": "delete-channel" }, `Delete #${name}`));
   morphInto(byId("bot-rights"), BOT_RIGHTS.map((right) => toggle(right, held.includes(right), "switch-bot-right", { right })));
 }
@@ -164,7 +172,7 @@ act("switch-role", (node) => change("role", { action: isOn(node) ? "take" : "giv
 act("switch-right", (node) => change("role", { action: "right", role: chosenRole, right: node.dataset.right, on: !isOn(node) }));
 act("delete-role", () => change("role", { action: "delete", role: chosenRole }));
 act("switch-person", (node) => change("membership", { user: node.dataset.user, on: !isOn(node) }));
-act("switch-bot-right", (node) => ask("bot_right", { channel: chosenChannel, right: node.dataset.right, on: !isOn(node) }).catch(say));
+act("switch-bot-right", (node) => ask("bot_right", { channel: chosenChannel, whose: chosenWhose, right: node.dataset.right, on: !isOn(node) }).catch(say));
 act("switch-nsfw", (node) => change("channel", { action: "nsfw", channel: node.dataset.channel, on: !isOn(node) }));
 act("delete-channel", () => change("channel", { action: "delete", channel: chosenChannel }));
 act("server-bot", (node) => change("server", { action: node.dataset.action }));

@@ -87,6 +87,20 @@ async def test_right_of_bot_is_switched_off_and_on(
     assert getattr(seen.permissions_for(seen.guild.me), attribute)
 
 
+async def test_right_of_everyone_is_switched_off_and_on_in_one_channel(
+    open_client: OpenClient, discord_server: DiscordServer
+) -> None:
+    client = await open_client("owner")
+    channel, member = ids(client)["showcase"], discord_server.world.user("member").id
+    showcase, general = discord_server.world.channel("showcase"), discord_server.world.channel("general")
+    for on in (False, True):
+        await client.ask("bot_right", channel=channel, whose="everyone", right="Add Reactions", on=on)
+        assert discord_server.world.may(member, showcase, Permission.ADD_REACTIONS) is on
+        assert discord_server.world.may(member, general, Permission.ADD_REACTIONS)
+    await client.ask("bot_right", channel=channel, whose="everyone", right="Pin Messages", on=True)
+    assert discord_server.world.may(member, showcase, Permission.PIN_MESSAGES)
+
+
 async def test_bot_is_invited_to_new_server_and_removed(bot: FixtureBot, open_client: OpenClient) -> None:
     client = await open_client("moderator")
     await client.ask("server", action="create", name="Painters' hall")
