@@ -248,7 +248,7 @@ async def test_member_list_is_served_with_its_intent(server: DiscordServer, conn
 
 
 async def test_member_who_left_is_unknown_and_out_of_reach(server: DiscordServer, bot: FixtureBot) -> None:
-    """What they wrote and their reactions stay; coming back makes them a member again."""
+    """Messages and reactions stay; coming back makes them a member again."""
     leaver = server.world.user("member")
     message = await server.actor("member").say(f"<@{server.world.bot.id}> look")
     await server.actor("member").react(message, "⭐")
