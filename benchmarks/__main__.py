@@ -17,6 +17,7 @@ from benchmarks.many_jobs import measure_crowd, measure_polls, measure_weight
 from benchmarks.measurements import Figure, show
 from benchmarks.micro import medians
 from benchmarks.profiling import profile
+from benchmarks.prompt_rules import measure_rules
 from benchmarks.report import show as show_race
 from benchmarks.scale import Sizes, measure_scale
 from benchmarks.throughput import measure_rate
@@ -89,8 +90,13 @@ async def decoders(console: Console, plan: Plan) -> bool:
     return show(console, "Decoders", "Pillow", await measure_decoders(plan.attack_pixels))
 
 
+async def rules(console: Console, plan: Plan) -> bool:
+    """Measure searches for prompt rules."""
+    return show(console, "Prompt rules", "plain words", measure_rules(500, plan.flow * 10))
+
+
 GROUPS: Final[Mapping[str, Callable[[Console, Plan], Coroutine[None, None, bool]]]] = {
-    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow, attack, decoders)
+    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow, attack, decoders, rules)
 }
 
 

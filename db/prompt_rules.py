@@ -192,6 +192,11 @@ class PromptBlockRepository:
         )
         return tuple(_block(row) for row in rows)
 
+    def count(self, guild_id: int, rule_id: str) -> int:
+        """Return the number of a rule's matches."""
+        of_rule = (prompt_blocks.c.guild_id == guild_id) & (prompt_blocks.c.rule_id == rule_id)
+        return self._connection.execute(select(func.count()).where(of_rule)).scalar_one()
+
     def erase_words_before(self, moment: datetime) -> int:
         """Erase the words of earlier matches; return how many."""
         old = (prompt_blocks.c.at < moment) & (prompt_blocks.c.words != "")

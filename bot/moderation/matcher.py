@@ -1,9 +1,11 @@
 """Compiled rules for prompts."""
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final
 
 import ahocorasick
@@ -95,6 +97,23 @@ class _Found:
     end: int
 
 
+class _Spans:
+    """Places in a text, searched in logarithmic time: there may be thousands."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._furthest = list(accumulate((end for _, end in ordered), max))
+
+    def contain(self, start: int, end: int) -> bool:
+        """Return whether one of them surrounds a place."""
+        before = bisect_right(self._starts, start)
+        return before > 0 and self._furthest[before - 1] >= end
+
+
+_NO_SPANS: Final = _Spans(())
+
+
 class PreparedText:
     """A field's text in the forms for searches."""
 
@@ -141,12 +160,12 @@ class RuleSet:
     def find(self, prepared: PreparedText, searched: PromptField) -> list[Match]:
         """Return the first match of each rule in a field."""
         found: dict[str, _Found] = {}
-        allowed = self._allowed(prepared) if self._has_allows else []
+        allowed = _Spans(self._allowed(prepared)) if self._has_allows else _NO_SPANS
         budget = _Budget()
         for each in self._search(prepared, budget, skip=found):
             if each.rule.id in found or searched not in each.rule.fields:
                 continue
-            if not any(start <= each.start and each.end <= end for start, end in allowed):
+            if not allowed.contain(each.start, each.end):
                 found[each.rule.id] = each
         return [
             Match(rule=each.rule, words=prepared.text[each.start : each.end], field=searched) for each in found.values()

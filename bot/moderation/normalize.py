@@ -47,6 +47,7 @@ LEET: Final = {
     "|": "il",
     "€": "e",
 }
+_PLAIN_SPACES: Final = str.maketrans("\n\r\t\f\v", "     ")
 _SYMBOLS: Final = frozenset("@$!|€")
 _KEYS: Final = {"i": "l", "l": "l"} | {leet: "l" if letters == "il" else letters for leet, letters in LEET.items()}
 # Marks that only decorate a letter. In other scripts, such as Devanagari, marks are letters.
@@ -168,6 +169,8 @@ def light(text: str) -> tuple[str, list[int]]:
 
     It is in lower case, without invisible characters. Look-alikes of another script are replaced within Latin words.
     """
+    if text.isascii():
+        return text.lower().translate(_PLAIN_SPACES), list(range(len(text)))
     folded = fold(text)
     kept: list[str] = []
     places: list[int] = []

@@ -21,7 +21,7 @@ from bot.domain.prompt_rules import (
 from bot.moderation.matcher import PreparedText, check_rule, check_rules
 from bot.services.guild_transactions import GuildTransactions
 from bot.services.prompt_checks import CompiledRules
-from db.prompt_rules import PromptRuleRepository, StoredRule
+from db.prompt_rules import PromptBlockRepository, PromptRuleRepository, StoredRule
 from db.recent_prompts import RecentPrompt, list_recent_prompts
 
 TRIED_PROMPTS: Final = 500
@@ -40,11 +40,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """The matches of rules among a server's latest prompts."""
+    """The matches of rules among a server's latest prompts.
+
+    `recorded` counts the stored matches of one rule, dry runs included.
+    """
 
     tried: int
     refused: int
     examples: tuple[Example, ...]
+    recorded: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +137,17 @@ class PromptRuleService:
 
         def read(
             connection: Connection, _: datetime
-        ) -> tuple[StoredRule, tuple[StoredRule, ...], tuple[RecentPrompt, ...]]:
+        ) -> tuple[StoredRule, tuple[StoredRule, ...], tuple[RecentPrompt, ...], int]:
             repository = PromptRuleRepository(connection)
             stored = repository.get(guild_id, rule_id)
-            return stored, repository.list(guild_id), list_recent_prompts(connection, guild_id, TRIED_PROMPTS)
+            recorded = PromptBlockRepository(connection).count(guild_id, rule_id)
+            prompts = list_recent_prompts(connection, guild_id, TRIED_PROMPTS)
+            return stored, repository.list(guild_id), prompts, recorded
 
-        stored, rules, prompts = await self._transactions.read(guild_id, read)
+        stored, rules, prompts, recorded = await self._transactions.read(guild_id, read)
         allowed = [each.rule for each in rules if each.rule.kind is PromptRuleKind.ALLOW]
-        return stored, await asyncio.to_thread(_try, [stored.rule], allowed, prompts)
+        trial = await asyncio.to_thread(_try, [stored.rule], allowed, prompts)
+        return stored, replace(trial, recorded=recorded)
 
     async def set_state(self, guild_id: int, rule_id: str, state: PromptRuleState, *, by: int) -> None:
         """Switch a rule on, off, or to a dry run.

@@ -29,6 +29,7 @@ LINES = {
     "rate": ("holds a second, one process", "whole lives a second, one process"),
     "flow": ("by polling, median", "by a webhook, median"),
     "attack": ("a stranger's picture, median", "memory of all processes, most", "end after SIGTERM"),
+    "rules": ("500 rules, a usual prompt", "hostile characters"),
     "decoders": ("usual PNG, product", "large lossless WebP, product, memory"),
 }
 

@@ -16,7 +16,9 @@ from bot.domain.errors import (
 )
 from db.prompt_rules import PromptRuleRepository
 from tests.cogs.bot_harness import BotHarness, buttons, panel, private, texts
-from tests.cogs.test_form_errors import send
+from tests.cogs.test_form_errors import filled, send
+from tests.cogs.test_mentions import ask
+from tests.cogs.test_remix import finished, press
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,7 @@ async def test_rules_are_added_tried_switched_and_removed(bot: BotHarness) -> No
 
     await choose(bot, admin, card, "volcano")
     assert "Of the last 3 prompts, it would have refused 3." in "\n".join(texts(card.response.components))  # type: ignore[union-attr]
+    assert "It has matched 1 request in the last 90 days" in "\n".join(texts(card.response.components))  # type: ignore[union-attr]
     await admin.click(card.response, label="Switch on")  # type: ignore[arg-type]
     assert buttons(card) == ["Dry run", "Switch off", "Remove", "Add rules", "Bans after refusals"]
     refused = await bot.imagine(member, prompt="a v o l c a n o")
@@ -151,3 +154,44 @@ async def test_refusals_ban_as_the_server_has_set(bot: BotHarness) -> None:
         "You may not use the studio in this server.",
         "Reason: \u2068Too many refused prompts\u2069",
     ]
+
+
+@pytest.mark.bot(reve2img=True)
+async def test_refused_edit_form_reopens_with_its_text(bot: BotHarness) -> None:
+    member = bot.member("member")
+    card = await finished(bot, member)
+    refused = await send(member, await press(member, card, "Edit"), prompt="undress her")
+    assert refused.response is not None
+    assert refused.response.ephemeral
+    assert texts(refused.response.components)[0].splitlines()[:2] == [
+        "No edit may undress or sexualise people in uploaded pictures.",
+        "Found in the prompt: “\u2068undress\u2069”",
+    ]
+    again = await press(member, refused, "Try again")
+    assert filled(again)["What to change"] == "undress her"
+    made = await send(member, again, prompt="give her a coat")
+    assert "give her a coat" in bot.card(made)[0]
+
+
+async def test_again_and_mentions_are_checked(bot: BotHarness) -> None:
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    card = await finished(bot, member, prompt="a volcano")
+    rules = await admin.slash(bot.channel, "studio rules")
+    await add(admin, rules, "volcano", state=["on"])
+    assert private(await press(member, card, "Again")).startswith("A rule of this server forbids")
+    answer = await ask(bot, member, "a v0lcano in the snow")
+    assert answer.content.splitlines() == [
+        "A rule of this server forbids ||“\u2068v0lcano\u2069”|| in the prompt.",
+        "Nothing was charged. Reword it and send it again.",
+    ]
+    assert await bot.column("prompt") == ["a volcano"]
+
+
+async def test_question_is_checked_again_with_its_answer(bot: BotHarness) -> None:
+    admin, member = bot.member("admin", manage_guild=True), bot.member("member")
+    question = await ask(bot, member, "a volcano")
+    rules = await admin.slash(bot.channel, "studio rules")
+    await add(admin, rules, "volcano", state=["on"])
+    refused = await member.click(question, label="Generate · 12 credits")
+    assert private(refused).startswith("A rule of this server forbids")
+    assert await bot.column("id") == []

@@ -147,6 +147,13 @@ def _details(chosen: StoredRule, trial: Trial | None) -> Iterator[str]:
         yield _("The other rules of this server do not match within these words.")
     elif trial is not None:
         yield from _trial(trial)
+        if trial.recorded:
+            recorded = ngettext(
+                "It has matched {count} request in the last 90 days, dry runs included.",
+                "It has matched {count} requests in the last 90 days, dry runs included.",
+                trial.recorded,
+            )
+            yield f"-# {recorded.format(count=number(trial.recorded))}"
 
 
 def _trial(trial: Trial) -> Iterator[str]:
