@@ -17,6 +17,9 @@ from db.tables import (
     allowances,
     audit_log,
     bans,
+    challenge_entries,
+    challenge_votes,
+    challenges,
     communities,
     deletions,
     drafts,
@@ -53,6 +56,8 @@ _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (allowances, ("guild_id", "role_id")),
     (entitlements, ()),
     (submissions, ()),
+    (challenge_entries, ("challenge_id",)),
+    (challenge_votes, ("challenge_id", "number")),
 )
 # Where the member decided something about others, or others about the member.
 _MENTIONS: Final[tuple[Column[int], ...]] = (
@@ -63,6 +68,7 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     audit_log.c.target_id,
     communities.c.admitted_by,
     guild_keys.c.set_by,
+    challenges.c.created_by,
     submissions.c.claimed_by,
     submissions.c.decided_by,
     prompt_rules.c.set_by,

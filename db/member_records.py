@@ -17,6 +17,8 @@ from db.tables import (
     allowances,
     audit_log,
     bans,
+    challenge_entries,
+    challenge_votes,
     drafts,
     entitlements,
     forms,
@@ -106,6 +108,14 @@ class MemberRecords:
             "refused_prompts": [
                 _plain(row, "rule_name", "field", "words", "is_dry", "at") | {"server": _id(row.guild_id)}
                 for row in self._rows(prompt_blocks, prompt_blocks.c.member_id == member)
+            ],
+            "challenge_entries": [
+                {"challenge": row.challenge_id, "submission": row.submission_id}
+                for row in self._rows(challenge_entries, challenge_entries.c.member_id == member)
+            ],
+            "challenge_votes": [
+                _plain(row, "at") | {"challenge": row.challenge_id, "entry": row.number}
+                for row in self._rows(challenge_votes, challenge_votes.c.member_id == member)
             ],
             "decisions_about_you": [
                 _plain(row, "action", "detail", "reason", "at") | {"server": _id(row.guild_id)}

@@ -16,7 +16,15 @@ from db.tables.jobs import attempts, jobs
 from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
 from db.tables.members import deletions, drafts, entitlements, exports, forms, preferences, presets, searches
 from db.tables.processes import facts, turns, workers
-from db.tables.sharing import outbox_messages, sharing_settings, submission_pictures, submissions
+from db.tables.sharing import (
+    challenge_entries,
+    challenge_votes,
+    challenges,
+    outbox_messages,
+    sharing_settings,
+    submission_pictures,
+    submissions,
+)
 from db.tables.takedowns import takedown_jobs, takedown_keys, takedown_pictures, takedowns
 
 __all__ = [
@@ -28,6 +36,9 @@ __all__ = [
     "bans",
     "budget_alerts",
     "budgets",
+    "challenge_entries",
+    "challenge_votes",
+    "challenges",
     "communities",
     "deletions",
     "drafts",

@@ -119,3 +119,46 @@ Index(
     sqlite_where=_IS_DUE,
     postgresql_where=_IS_DUE,
 )
+
+# Challenges; the theme is its moderator's words. `due_at` is the end of the present phase, None once it has ended.
+challenges = Table(
+    "challenges",
+    metadata,
+    id_column(primary_key=True),
+    guild_id(nullable=False),
+    snowflake("channel_id", nullable=False),
+    Column("theme", Text, nullable=False),
+    snowflake("created_by", nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("closes_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("prize", Integer, nullable=False),
+    # Credits that the winners got, None before.
+    Column("paid", Integer),
+    Column("is_age_restricted", Boolean, nullable=False),
+    CheckConstraint("prize >= 0", name="prize_not_negative"),
+)
+Index("ix_challenges_due_at", challenges.c.due_at)
+Index("ix_challenges_community_id", challenges.c.guild_id, challenges.c.id)
+
+# A member's entry in a challenge: one, in place of an earlier one that was refused or withdrawn. `number` is its place
+# in the vote, None before it.
+challenge_entries = Table(
+    "challenge_entries",
+    metadata,
+    id_column("challenge_id", ForeignKey("challenges.id"), primary_key=True),
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    id_column("submission_id", ForeignKey("submissions.id"), nullable=False, unique=True),
+    Column("number", Integer),
+)
+
+challenge_votes = Table(
+    "challenge_votes",
+    metadata,
+    id_column("challenge_id", ForeignKey("challenges.id"), primary_key=True),
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+)

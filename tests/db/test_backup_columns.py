@@ -14,6 +14,9 @@ KEPT: Final = {
     "audit_log": {"action", "detail", "id", "reason"},
     "bans": {"reason", "scope"},
     "communities": {"locale", "moderator_roles", "rules_version", "studio_channels", "time_zone"},
+    "challenge_entries": {"challenge_id", "submission_id"},
+    "challenge_votes": {"challenge_id"},
+    "challenges": {"id", "state", "theme"},
     "pauses": {"name", "reason", "scope"},
     "accounts": {"period"},
     "attempts": {

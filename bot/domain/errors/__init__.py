@@ -77,6 +77,17 @@
     |  |- KeyGoneError         the server has no key for this provider any more
     |  '- NoGuildKeyError      no own key serves this request
     |- SharingError            a picture cannot be shared, or a submission not changed
+    |  |- ChallengeError       a challenge cannot be started, entered or voted in
+    |  |  |- ChallengeGoneError  no such challenge
+    |  |  |- ChallengeStateError  it takes no entries, or no votes, now
+    |  |  |- ChallengeTimesError  too short or too long
+    |  |  |- ChallengeLimitError  the server has several already
+    |  |  |- ChallengeFullError  it has the most entries
+    |  |  |- AlreadyEnteredError  the member has an entry
+    |  |  |- OwnEntryError    nobody votes for their own entry
+    |  |  |- RoleNeededToVoteError  some roles vote in this server
+    |  |  |- NoVotesLeftError  the member has voted often enough
+    |  |  '- PrizeError       the server's budget does not cover the prize
     |  |- SubmissionNotFoundError
     |  |- SubmissionStateError  the transition is illegal from the submission's state
     |  |- AlreadyDecidedError  somebody else was faster
@@ -119,6 +130,19 @@ from bot.domain.errors.access import (
 )
 from bot.domain.errors.alternatives import ModelOffer
 from bot.domain.errors.base import AtelierError
+from bot.domain.errors.challenges import (
+    AlreadyEnteredError,
+    ChallengeError,
+    ChallengeFullError,
+    ChallengeGoneError,
+    ChallengeLimitError,
+    ChallengeStateError,
+    ChallengeTimesError,
+    NoVotesLeftError,
+    OwnEntryError,
+    PrizeError,
+    RoleNeededToVoteError,
+)
 from bot.domain.errors.credit_changes import (
     AllowanceMissingError,
     AllowanceTargetError,
@@ -219,6 +243,7 @@ __all__ = [
     "AlreadyAskedError",
     "AlreadyBegunError",
     "AlreadyDecidedError",
+    "AlreadyEnteredError",
     "AlreadySharedError",
     "AmountError",
     "AnonymousOffError",
@@ -228,6 +253,12 @@ __all__ = [
     "BudgetLimitError",
     "BudgetSpentError",
     "CannotPostError",
+    "ChallengeError",
+    "ChallengeFullError",
+    "ChallengeGoneError",
+    "ChallengeLimitError",
+    "ChallengeStateError",
+    "ChallengeTimesError",
     "ChannelGoneError",
     "ChannelUnusedError",
     "ConfirmationGoneError",
@@ -268,6 +299,7 @@ __all__ = [
     "ModeratorRoleError",
     "NoBanError",
     "NoGuildKeyError",
+    "NoVotesLeftError",
     "NotAdmittedError",
     "NotAllowedError",
     "NotInServerError",
@@ -275,12 +307,14 @@ __all__ = [
     "NothingGrantedError",
     "NothingUsedError",
     "OptionRangeError",
+    "OwnEntryError",
     "PictureTakenDownError",
     "PresetError",
     "PresetLimitError",
     "PresetNameTakenError",
     "PresetNotFoundError",
     "PrivacyError",
+    "PrizeError",
     "PromptError",
     "PromptProblem",
     "PromptRefusedError",
@@ -293,6 +327,7 @@ __all__ = [
     "Remedy",
     "RequestError",
     "RoleNeededError",
+    "RoleNeededToVoteError",
     "SearchGoneError",
     "SearchRunningError",
     "SetupError",

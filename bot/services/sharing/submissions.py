@@ -59,6 +59,18 @@ class Waker(Protocol):
         ...
 
 
+class Contest(Protocol):
+    """Takes a submission in place of the showcase."""
+
+    def check(self, connection: Connection) -> None:
+        """Check that the member may enter now, before anything is stored."""
+        ...
+
+    def enter(self, connection: Connection, submission: Submission) -> None:
+        """Store a submission as the member's entry."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sharer(Actor):
     """The acting member with their roles."""
@@ -116,11 +128,17 @@ class SubmissionService:
         return await self._database.read(lambda connection: self._offer(connection, job_id, sharer))
 
     async def share(
-        self, job_id: str, positions: Sequence[int], options: SubmissionOptions, sharer: Sharer
+        self,
+        job_id: str,
+        positions: Sequence[int],
+        options: SubmissionOptions,
+        sharer: Sharer,
+        *,
+        contest: Contest | None = None,
     ) -> Submission:
-        """Submit pictures of a job.
+        """Submit pictures of a job to the showcase, or to a contest instead.
 
-        Without review they are approved at once. Raises as `offer` does.
+        Without review they are approved at once. Raises as `offer` and `Contest.check` do.
 
         Raises:
             AnonymousOffError: the server's rules allow no anonymous submission.
@@ -131,7 +149,9 @@ class SubmissionService:
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[Submission, list[str]]:
-            offer = self._offer(connection, job_id, sharer)
+            if contest is not None:
+                contest.check(connection)
+            offer = self._offer(connection, job_id, sharer, needs_showcase=contest is None)
             positions_ = self._check(connection, offer, positions, options)
             repository = SubmissionRepository(connection)
             guild_id = offer.job.place.guild_id
@@ -158,6 +178,8 @@ class SubmissionService:
             )
             if not repository.add(submission):
                 raise _shared_error(repository, job_id, positions_)
+            if contest is not None:
+                contest.enter(connection, submission)
             return submission, self._transitions.submit(connection, submission)
 
         submission, due = await self._database.write(write)
@@ -238,7 +260,7 @@ class SubmissionService:
             )
         )
 
-    def _offer(self, connection: Connection, job_id: str, sharer: Sharer) -> ShareOffer:
+    def _offer(self, connection: Connection, job_id: str, sharer: Sharer, *, needs_showcase: bool = True) -> ShareOffer:
         job = JobRepository(connection).get(job_id)
         guild_id = job.place.guild_id
         if job.place.member_id != sharer.member_id:
@@ -254,7 +276,8 @@ class SubmissionService:
         settings = SharingSettingsRepository(connection).get(guild_id)
         moderates = sharer.moderator and sharer.guild_id == guild_id
         needs_review = settings.needs_review(sharer.roles, is_moderator=moderates)
-        _require_channels(GuildRepository(connection).settings(guild_id), needs_review=needs_review)
+        guild = GuildRepository(connection).settings(guild_id)
+        _require_channels(guild, needs_review=needs_review, needs_showcase=needs_showcase)
         pictures = tuple(ResultImageRepository(connection).list_for(job_id))
         if not pictures:
             raise ImageGoneError
@@ -285,8 +308,8 @@ class SubmissionService:
         return (Flag(kind=FlagKind.FIRST),) if is_first else ()
 
 
-def _require_channels(settings: GuildSettings, *, needs_review: bool) -> None:
-    if settings.showcase_channel_id is None:
+def _require_channels(settings: GuildSettings, *, needs_review: bool, needs_showcase: bool) -> None:
+    if needs_showcase and settings.showcase_channel_id is None:
         raise SharingOffError(is_review=False)
     if needs_review and settings.review_channel_id is None:
         raise SharingOffError(is_review=True)

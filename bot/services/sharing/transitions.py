@@ -11,6 +11,7 @@ from bot.domain.errors import AlreadyDecidedError
 from bot.domain.outbox import MessageKind
 from bot.domain.sharing.submissions import Submission, SubmissionState
 from db.audit_log import AuditLogRepository
+from db.challenges import ChallengeRepository
 from db.outbox import OutboxRepository
 from db.submissions import SubmissionRepository
 
@@ -48,7 +49,7 @@ class SubmissionTransitions:
         at = submission.created_at
         self._log(connection, submission, "share.submit", submission.member_id, at)
         if submission.state is SubmissionState.APPROVED:
-            return [self._request(connection, MessageKind.SHOWCASE, submission, at)]
+            return self._request_post(connection, submission, at)
         review = self._request(connection, MessageKind.REVIEW, submission, at)
         return [review, self._request_queue(connection, submission.guild_id, at)]
 
@@ -84,7 +85,7 @@ class SubmissionTransitions:
         self._log(connection, moved, _ACTIONS[to], actor_id, at, reason=reason, waited=waited)
         due = [self._request(connection, MessageKind.REVIEW, moved, at)] if _has_review(connection, moved, to) else []
         if to is SubmissionState.APPROVED or submission.state in _OF_SHOWCASE:
-            due.append(self._request(connection, MessageKind.SHOWCASE, moved, at))
+            due += self._request_post(connection, moved, at)
         if actor_id != submission.member_id and to is not SubmissionState.HIDDEN:
             due.append(self._request(connection, MessageKind.NOTICE, moved, at, number=moved.revision))
         if submission.state.awaits_review or to.awaits_review:
@@ -101,6 +102,14 @@ class SubmissionTransitions:
         return OutboxRepository(connection).request(
             kind, submission.id, new_id=self._new_id(), guild_id=submission.guild_id, at=at, number=number
         )
+
+    def _request_post(self, connection: Connection, submission: Submission, at: datetime) -> list[str]:
+        """Make a submission's post due; an entry's is its challenge."""
+        challenge_id = ChallengeRepository(connection).find_of(submission.id)
+        if challenge_id is None:
+            return [self._request(connection, MessageKind.SHOWCASE, submission, at)]
+        OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge_id], at)
+        return []
 
     def _request_queue(self, connection: Connection, guild_id: int, at: datetime) -> str:
         return OutboxRepository(connection).request(
