@@ -19,6 +19,7 @@ from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.services.premium_sync import PremiumSync
 from bot.services.prompt_block_reports import PromptBlockReports
+from bot.services.sharing.challenges import ChallengeService
 from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.outbox_publisher import OutboxPublisher
@@ -49,6 +50,7 @@ class Lifecycle:
         prompt_block_reports: PromptBlockReports,
         model_alerts: ModelAlerts,
         outbox_publisher: OutboxPublisher,
+        challenges: ChallengeService,
         premium_sync: PremiumSync,
         takedowns: TakedownService,
         engine: Engine,
@@ -63,7 +65,7 @@ class Lifecycle:
         self._deletions = deletions
         self._beside = (
             *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports, prompt_block_reports),
-            *(exports, deletions, takedowns, premium_sync, outbox_publisher),
+            *(exports, deletions, takedowns, premium_sync, outbox_publisher, challenges),
         )
         self._engine = engine
         self._card_updater = card_updater

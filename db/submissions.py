@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, se
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.errors import SubmissionNotFoundError
+from bot.domain.jobs import Job, State
 from bot.domain.outbox import MessageKind
 from bot.domain.sharing.submissions import (
     AWAITING_REVIEW,
@@ -21,8 +22,9 @@ from bot.domain.sharing.submissions import (
     SubmissionState,
     check_transition,
 )
+from db.jobs import JobRepository
 from db.outbox import OutboxRepository
-from db.tables import submission_pictures, submissions
+from db.tables import jobs, pictures, submission_pictures, submissions
 
 _COLUMNS: Final = [column.label(column.key) for column in submissions.c]
 # Built once: building a statement costs several times as much as running it.
@@ -238,6 +240,41 @@ class SubmissionRepository:
         row = self._connection.execute(numbers.where(submissions.c.guild_id == guild_id, _AWAITS_REVIEW)).one()
         return QueueSummary(waiting=row.waiting, oldest=row.oldest)
 
+    def list_shareable(
+        self, guild_id: int, member_id: int, *, limit: int, restricted: bool
+    ) -> tuple[tuple[Job, int], ...]:
+        """Return a member's kept pictures in no live submission, latest first.
+
+        Each is its job and its position. Without `restricted`, those of age-restricted channels are left out.
+        """
+        is_live = exists().where(
+            submission_pictures.c.job_id == pictures.c.job_id,
+            submission_pictures.c.position == pictures.c.position,
+            submission_pictures.c.is_live,
+        )
+        conditions = [
+            jobs.c.guild_id == guild_id,
+            jobs.c.member_id == member_id,
+            jobs.c.state == State.DONE.value,
+            jobs.c.deleted_at.is_(None),
+            pictures.c.removed_at.is_(None),
+            ~is_live,
+        ]
+        if not restricted:
+            conditions.append(jobs.c.age_restricted.is_(False))
+        found = (
+            select(pictures.c.job_id, pictures.c.position)
+            .join(jobs, jobs.c.id == pictures.c.job_id)
+            .where(*conditions)
+            .order_by(jobs.c.id.desc(), pictures.c.position)
+            .limit(limit)
+        )
+        rows = self._connection.execute(found).all()
+        by_id = {
+            each.id: each for each in JobRepository(self._connection).list_by_id(list({row.job_id for row in rows}))
+        }
+        return tuple((by_id[row.job_id], row.position) for row in rows)
+
     def record_of(self, guild_id: int, member_id: int) -> MemberRecord:
         """Return a member's submissions in a guild, by their outcome."""
         own = (submissions.c.guild_id == guild_id) & (submissions.c.member_id == member_id)
@@ -283,10 +320,10 @@ class SubmissionRepository:
     def _from_rows(self, rows: Sequence[Row[Any]]) -> tuple[Submission, ...]:
         if not rows:
             return ()
-        pictures: dict[str, list[int]] = {row.id: [] for row in rows}
-        for each in self._connection.execute(_POSITIONS, {"the_ids": list(pictures)}):
-            pictures[each.submission_id].append(each.position)
-        return tuple(_from_row(row, tuple(pictures[row.id])) for row in rows)
+        positions: dict[str, list[int]] = {row.id: [] for row in rows}
+        for each in self._connection.execute(_POSITIONS, {"the_ids": list(positions)}):
+            positions[each.submission_id].append(each.position)
+        return tuple(_from_row(row, tuple(positions[row.id])) for row in rows)
 
 
 def _same(submission: Submission) -> Any:

@@ -17,8 +17,10 @@ from bot.ui.handlers.pauses import PauseHandlers
 from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.privacy import PrivacyHandlers
 from bot.ui.handlers.prompt_rules import PromptRuleHandlers
+from bot.ui.handlers.sharing.challenges import ChallengeHandlers
 from cogs.arrivals import Arrivals
 from cogs.card import Card
+from cogs.challenge import ChallengeCommands
 from cogs.credits import Credits
 from cogs.edit import Edit
 from cogs.help import Help
@@ -97,6 +99,7 @@ class CommandContainer(HandlerContainer):
             ),
             StudioStatus(status=self.status, provider_name=self.settings.display_name_of),
             Review(client=client, handlers=self.review_handlers, queue=self.review_queue_handlers),
+            ChallengeCommands(client=client, handlers=ChallengeHandlers(challenges=self.challenges)),
             Help(
                 catalogue=self.catalogue,
                 command_ids=lambda: self.command_sync.command_ids,

@@ -85,6 +85,7 @@ class Container(CommandContainer):
             prompt_block_reports=self.prompt_block_reports,
             model_alerts=self.model_alerts,
             outbox_publisher=self.outbox_publisher,
+            challenges=self.challenges,
             premium_sync=self.premium_sync,
             takedowns=self.takedowns,
             engine=self.engine,

@@ -6,11 +6,14 @@ from functools import cached_property
 from bot.container.delivery import DeliveryContainer
 from bot.domain.outbox import MessageKind
 from bot.services.outbox import OutboxService
+from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
+from bot.services.sharing.challenges import ChallengeService
 from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.reviews import ReviewService
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import SubmissionService
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
+from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
 from bot.ui.delivery.sharing.review_messages import QueueMessages, ReviewMessages
 
 
@@ -28,6 +31,20 @@ class SharingContainer(DeliveryContainer):
         return ReviewQueue(database=self.database)
 
     @cached_property
+    def challenges(self) -> ChallengeService:
+        """Challenges of servers."""
+        return ChallengeService(
+            database=self.database,
+            access=self.access,
+            submissions=self.submission_service,
+            ledger=self.ledger,
+            clock=self.clock,
+            new_id=self.new_id,
+            randomness=self.randomness,
+            waker=self.outbox_publisher,
+        )
+
+    @cached_property
     def renderers(self) -> Mapping[MessageKind, MessageRenderer]:
         """Renderers of the outbox's messages, by kind."""
         return {
@@ -35,6 +52,9 @@ class SharingContainer(DeliveryContainer):
                 snapshots=self.submission_snapshots, images=self.image_service, client=self.client, clock=self.clock
             ),
             MessageKind.QUEUE: QueueMessages(queue=self.review_queue, clock=self.clock),
+            MessageKind.CHALLENGE: ChallengeMessages(
+                snapshots=ChallengeSnapshots(database=self.database), images=self.image_service, client=self.client
+            ),
         }
 
     @cached_property

@@ -202,6 +202,18 @@ PICTURE_REMIX: Final = {
 }
 """The rows of buttons that make something of one picture at once, in the order of the card."""
 
+CHALLENGE_ENTER: Final = ButtonSpec("challengeenter", N_("Enter a picture…"), discord.ButtonStyle.primary)
+"""Of all these, the target is the challenge."""
+CHALLENGE_VOTE: Final = ButtonSpec("challengevote", N_("Vote"))
+"""The picture is the entry's number."""
+CHALLENGE_BALLOT: Final = ButtonSpec("challengeballot", N_("My votes"))
+CHALLENGE_RESULTS: Final = ButtonSpec("challengeresults", N_("All results"))
+CHALLENGE_PICK: Final = "challengepick"
+"""The action of the menu of a member's pictures, and of the form after it.
+
+In the form's custom id, the search is the job and the picture is its position.
+"""
+
 REVIEW_APPROVE: Final = ButtonSpec("reviewapprove", N_("Approve"), discord.ButtonStyle.success)
 """A moderator's decision; of all these, the target is the submission, the picture its revision modulo 100."""
 REVIEW_SPOILER: Final = ButtonSpec("reviewspoiler", N_("Approve as spoiler"))
@@ -273,6 +285,10 @@ BUTTONS: Final = (
     RULE_REMOVE,
     RULE_ADD,
     RULE_BANS,
+    CHALLENGE_ENTER,
+    CHALLENGE_VOTE,
+    CHALLENGE_BALLOT,
+    CHALLENGE_RESULTS,
     REVIEW_APPROVE,
     REVIEW_SPOILER,
     REVIEW_ASK,

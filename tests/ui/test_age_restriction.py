@@ -18,6 +18,7 @@ WAYS: Final = {
     "bot/ui/delivery/result_delivery.py": "asks `may_show` before any upload",
     "bot/ui/delivery/input_publisher.py": "inputs of a job in its channel, which its hold has checked",
     "bot/ui/handlers/history.py": "asks `may_show` for each job",
+    "bot/ui/delivery/sharing/challenge_messages.py": "asks `may_show` for each entry",
     "bot/ui/handlers/comparisons.py": "its service asks `may_show`",
     "bot/ui/delivery/sharing/review_messages.py": "shows none on cards in channels without the flag",
     "bot/services/export_parts.py": "a file of the member's own data, which Discord does not show",

@@ -17,6 +17,7 @@ from bot.domain.errors import (
     AlreadyAskedError,
     AlreadyBegunError,
     AlreadyDecidedError,
+    AlreadyEnteredError,
     AlreadySharedError,
     AmountError,
     AnonymousOffError,
@@ -26,6 +27,12 @@ from bot.domain.errors import (
     BudgetLimitError,
     BudgetSpentError,
     CannotPostError,
+    ChallengeError,
+    ChallengeFullError,
+    ChallengeGoneError,
+    ChallengeLimitError,
+    ChallengeStateError,
+    ChallengeTimesError,
     ChannelGoneError,
     ChannelUnusedError,
     ConfirmationGoneError,
@@ -70,13 +77,16 @@ from bot.domain.errors import (
     NothingUsedError,
     NotInServerError,
     NotOfferedError,
+    NoVotesLeftError,
     OptionRangeError,
+    OwnEntryError,
     PictureTakenDownError,
     PresetError,
     PresetLimitError,
     PresetNameTakenError,
     PresetNotFoundError,
     PrivacyError,
+    PrizeError,
     PromptError,
     PromptProblem,
     PromptRefusedError,
@@ -89,6 +99,7 @@ from bot.domain.errors import (
     Remedy,
     RequestError,
     RoleNeededError,
+    RoleNeededToVoteError,
     SearchGoneError,
     SearchRunningError,
     SetupError,
@@ -324,6 +335,36 @@ WORDED: list[tuple[AtelierError, str]] = [
         (
             "This picture was made in an age-restricted channel. Nothing was charged."
             "\nUse it in an age-restricted channel."
+        ),
+    ),
+    (ChallengeGoneError(), "This challenge, or this entry, is gone."),
+    (
+        ChallengeStateError("voting"),
+        "Too late: the vote has begun.\nPress the numbers of the entries that you like.",
+    ),
+    (
+        ChallengeStateError("open"),
+        "This challenge takes no more entries, and the vote has not begun yet.",
+    ),
+    (ChallengeStateError("ended"), "Too late: this challenge has ended."),
+    (ChallengeTimesError(), "Entries and votes take an hour or more, and 30 days or less."),
+    (ChallengeLimitError(3), "This server has 3 challenges already.\nClose or cancel one first."),
+    (ChallengeFullError(50), "This challenge has 50 entries, and takes no more."),
+    (
+        AlreadyEnteredError(),
+        "You have entered a picture already.\nWithdraw it in `/share list` to enter another.",
+    ),
+    (OwnEntryError(), "This entry is yours. Vote for others."),
+    (
+        NoVotesLeftError(3),
+        "You have 3 votes, and used them.\nPress a number that you voted for to take it back.",
+    ),
+    (RoleNeededToVoteError({7, 5}), "In this server, <@&5> or <@&7> may vote."),
+    (
+        PrizeError(left=50, renews_at=START),
+        (
+            "The server's budget has 50 credits left, which is less than the prize."
+            "\nChoose a smaller prize, or wait for the next budget <t:1773480413:R>."
         ),
     ),
     (SubmissionNotFoundError(), "This submission is gone.\n`/share list` shows yours."),
@@ -816,6 +857,7 @@ OURS = (
     db.migrate.NewerDatabaseError,
 )
 BASES = (
+    ChallengeError,
     AccessError,
     CreditChangeError,
     CreditsError,

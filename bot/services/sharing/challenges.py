@@ -1,17 +1,21 @@
 """Challenges: start, entries, votes, and the end of each phase."""
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
+from bot.domain.age_restriction import may_show
 from bot.domain.audit_log import AuditEntry
 from bot.domain.bans import BanScope
 from bot.domain.credits import month_end
 from bot.domain.errors import (
+    AgeRestrictedError,
     AlreadyEnteredError,
     ChallengeFullError,
     ChallengeGoneError,
@@ -25,10 +29,9 @@ from bot.domain.errors import (
     PrizeError,
     RoleNeededToVoteError,
 )
-from bot.domain.guild_settings import GuildSettings
-from bot.domain.images import ResultImage
+from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
-from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.outbox import MessageKind
 from bot.domain.sharing.challenges import (
     ENTRIES_A_PAGE,
     LONGEST,
@@ -39,7 +42,6 @@ from bot.domain.sharing.challenges import (
     VOTES_A_MEMBER,
     Challenge,
     ChallengeState,
-    Entry,
     Placing,
     placings,
     prize_shares,
@@ -50,24 +52,23 @@ from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
+from bot.services.sharing.challenge_snapshots import CARD, WINNERS, ChallengeSnapshot, ChallengeSnapshots
 from bot.services.sharing.submissions import Sharer, SubmissionService, Waker
 from db.audit_log import AuditLogRepository
 from db.challenges import ChallengeRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.outbox import OutboxRepository
-from db.pictures import ResultImageRepository
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import SubmissionRepository
 
-CARD: Final = 0
-"""The number of a challenge's card in the outbox; its pages count from 1."""
-WINNERS: Final = 99
-"""The number of the winners' post."""
 # Entries that wait for a moderator at the deadline are waited for.
 _REVIEW_WAIT: Final = timedelta(hours=24)
 _REVIEW_CHECK: Final = timedelta(minutes=15)
 _FEWEST_TO_VOTE: Final = 2
+_CHECK_SECONDS: Final = 20.0
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,38 +85,10 @@ class ChallengePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """A member's votes in a challenge: the numbers of entries, and the votes left."""
+    """A member's votes in a challenge: numbers of entries, votes left."""
 
     numbers: tuple[int, ...]
     left: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownEntry:
-    """An entry with its submission and its first picture, None if not kept."""
-
-    entry: Entry
-    submission: Submission
-    picture: ResultImage | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChallengeSnapshot:
-    """A challenge with everything on its messages.
-
-    `counts` are entries by state, before the vote; `entries` those of the vote. `pages` are the messages of entries,
-    and `winners_post` is that of the winners.
-    """
-
-    challenge: Challenge
-    guild: GuildSettings
-    counts: dict[SubmissionState, int]
-    entries: tuple[ShownEntry, ...]
-    placings: tuple[Placing, ...]
-    voters: int
-    card: OutboxMessage | None
-    pages: tuple[OutboxMessage, ...]
-    winners_post: OutboxMessage | None
 
 
 class ChallengeService:
@@ -134,6 +107,7 @@ class ChallengeService:
         waker: Waker,
     ) -> None:
         self._database = database
+        self._snapshots = ChallengeSnapshots(database=database)
         self._access = access
         self._submissions = submissions
         self._ledger = ledger
@@ -198,7 +172,7 @@ class ChallengeService:
         Raises:
             ChallengeGoneError: there is no such challenge.
         """
-        return await self._database.read(lambda connection: _snapshot(connection, challenge_id))
+        return await self._snapshots.get(challenge_id)
 
     async def check_entry(self, challenge_id: str, sharer: Sharer) -> Challenge:
         """Check that a member may enter, before they choose a picture.
@@ -218,12 +192,35 @@ class ChallengeService:
 
         return await self._database.read(read)
 
+    async def list_shareable(self, challenge: Challenge, member_id: int, limit: int) -> tuple[tuple[Job, int], ...]:
+        """Return a member's pictures for an entry, latest first: job and position."""
+        return await self._database.read(
+            lambda connection: SubmissionRepository(connection).list_shareable(
+                challenge.guild_id, member_id, limit=limit, restricted=challenge.is_age_restricted
+            )
+        )
+
+    async def allows_anonymous(self, guild_id: int) -> bool:
+        """Return whether a server allows anonymous entries."""
+        rules = await self._database.read(lambda connection: SharingSettingsRepository(connection).get(guild_id))
+        return rules.allows_anonymous
+
+    async def ballot(self, challenge_id: str, member_id: int) -> Ballot:
+        """Return a member's votes."""
+        numbers = await self._database.read(
+            lambda connection: ChallengeRepository(connection).list_votes(challenge_id, member_id)
+        )
+        return Ballot(numbers=numbers, left=VOTES_A_MEMBER - len(numbers))
+
     async def enter(
         self, challenge_id: str, job_id: str, position: int, options: SubmissionOptions, sharer: Sharer
     ) -> Submission:
         """Submit a picture to a challenge.
 
         Raises as `check_entry` and `SubmissionService.share` do.
+
+        Raises:
+            AgeRestrictedError: the picture is age-restricted and the challenge's channel is not.
         """
         contest = _Entry(self, challenge_id, sharer, self._clock.now())
         submission = await self._submissions.share(job_id, [position], options, sharer, contest=contest)
@@ -280,6 +277,15 @@ class ChallengeService:
     async def cancel(self, challenge_id: str, actor: Actor) -> Challenge:
         """Cancel a challenge without winners; raises as `close_phase` does."""
         return await self._change(challenge_id, actor, self._cancel)
+
+    async def run(self) -> None:
+        """End due phases until cancelled."""
+        while True:
+            try:
+                await self.advance_due()
+            except Exception:  # noqa: BLE001 - the database may be back in a moment
+                _log.exception("challenges.not_advanced")
+            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
 
     async def advance_due(self) -> int:
         """End the due phases of all servers; return their number."""
@@ -460,34 +466,12 @@ class _Entry:
     def enter(self, connection: Connection, submission: Submission) -> None:
         """Store the entry, and make the challenge's card due."""
         repository = ChallengeRepository(connection)
-        repository.enter(self._challenge_id, submission.member_id, submission.id)
         challenge = repository.get(self._challenge_id)
+        restricted = submission.is_age_restricted
+        if not may_show(is_age_restricted=restricted, in_age_restricted=challenge.is_age_restricted):
+            raise AgeRestrictedError
+        repository.enter(self._challenge_id, submission.member_id, submission.id)
         self.due = [self._service._request(connection, challenge, CARD, self._now)]  # noqa: SLF001 - one module
-
-
-def _snapshot(connection: Connection, challenge_id: str) -> ChallengeSnapshot:
-    repository, outbox = ChallengeRepository(connection), OutboxRepository(connection)
-    submissions, pictures = SubmissionRepository(connection), ResultImageRepository(connection)
-    challenge = repository.get(challenge_id)
-    entries = repository.list_entries(challenge_id)
-    shown = []
-    for entry in entries:
-        submission = submissions.get(entry.submission_id)
-        kept = [each for each in pictures.list_for(submission.job_id) if each.position in submission.positions]
-        shown.append(ShownEntry(entry=entry, submission=submission, picture=kept[0] if kept else None))
-    last = -(-max((each.number for each in entries), default=0) // ENTRIES_A_PAGE)
-    found = (outbox.find(MessageKind.CHALLENGE, challenge_id, number) for number in range(1, last + 1))
-    return ChallengeSnapshot(
-        challenge=challenge,
-        guild=GuildRepository(connection).settings(challenge.guild_id),
-        counts=repository.count_entries(challenge_id),
-        entries=tuple(shown),
-        placings=placings(entries) if challenge.state is ChallengeState.ENDED else (),
-        voters=repository.count_voters(challenge_id),
-        card=outbox.find(MessageKind.CHALLENGE, challenge_id, CARD),
-        pages=tuple(each for each in found if each is not None),
-        winners_post=outbox.find(MessageKind.CHALLENGE, challenge_id, WINNERS),
-    )
 
 
 def _require_guild(challenge: Challenge, guild_id: int) -> None:

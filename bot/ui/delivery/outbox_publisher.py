@@ -58,7 +58,8 @@ class Rendering:
     A new one goes to `channel_id`, or to `member_id` directly. One of its custom ids holds the message's subject: after
     a crash the message is found by that. An edit without `files` keeps the attached ones. `post` is for a forum.
     `is_created`: a message that does not exist is sent. `is_reposted`: so is one that somebody deleted.
-    `follows_channel`: one in another channel moves. The message is due again at `again_at`.
+    `follows_channel`: one in another channel moves. The message is due again at `again_at`. `marker` is a part of a
+    custom id that this message alone has, if several have the subject.
     """
 
     view: ui.LayoutView
@@ -70,6 +71,7 @@ class Rendering:
     is_reposted: bool = False
     follows_channel: bool = False
     again_at: datetime | None = None
+    marker: str | None = None
 
 
 class NoPlaceError(Exception):
@@ -264,7 +266,7 @@ class OutboxPublisher:
         """
         async with asyncio.timeout(_RENDER_SECONDS):
             rendering = await self._renderers[message.kind].render(message, self._halvings.get(message.id, 0))
-        place = await self._find(message, None if rendering is None else rendering.channel_id)
+        place = await self._find(message, rendering)
         if rendering is None:
             if place is not None:
                 await self._remove(*place)
@@ -297,7 +299,7 @@ class OutboxPublisher:
             _log.info("outbox.left_behind", kind=message.kind, code=error.code)
         await self._outbox.forget_message(message.id)
 
-    async def _find(self, message: OutboxMessage, wanted_channel_id: int | None) -> tuple[int, int] | None:
+    async def _find(self, message: OutboxMessage, rendering: Rendering | None) -> tuple[int, int] | None:
         """Return the channel and id of an existing message.
 
         One that may have been created before a crash is searched for.
@@ -306,8 +308,10 @@ class OutboxPublisher:
             return message.channel_id, message.message_id
         if message.begun_at is None or message.channel_id is None:
             return None
+        wanted_channel_id = None if rendering is None else rendering.channel_id
+        marker = None if rendering is None else rendering.marker
         try:
-            found = await self._search(message.channel_id, message.begun_at, message.subject_id)
+            found = await self._search(message.channel_id, message.begun_at, marker or f":{message.subject_id}:")
         except discord.HTTPException as error:
             # What cannot be read is no obstacle to a post elsewhere.
             is_elsewhere = wanted_channel_id not in (None, message.channel_id)
@@ -318,22 +322,22 @@ class OutboxPublisher:
             await self._outbox.set_message(message.id, *found)
         return found
 
-    async def _search(self, channel_id: int, begun_at: datetime, subject_id: str) -> tuple[int, int] | None:
-        """Search a channel for a message with the subject's buttons."""
+    async def _search(self, channel_id: int, begun_at: datetime, marker: str) -> tuple[int, int] | None:
+        """Search a channel for a message with a button of this marker."""
         since = discord.Object(discord.utils.time_snowflake(begun_at - _CLOCK_SLACK))
         async with bounded(REQUEST_SECONDS, in_channel=False):
             channel = await self._client.fetch_channel(channel_id)
             if isinstance(channel, discord.ForumChannel):
-                return await self._search_forum(channel, since, subject_id)
+                return await self._search_forum(channel, since, marker)
             if not isinstance(channel, discord.abc.Messageable):
                 return None
             async for each in channel.history(limit=_MESSAGES_READ, after=since):
-                if _is_about(each, subject_id):
+                if _is_about(each, marker):
                     return channel_id, each.id
         return None
 
     async def _search_forum(
-        self, forum: discord.ForumChannel, since: discord.Object, subject_id: str
+        self, forum: discord.ForumChannel, since: discord.Object, marker: str
     ) -> tuple[int, int] | None:
         threads = [each for each in await forum.guild.active_threads() if each.parent_id == forum.id]
         for thread in threads:
@@ -343,7 +347,7 @@ class OutboxPublisher:
                 starter = await thread.fetch_message(thread.id)
             except discord.NotFound:
                 continue
-            if _is_about(starter, subject_id):
+            if _is_about(starter, marker):
                 return thread.id, starter.id
         return None
 
@@ -436,8 +440,8 @@ def _backoff(tries: int) -> float:
     return min(_FIRST_RETRY * 2.0 ** min(max(tries - 1, 0), 10), _LONGEST_RETRY)
 
 
-def _is_about(message: discord.Message, subject_id: str) -> bool:
-    return any(f":{subject_id}:" in each for each in custom_ids(message.components))
+def _is_about(message: discord.Message, marker: str) -> bool:
+    return any(marker in each for each in custom_ids(message.components))
 
 
 def _forum_options(forum: discord.ForumChannel, post: ForumPost | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bot.domain.errors import (
     AlreadyBegunError,
     AtelierError,
     BudgetLimitError,
+    ChallengeError,
     ConfirmationGoneError,
     CreditChangeError,
     CreditsError,
@@ -74,6 +75,7 @@ from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.render.prompt_rule_words import prompt_rule_message, refused_prompt
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
 from bot.ui.render.setup_messages import setup_message
+from bot.ui.render.sharing.challenge_errors import challenge_message
 from bot.ui.render.sharing_errors import sharing_message
 from bot.ui.truncation import cut
 
@@ -176,6 +178,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(*unknown_pause_target(error))
         case GuildKeyError():
             return guild_key_message(error)
+        case ChallengeError():
+            return challenge_message(error)
         case SharingError():
             return sharing_message(error)
         case StudioClosedError():

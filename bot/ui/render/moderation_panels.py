@@ -37,6 +37,7 @@ LOG_KINDS: Final = (
     ("privacy",),
     ("takedown",),
     ("share",),
+    ("challenge",),
 )
 """The filters of the audit log: first words of actions. Buttons hold their places, so new ones come last."""
 
@@ -49,6 +50,7 @@ LOG_FILTERS: Final = (
     N_("Privacy"),
     N_("Takedowns"),
     N_("Sharing and review"),
+    N_("Challenges"),
 )
 """The names of the filters."""
 
@@ -89,6 +91,10 @@ _ACTIONS: Final = {
     "rule.remove": N_("removed a prompt rule"),
     "allowance.set": N_("set the allowance of"),
     "allowance.remove": N_("removed the allowance of"),
+    "challenge.start": N_("started a challenge in"),
+    "challenge.vote": N_("began the vote of a challenge in"),
+    "challenge.end": N_("ended a challenge in"),
+    "challenge.cancel": N_("cancelled a challenge in"),
     "takedown.add": N_("took down a picture of"),
     "takedown.lift": N_("lifted a takedown"),
 }

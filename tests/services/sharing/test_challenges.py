@@ -27,7 +27,8 @@ from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import SubmissionOptions, SubmissionState
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
-from bot.services.sharing.challenges import CARD, WINNERS, Ballot, ChallengePlan, ChallengeService
+from bot.services.sharing.challenge_snapshots import CARD, WINNERS
+from bot.services.sharing.challenges import Ballot, ChallengePlan, ChallengeService
 from bot.services.sharing.reviews import Decision
 from db.audit import audit
 from db.audit_log import AuditLogRepository
