@@ -44,7 +44,7 @@ async def posted(system: SystemHarness, condition: Callable[[Message], object]) 
     def found() -> list[Message]:
         return [each for each in messages.values() if not each.deleted and condition(each)]
 
-    await system.discord.recorder.wait(lambda _: found())
+    await system.discord.recorder.wait(lambda _: bool(found()))
     (message,) = found()
     return message
 
