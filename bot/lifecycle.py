@@ -20,6 +20,7 @@ from bot.services.model_alerts import ModelAlerts
 from bot.services.premium_sync import PremiumSync
 from bot.services.prompt_block_reports import PromptBlockReports
 from bot.services.sharing.challenges import ChallengeService
+from bot.services.sharing.review_watch import ReviewWatch
 from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.outbox_publisher import OutboxPublisher
@@ -52,6 +53,7 @@ class Lifecycle:
         outbox_publisher: OutboxPublisher,
         challenges: ChallengeService,
         premium_sync: PremiumSync,
+        review_watch: ReviewWatch,
         takedowns: TakedownService,
         engine: Engine,
         exports: ExportService,
@@ -65,7 +67,7 @@ class Lifecycle:
         self._deletions = deletions
         self._beside = (
             *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports, prompt_block_reports),
-            *(exports, deletions, takedowns, premium_sync, outbox_publisher, challenges),
+            *(exports, deletions, takedowns, premium_sync, outbox_publisher, challenges, review_watch),
         )
         self._engine = engine
         self._card_updater = card_updater

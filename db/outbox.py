@@ -96,6 +96,24 @@ class OutboxRepository:
         rows = self._connection.execute(select(*_COLUMNS).where(key).order_by(outbox_messages.c.number))
         return [_from_row(row) for row in rows]
 
+    def list_closed(self, kind: MessageKind, guild_id: int, *, before: datetime, limit: int) -> list[str]:
+        """Return subjects of a guild's messages without an open channel.
+
+        The last request of each is older than `before`.
+        """
+        statement = select(outbox_messages.c.subject_id).where(
+            outbox_messages.c.guild_id == guild_id,
+            outbox_messages.c.kind == kind.value,
+            outbox_messages.c.ended == OutboxEnd.CLOSED.value,
+            outbox_messages.c.due_at <= before,
+        )
+        return list(self._connection.execute(statement.order_by(outbox_messages.c.due_at).limit(limit)).scalars())
+
+    def remove_ended(self, kind: MessageKind, subject_id: str, end: OutboxEnd) -> None:
+        """Delete the ended messages about a subject from the outbox."""
+        key = (outbox_messages.c.kind == kind.value) & (outbox_messages.c.subject_id == subject_id)
+        self._connection.execute(outbox_messages.delete().where(key, outbox_messages.c.ended == end.value))
+
     def list_due(self, until: datetime, *, most: int, of_lane: int) -> list[tuple[str, OutboxLane, datetime]]:
         """Return the ids, lanes and times of messages due by then.
 
@@ -198,7 +216,7 @@ class OutboxRepository:
 
 
 def _due_by(at: datetime) -> Any:
-    """Return the due time of a message that is requested for `at`."""
+    """Return the due time of a message requested for `at`."""
     is_sooner = _IS_DUE & (outbox_messages.c.tries == 0) & (outbox_messages.c.due_at < at)
     return case((is_sooner, outbox_messages.c.due_at), else_=literal(at, outbox_messages.c.due_at.type))
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.errors import SubmissionNotFoundError
 from bot.domain.jobs import Job, State
-from bot.domain.outbox import MessageKind
+from bot.domain.outbox import MessageKind, guild_subject
 from bot.domain.sharing.submissions import (
     AWAITING_REVIEW,
     LIVE,
@@ -275,6 +275,21 @@ class SubmissionRepository:
         }
         return tuple((by_id[row.job_id], row.position) for row in rows)
 
+    def queues(self) -> dict[int, QueueSummary]:
+        """Return the summaries of all guilds' queues with entries."""
+        numbers = select(
+            submissions.c.guild_id,
+            func.count().label("waiting"),
+            func.min(submissions.c.waiting_since).label("oldest"),
+        )
+        rows = self._connection.execute(numbers.where(_AWAITS_REVIEW).group_by(submissions.c.guild_id))
+        return {row.guild_id: QueueSummary(waiting=row.waiting, oldest=row.oldest) for row in rows}
+
+    def list_ids_awaiting_review(self, guild_id: int) -> list[str]:
+        """Return the ids of all submissions to be reviewed in a guild."""
+        statement = select(submissions.c.id).where(submissions.c.guild_id == guild_id, _AWAITS_REVIEW)
+        return list(self._connection.execute(statement).scalars())
+
     def record_of(self, guild_id: int, member_id: int) -> MemberRecord:
         """Return a member's submissions in a guild, by their outcome."""
         own = (submissions.c.guild_id == guild_id) & (submissions.c.member_id == member_id)
@@ -372,6 +387,13 @@ def _from_row(row: Row[Any], positions: tuple[int, ...]) -> Submission:
         decided_by=row.decided_by,
         reason=row.reason,
     )
+
+
+def refresh_review(connection: Connection, guild_id: int, at: datetime) -> None:
+    """Post the cards of a guild's waiting submissions, or move them."""
+    outbox = OutboxRepository(connection)
+    outbox.refresh((MessageKind.REVIEW,), SubmissionRepository(connection).list_ids_awaiting_review(guild_id), at)
+    outbox.refresh((MessageKind.QUEUE,), [guild_subject(guild_id)], at)
 
 
 def withdraw_shared(connection: Connection, job_ids: Sequence[str], at: datetime) -> None:

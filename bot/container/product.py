@@ -87,6 +87,7 @@ class Container(CommandContainer):
             outbox_publisher=self.outbox_publisher,
             challenges=self.challenges,
             premium_sync=self.premium_sync,
+            review_watch=self.review_watch,
             takedowns=self.takedowns,
             engine=self.engine,
             exports=self.exports,

@@ -8,10 +8,13 @@ from bot.domain.outbox import MessageKind
 from bot.services.outbox import OutboxService
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
 from bot.services.sharing.challenges import ChallengeService
+from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import ReviewQueue
+from bot.services.sharing.review_watch import ReviewWatch
 from bot.services.sharing.reviews import ReviewService
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import SubmissionService
+from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
 from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
 from bot.ui.delivery.sharing.review_messages import QueueMessages, ReviewMessages
@@ -24,6 +27,16 @@ class SharingContainer(DeliveryContainer):
     def submission_snapshots(self) -> SubmissionSnapshots:
         """Submissions as their messages show them."""
         return SubmissionSnapshots(database=self.database)
+
+    @cached_property
+    def review_watch(self) -> ReviewWatch:
+        """Reminders of review queues, and tries of closed channels."""
+        return ReviewWatch(database=self.database, clock=self.clock, new_id=self.new_id)
+
+    @cached_property
+    def review_alerts(self) -> ReviewAlerts:
+        """Alerts about closed review channels."""
+        return ReviewAlerts(database=self.database, channels=LogChannelMessages(self.client))
 
     @cached_property
     def review_queue(self) -> ReviewQueue:
@@ -49,12 +62,16 @@ class SharingContainer(DeliveryContainer):
         """Renderers of the outbox's messages, by kind."""
         return {
             MessageKind.REVIEW: ReviewMessages(
-                snapshots=self.submission_snapshots, images=self.image_service, client=self.client, clock=self.clock
+                snapshots=self.submission_snapshots,
+                images=self.image_service,
+                client=self.client,
+                alerts=self.review_alerts,
+                clock=self.clock,
             ),
-            MessageKind.QUEUE: QueueMessages(queue=self.review_queue, clock=self.clock),
             MessageKind.CHALLENGE: ChallengeMessages(
                 snapshots=ChallengeSnapshots(database=self.database), images=self.image_service, client=self.client
             ),
+            MessageKind.QUEUE: QueueMessages(queue=self.review_queue, alerts=self.review_alerts, clock=self.clock),
         }
 
     @cached_property

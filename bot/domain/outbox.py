@@ -17,6 +17,11 @@ class MessageKind(StrEnum):
     APPEAL = "appeal"  # a member's appeal against a prompt rule, for the moderators
 
 
+def guild_subject(guild_id: int) -> str:
+    """Return a guild's id as the subject of a message, in 32 digits."""
+    return f"{guild_id:032d}"
+
+
 class OutboxEnd(StrEnum):
     """The end of a message."""
 
@@ -27,7 +32,7 @@ class OutboxEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxLane:
-    """Messages that may wait for each other.
+    """Messages in a common queue.
 
     They are new ones, or edits, of one kind in one guild.
     """

@@ -11,6 +11,7 @@ from bot.domain.guild_settings import GuildSettings
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
+from db.submissions import refresh_review
 
 
 class GuildSettingsService:
@@ -42,6 +43,8 @@ class GuildSettingsService:
             changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
             if changed:
                 guilds.change_settings(guild_id, changed)
+                if "review_channel_id" in changed:
+                    refresh_review(connection, guild_id, now)
                 detail = {
                     name: _change(_plain(getattr(before, name)), _plain(value)) for name, value in changed.items()
                 }

@@ -9,7 +9,7 @@ from bot.domain.errors import NotAllowedError, SubmissionNotFoundError
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
-from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.outbox import MessageKind, OutboxMessage, guild_subject
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import QueueSummary, Submission
 from bot.services.jobs import Actor
@@ -32,13 +32,17 @@ class QueueEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSnapshot:
-    """A server's review queue and its first entries, longest waiting first."""
+    """A server's review queue and its first entries, longest waiting first.
+
+    `latest_reminder` is the number of the latest reminder's message, 0 without one.
+    """
 
     guild_id: int
     summary: QueueSummary
     entries: tuple[QueueEntry, ...]
     guild: GuildSettings
     sharing: SharingSettings
+    latest_reminder: int = 0
 
 
 class ReviewQueue:
@@ -92,4 +96,7 @@ def _snapshot(connection: Connection, guild_id: int, listed: Sequence[Submission
         ),
         guild=GuildRepository(connection).settings(guild_id),
         sharing=SharingSettingsRepository(connection).get(guild_id),
+        latest_reminder=max(
+            (each.number for each in outbox.list_numbers(MessageKind.QUEUE, guild_subject(guild_id))), default=0
+        ),
     )

@@ -77,7 +77,7 @@ def read_snapshot(connection: Connection, submission_id: str) -> SubmissionSnaps
 
 
 def _history(connection: Connection, submission: Submission) -> tuple[AuditEntry, ...]:
-    """Return the entries of a submission that was changed, oldest first."""
+    """Return the entries of a changed submission, oldest first."""
     if submission.revision == 1:
         return ()
     entries = AuditLogRepository(connection).list_of_target(

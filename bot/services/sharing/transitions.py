@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import AlreadyDecidedError
-from bot.domain.outbox import MessageKind
+from bot.domain.outbox import MessageKind, guild_subject
 from bot.domain.sharing.submissions import Submission, SubmissionState
 from db.audit_log import AuditLogRepository
 from db.challenges import ChallengeRepository
@@ -27,11 +27,6 @@ _ACTIONS: Final[Mapping[SubmissionState, str]] = {
 QUEUE_DELAY: Final = timedelta(seconds=5)
 """The queue card is edited once for all changes of this time."""
 _OF_SHOWCASE: Final = (SubmissionState.APPROVED, SubmissionState.HIDDEN)
-
-
-def guild_subject(guild_id: int) -> str:
-    """Return a guild's id as the subject of a message, in 32 digits."""
-    return f"{guild_id:032d}"
 
 
 class SubmissionTransitions:
@@ -112,7 +107,9 @@ class SubmissionTransitions:
         return []
 
     def _request_queue(self, connection: Connection, guild_id: int, at: datetime) -> str:
-        return OutboxRepository(connection).request(
+        outbox = OutboxRepository(connection)
+        outbox.refresh((MessageKind.QUEUE,), [guild_subject(guild_id)], at + QUEUE_DELAY)  # reminders, too
+        return outbox.request(
             MessageKind.QUEUE, guild_subject(guild_id), new_id=self._new_id(), guild_id=guild_id, at=at + QUEUE_DELAY
         )
 

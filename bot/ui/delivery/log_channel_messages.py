@@ -13,6 +13,7 @@ from bot.ui.i18n import use_locale
 from bot.ui.render.budget_alerts import guild_budget_alert
 from bot.ui.render.guild_key_words import key_fault_alert
 from bot.ui.render.prompt_rule_words import refusal_ban
+from bot.ui.render.sharing.review_queue import review_closed_alert
 from db.prompt_rules import RefusalBan
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +45,12 @@ class LogChannelMessages:
         with use_locale(locale or discord.Locale.american_english.value):
             text = refusal_ban(ban)
         return await self._send(channel_id, text, ban.block_id)
+
+    async def send_review_closed(self, channel_id: int, locale: str | None, review_channel_id: int | None) -> bool:
+        """Send the alert about a closed review channel, likewise."""
+        with use_locale(locale or discord.Locale.american_english.value):
+            text = review_closed_alert(review_channel_id)
+        return await self._send(channel_id, text, f"review {review_channel_id}")
 
     async def _send(self, channel_id: int, text: str, topic: str) -> bool:
         number = zlib.crc32(topic.encode()) % 100_000

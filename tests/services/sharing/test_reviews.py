@@ -1,12 +1,15 @@
 """Reviews: claims, decisions, and moderators at once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bot.domain.bans import BanScope
 from bot.domain.errors import (
     AlreadyDecidedError,
+    BannedError,
     NotAllowedError,
     SubmissionClaimedError,
     SubmissionNotFoundError,
@@ -15,14 +18,16 @@ from bot.domain.errors import (
 from bot.domain.outbox import MessageKind
 from bot.domain.sharing.submissions import MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.services.jobs import Actor
+from bot.services.moderation import ModerationService, Target
 from bot.services.sharing.reviews import Decision
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from db.audit_log import AuditLogRepository
 from db.outbox import OutboxRepository
 from db.submissions import SubmissionRepository
 from tests.services.sharing.conftest import MODERATOR, SharingHarness, moderator, sharer
+from tests.support.catalogue import BOTH
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER
+from tests.support.factories import GUILD, MEMBER, make_id
 
 OTHER = MODERATOR + 1
 
@@ -171,3 +176,60 @@ async def test_hidden_post_goes_back_to_the_queue(sharing: SharingHarness) -> No
     hidden = await sharing.submissions.get(submission.id, MEMBER)
     back = await sharing.reviews.decide(decision(hidden, SubmissionState.APPROVED), moderator())
     assert back.state is SubmissionState.APPROVED
+
+
+async def test_moderator_decides_about_their_own_submission_only_as_an_admin(sharing: SharingHarness) -> None:
+    submission = await share(sharing, MODERATOR)
+    approval = decision(submission, SubmissionState.APPROVED)
+    for refused in (sharing.reviews.decide(approval, moderator()), sharing.reviews.claim(submission.id, moderator())):
+        with pytest.raises(NotAllowedError):
+            await refused
+    done, failed = await sharing.reviews.decide_all([approval], moderator())
+    assert (done, [type(error) for _, error in failed]) == ([], [NotAllowedError])
+    approved = await sharing.reviews.decide(replace(approval, as_admin=True), moderator())
+    assert (approved.state, approved.decided_by) == (SubmissionState.APPROVED, MODERATOR)
+
+
+async def test_claim_is_shown_on_the_card(sharing: SharingHarness) -> None:
+    submission = await share(sharing)
+    sharing.woken.ids.clear()
+    await sharing.reviews.claim(submission.id, moderator())
+    card = await sharing.database.read(
+        lambda connection: OutboxRepository(connection).find(MessageKind.REVIEW, submission.id)
+    )
+    assert card is not None
+    assert (card.wanted, sharing.woken.ids) == (2, [card.id])
+
+
+async def test_ban_and_refusal_happen_together_or_not_at_all(sharing: SharingHarness) -> None:
+    moderation = ModerationService(database=sharing.database, clock=sharing.clock, catalogue=BOTH, new_id=make_id)
+    first, second = await share(sharing), await share(sharing)
+    ban = moderation.plan_ban(
+        GUILD, Target(member_id=MEMBER), scope=BanScope.SHARING, term=None, reason="spam", actor_id=MODERATOR
+    )
+    stale = replace(decision(first, SubmissionState.REFUSED), revision=9)
+    with pytest.raises(AlreadyDecidedError):
+        await sharing.reviews.decide(stale, moderator(), besides=ban)
+    assert await moderation.list_bans(GUILD) == ()
+    refused = await sharing.reviews.decide(decision(second, SubmissionState.REFUSED, "spam"), moderator(), besides=ban)
+    assert refused.state is SubmissionState.REFUSED
+    assert [each.member_id for each in await moderation.list_bans(GUILD)] == [MEMBER]
+    job = await sharing.finished_job(pictures=1)
+    with pytest.raises(BannedError):
+        await sharing.submissions.share(job.id, [0], SubmissionOptions(), sharer())
+
+
+async def test_audit_entry_of_a_decision_has_its_waiting_time(sharing: SharingHarness) -> None:
+    submission = await share(sharing)
+    sharing.clock.advance(90)
+    await sharing.reviews.decide(decision(submission, SubmissionState.REFUSED), moderator())
+    entries = await sharing.database.read(lambda connection: AuditLogRepository(connection).list(GUILD, limit=5))
+    assert entries[0].detail == {"submission": submission.id, "waited": 90}
+
+
+async def test_prompt_of_a_private_job_is_read_by_moderators_of_its_server_alone(sharing: SharingHarness) -> None:
+    submission = await share(sharing)
+    assert await sharing.reviews.get_prompt(submission.id, moderator()) == "a lighthouse at dusk"
+    for other in (moderator(guild_id=GUILD + 1), Actor(member_id=OTHER, guild_id=GUILD)):
+        with pytest.raises(NotAllowedError):
+            await sharing.reviews.get_prompt(submission.id, other)

@@ -22,12 +22,11 @@ from bot.domain.errors import (
     SubmissionNotFoundError,
     SubmissionStateError,
 )
-from bot.domain.outbox import MessageKind
+from bot.domain.outbox import MessageKind, guild_subject
 from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import FlagKind, SubmissionOptions, SubmissionState
 from bot.services.sharing.reviews import Decision
 from bot.services.sharing.submissions import MAX_WAITING
-from bot.services.sharing.transitions import guild_subject
 from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
 from db.job_deletions import JobDeletionRepository

@@ -38,7 +38,7 @@ class Renderer:
         self.on_render: Callable[[OutboxMessage], None] = lambda _: None
 
     async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
-        """Return the words of the subject, with a button that holds it."""
+        """Return the words of the subject, with its button."""
         self.on_render(message)
         self.halvings.append(halvings)
         words = self.words.get(message.subject_id, "first")
@@ -68,7 +68,7 @@ class Studio:
         self.publisher = self.start()
 
     def start(self) -> OutboxPublisher:
-        """Start a publisher beside those that run."""
+        """Start one more publisher."""
         publisher = OutboxPublisher(
             outbox=OutboxService(database=self.database, clock=self.clock),
             client=self.client,
@@ -125,7 +125,7 @@ class Studio:
 
 @pytest.fixture
 async def studio(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Studio]:
-    """Yield a publisher that runs."""
+    """Yield a running publisher."""
     server = DiscordServer(default_world(token=TOKEN))
     await server.start()
     monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
@@ -354,7 +354,7 @@ async def test_message_is_due_again_at_its_time(studio: Studio) -> None:
 
 
 async def test_a_thousand_cards_of_a_server_hold_up_nobody_else(studio: Studio) -> None:
-    """Two of them hang at Discord; others of that server wait for these alone."""
+    """Two hang at Discord, and the others of their server wait for them."""
     gate = studio.server.faults.add("POST", rf"/channels/{studio.channel.id}/messages$", gate=asyncio.Event(), times=2)
 
     def add(connection: Connection) -> None:

@@ -12,6 +12,7 @@ from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.domain.provenance import mark_for
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
+from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import QueueSnapshot, ReviewQueue
 from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapshots
 from bot.ui.delivery.age_flags import fetch_flag
@@ -32,8 +33,9 @@ _LINKS_AFTER: Final = timedelta(seconds=10)
 class QueueMessages:
     """Renderer of queue cards (number 0) and of reminders."""
 
-    def __init__(self, *, queue: ReviewQueue, clock: Clock) -> None:
+    def __init__(self, *, queue: ReviewQueue, alerts: ReviewAlerts, clock: Clock) -> None:
         self._queue = queue
+        self._alerts = alerts
         self._clock = clock
 
     async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
@@ -44,22 +46,25 @@ class QueueMessages:
         del halvings
         queue = await self._queue.get(message.guild_id, limit=OLDEST_SHOWN)
         is_reminder, has_entries = message.number > 0, bool(queue.summary.waiting)
-        if is_reminder and not has_entries:
+        if is_reminder and (not has_entries or message.number < queue.latest_reminder):
             return None
         with use_locale(queue.guild.locale or discord.Locale.american_english.value):
             view = reminder_card(queue) if is_reminder else queue_card(queue)
         return Rendering(
             view=view,
             channel_id=queue.guild.review_channel_id,
-            is_created=has_entries,
+            # A reminder that was removed stays so.
+            is_created=has_entries and not (is_reminder and message.shown),
             is_reposted=has_entries and not is_reminder,
             follows_channel=has_entries and not is_reminder,
             again_at=self._clock.now() + _LINKS_AFTER if _lacks_links(queue) and not is_reminder else None,
         )
 
     async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
-        """Log the end."""
+        """Tell the server once about its closed review channel."""
         _log.warning("review.queue_not_posted", guild=message.guild_id, end=end)
+        if end is OutboxEnd.CLOSED:
+            await self._alerts.note_closed(message.guild_id)
 
 
 def _lacks_links(queue: QueueSnapshot) -> bool:
@@ -72,9 +77,16 @@ class ReviewMessages:
     """Renderer of review cards."""
 
     def __init__(
-        self, *, snapshots: SubmissionSnapshots, images: ImageService, client: discord.Client, clock: Clock
+        self,
+        *,
+        snapshots: SubmissionSnapshots,
+        images: ImageService,
+        client: discord.Client,
+        alerts: ReviewAlerts,
+        clock: Clock,
     ) -> None:
         self._snapshots = snapshots
+        self._alerts = alerts
         self._images = images
         self._client = client
         self._clock = clock
@@ -86,9 +98,11 @@ class ReviewMessages:
         """
         snapshot = await self._snapshots.get(message.subject_id)
         submission, now = snapshot.submission, self._clock.now()
-        uploads = await self._uploads(snapshot, message, halvings) if shows_pictures(submission) else Uploads()
+        is_hidden = await self._is_hidden(message, snapshot)
+        has_pictures = shows_pictures(submission) and not is_hidden
+        uploads = await self._uploads(snapshot, message, halvings) if has_pictures else Uploads()
         with use_locale(snapshot.guild.locale or discord.Locale.american_english.value):
-            view = review_card(snapshot, now, uploads.attached)
+            view = review_card(snapshot, now, uploads.attached, is_hidden=is_hidden)
         is_claimed = submission.claimed_until is not None and submission.claimed_until > now
         return Rendering(
             view=view,
@@ -101,8 +115,25 @@ class ReviewMessages:
         )
 
     async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
-        """Log the end; the submission stays in the queue."""
+        """Tell the server once; the submission stays in the queue."""
         _log.warning("review.card_not_posted", guild=message.guild_id, end=end)
+        snapshot = await self._snapshots.get(message.subject_id)
+        # The card of a decided one may have been deleted by a person.
+        if end is OutboxEnd.CLOSED and snapshot.submission.state.awaits_review:
+            await self._alerts.note_closed(message.guild_id)
+
+    async def _is_hidden(self, message: OutboxMessage, snapshot: SubmissionSnapshot) -> bool:
+        """Return whether the card's channel may not show the pictures.
+
+        A waiting submission's card moves to the present review channel.
+        """
+        submission, channel_id = snapshot.submission, message.channel_id
+        if not (submission.is_age_restricted or snapshot.job.age_restricted):
+            return False
+        if submission.state.awaits_review or channel_id is None:
+            channel_id = snapshot.guild.review_channel_id
+        flagged = channel_id is not None and await fetch_flag(self._client, channel_id)
+        return not may_show(is_age_restricted=True, in_age_restricted=flagged)
 
     async def _uploads(self, snapshot: SubmissionSnapshot, message: OutboxMessage, halvings: int) -> Uploads:
         """Return the pictures, fitted to the server's limit for uploads.

@@ -35,7 +35,7 @@ _QUIET: Final = discord.AllowedMentions.none()
 
 
 class ReasonForm(Form):
-    """A form for a reason, which the member reads."""
+    """A form for a reason, to be read by the member."""
 
     def __init__(self, action: str, seen: Submission, title: str, label: str, *, required: bool = True) -> None:
         super().__init__(title, custom_id(action, seen.id, seen.revision % REVISIONS))

@@ -155,7 +155,7 @@ def _decision(snapshot: SubmissionSnapshot, now: datetime) -> Iterator[str]:
 
 
 def _history(entries: Collection[AuditEntry]) -> Iterator[str]:
-    """Yield the changes that were asked for before, and the member's answers."""
+    """Yield the requests for changes, and the member's answers."""
     for entry in list(entries)[-_ASKED_SHOWN:]:
         if entry.action == "share.ask":
             words = _("{moderator} asked {when}: {reason}")

@@ -35,7 +35,7 @@ _LONGEST_OPTION: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkChoice:
-    """Chosen submissions; `reason` is that of a refusal, None for an approval."""
+    """Chosen submissions; `reason` is None for an approval."""
 
     submission_ids: Collection[str]
     reason: str | None = None
@@ -54,7 +54,7 @@ def queue_card(queue: QueueSnapshot) -> ui.LayoutView:
 
 
 def reminder_card(queue: QueueSnapshot) -> ui.LayoutView:
-    """Return the reminder of a queue that waits for long."""
+    """Return the reminder of a queue."""
     lines = [f"### {_headline(queue)}", f"-# {_('A reminder, as often as `/studio setup` says.')}"]
     container: ui.Container[ui.LayoutView] = ui.Container(
         ui.TextDisplay("\n".join(lines)),
@@ -64,8 +64,17 @@ def reminder_card(queue: QueueSnapshot) -> ui.LayoutView:
     return payload_view(container)
 
 
+def review_closed_alert(review_channel_id: int | None) -> str:
+    """Return the alert about a closed review channel."""
+    what = _("I cannot post review cards: no review channel is set.")
+    if review_channel_id is not None:
+        what = _("I cannot post review cards in {channel}: it is gone, or I may not post there.")
+    next_step = _("Shared pictures wait, and `/review list` shows them. `/studio setup` names what is missing.")
+    return f"{what.format(channel=f'<#{review_channel_id}>')}\n{next_step}"
+
+
 def preselected(queue: QueueSnapshot) -> frozenset[str]:
-    """Return the submissions without flags that nobody is looking at."""
+    """Return the submissions without flags and claims."""
     waiting = (entry.submission for entry in queue.entries if is_open(entry))
     return frozenset(each.id for each in waiting if not each.flags and each.claimed_by is None)
 
