@@ -197,12 +197,13 @@ class OutboxRepository:
         number, last = self._connection.execute(_DIRECT_SINCE, {"since": since}).one()
         return number, last
 
-    def refresh(self, kinds: Collection[MessageKind], subject_ids: Collection[str], at: datetime) -> None:
-        """Make the existing messages about subjects due again."""
+    def refresh(self, kinds: Collection[MessageKind], subject_ids: Collection[str], at: datetime) -> list[str]:
+        """Make the existing messages about subjects due again; return their ids."""
         of_subjects = outbox_messages.c.subject_id.in_(list(subject_ids))
         of_kinds = outbox_messages.c.kind.in_([kind.value for kind in kinds])
         again = {"wanted": outbox_messages.c.wanted + 1, "due_at": _due_by(at), "tries": 0, "ended": None}
-        self._connection.execute(update(outbox_messages).where(of_subjects, of_kinds).values(again))
+        refreshed = update(outbox_messages).where(of_subjects, of_kinds).values(again)
+        return list(self._connection.execute(refreshed.returning(outbox_messages.c.id)).scalars())
 
     def remove(self, kinds: Collection[MessageKind], subject_ids: Collection[str]) -> None:
         """Delete messages of subjects from the outbox; Discord keeps them."""

@@ -24,7 +24,7 @@ from bot.domain.sharing.submissions import (
 )
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
-from db.tables import jobs, pictures, submission_pictures, submissions
+from db.tables import challenge_entries, jobs, pictures, submission_pictures, submissions
 
 _COLUMNS: Final = [column.label(column.key) for column in submissions.c]
 # Built once: building a statement costs several times as much as running it.
@@ -400,4 +400,8 @@ def withdraw_shared(connection: Connection, job_ids: Sequence[str], at: datetime
     """Withdraw the submissions of deleted jobs; their messages follow."""
     ids = SubmissionRepository(connection).withdraw_all(job_ids, at)
     if ids:
-        OutboxRepository(connection).refresh((MessageKind.REVIEW, MessageKind.SHOWCASE), ids, at)
+        outbox = OutboxRepository(connection)
+        outbox.refresh((MessageKind.REVIEW, MessageKind.SHOWCASE), ids, at)
+        entered = challenge_entries.c.submission_id.in_(ids)
+        challenges = connection.execute(select(challenge_entries.c.challenge_id).where(entered)).scalars().all()
+        outbox.refresh((MessageKind.CHALLENGE,), challenges, at)

@@ -363,15 +363,14 @@ class ChallengeService:
         paid = self._pay(connection, challenge, winners, now)
         repository.set_paid(challenge.id, paid)
         self._log(connection, challenge, "challenge.end", actor_id, now, paid=paid)
-        OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge.id], now)
-        return [self._request(connection, challenge, WINNERS, now)] if winners else []
+        woken = OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge.id], now)
+        return [*woken, self._request(connection, challenge, WINNERS, now)] if winners else woken
 
     def _cancel(self, connection: Connection, challenge: Challenge, now: datetime, actor_id: int) -> list[str]:
         if not ChallengeRepository(connection).move(challenge, ChallengeState.CANCELLED):
             return []
         self._log(connection, challenge, "challenge.cancel", actor_id, now)
-        OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge.id], now)
-        return []
+        return OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge.id], now)
 
     def _pay(self, connection: Connection, challenge: Challenge, winners: Sequence[Placing], now: datetime) -> int:
         """Grant the prize; return the credits granted.

@@ -103,8 +103,7 @@ class SubmissionTransitions:
         challenge_id = ChallengeRepository(connection).find_of(submission.id)
         if challenge_id is None:
             return [self._request(connection, MessageKind.SHOWCASE, submission, at)]
-        OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge_id], at)
-        return []
+        return OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge_id], at)
 
     def _request_queue(self, connection: Connection, guild_id: int, at: datetime) -> str:
         outbox = OutboxRepository(connection)

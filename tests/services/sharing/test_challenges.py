@@ -33,6 +33,7 @@ from bot.services.sharing.reviews import Decision
 from db.audit import audit
 from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
+from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
 from db.tables import accounts
 from tests.services.sharing.conftest import MODERATOR, SharingHarness, moderator, sharer
@@ -254,6 +255,18 @@ async def test_withdrawn_entry_wins_nothing(sharing: SharingHarness, challenges:
     await challenges.close_phase(challenge.id, moderator())
     ended = await challenges.snapshot(challenge.id)
     assert [(each.place, each.entry.member_id) for each in ended.placings] == [(1, MEMBER + 1)]
+
+
+async def test_deleted_entry_leaves_its_page(sharing: SharingHarness, challenges: ChallengeService) -> None:
+    challenge, _ = await voting(sharing, challenges)
+    snapshot = await challenges.snapshot(challenge.id)
+    gone = snapshot.entries[0]
+    before = snapshot.pages[0].wanted
+    at = sharing.clock.now()
+    await sharing.database.write(lambda connection: JobDeletionRepository(connection).delete(gone.job.id, at, at))
+    after = await challenges.snapshot(challenge.id)
+    assert [each.entry.number for each in after.entries] == [2, 3]
+    assert after.pages[0].wanted == before + 1
 
 
 async def test_prize_is_granted_once_and_divided(sharing: SharingHarness, challenges: ChallengeService) -> None:
