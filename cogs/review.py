@@ -66,3 +66,8 @@ class Review(commands.GroupCog, name="review", description=locale_str("Review sh
     async def list_waiting(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the longest waiting submissions."""
         await self._queue.show(interaction)
+
+    @app_commands.command(name="stats", description=locale_str("See weekly figures of the review, and by moderator"))
+    async def stats(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer with the figures."""
+        await self._queue.show_figures(interaction)

@@ -58,6 +58,14 @@ class AuditLogRepository:
         statement = select(*_COLUMNS).where(*conditions).order_by(audit_log.c.id.desc()).limit(limit)
         return tuple(_from_row(row) for row in self._connection.execute(statement))
 
+    def list_of_actions(self, guild_id: int, *, actions: Collection[str], since: datetime) -> tuple[AuditEntry, ...]:
+        """Return a guild's entries of these actions since a time, oldest first."""
+        statement = select(*_COLUMNS).where(
+            audit_log.c.guild_id == guild_id, audit_log.c.at >= since, audit_log.c.action.in_(list(actions))
+        )
+        order = (audit_log.c.at, audit_log.c.id)
+        return tuple(_from_row(row) for row in self._connection.execute(statement.order_by(*order)))
+
     def list_of_target(
         self, guild_id: int, target_id: int, *, actions: Collection[str], since: datetime
     ) -> tuple[AuditEntry, ...]:

@@ -6,6 +6,7 @@ from bot.charts.drawer import ChartDrawer
 from bot.container.sharing import SharingContainer
 from bot.domain.remix import possible_actions
 from bot.services.publications import PublicationService
+from bot.services.sharing.review_statistics import ReviewStatisticsService
 from bot.services.versions import VersionService
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.comparisons import ComparisonHandlers
@@ -185,7 +186,11 @@ class HandlerContainer(SharingContainer):
     @cached_property
     def review_queue_handlers(self) -> ReviewQueueHandlers:
         """Answers to `/review` and decisions about several submissions."""
-        return ReviewQueueHandlers(queue=self.review_queue, reviews=self.review_service)
+        return ReviewQueueHandlers(
+            queue=self.review_queue,
+            reviews=self.review_service,
+            statistics=ReviewStatisticsService(database=self.database, clock=self.clock),
+        )
 
     @cached_property
     def setup_handlers(self) -> SetupHandlers:

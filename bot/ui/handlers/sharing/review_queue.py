@@ -9,12 +9,14 @@ from bot.domain.lazy_text import LazyText
 from bot.domain.sharing.submissions import SubmissionState
 from bot.services.jobs import Actor
 from bot.services.sharing.review_queue import ReviewQueue
+from bot.services.sharing.review_statistics import ReviewStatisticsService
 from bot.services.sharing.reviews import Decision, ReviewService
 from bot.ui.buttons import CUSTOM_ID, REVIEW_BULK_REFUSE, REVIEW_PICK, guild_target
 from bot.ui.component_tree import walk
 from bot.ui.handlers.component_registry import selected_values
 from bot.ui.handlers.interactions import is_admin
 from bot.ui.handlers.sharing.review import reviewer
+from bot.ui.render.sharing.review_figures import review_figures_panel
 from bot.ui.render.sharing.review_queue import (
     MOST_LISTED,
     NO_REASON,
@@ -34,9 +36,15 @@ class ReviewQueueHandlers:
     The pressed message holds the choice: its menus have what was chosen, with the revisions seen.
     """
 
-    def __init__(self, *, queue: ReviewQueue, reviews: ReviewService) -> None:
+    def __init__(self, *, queue: ReviewQueue, reviews: ReviewService, statistics: ReviewStatisticsService) -> None:
         self._queue = queue
         self._reviews = reviews
+        self._statistics = statistics
+
+    async def show_figures(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer privately with the figures by week and by moderator."""
+        view = review_figures_panel(await self._statistics.get(reviewer(interaction)))
+        await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_QUIET)
 
     async def show(self, interaction: discord.Interaction[Any], target: str | None = None) -> None:
         """Answer privately with the longest waiting submissions."""
