@@ -132,7 +132,7 @@ class Threads:
         del self._world.channels[thread.id]
         parent = self._world.channels.get(thread.parent_id or "")
         starter = None if parent is None else parent.messages.get(thread.id)
-        if starter is not None:
+        if starter is not None and not starter.deleted:
             starter.flags &= ~HAS_THREAD
             self._messages.touch(starter, "update")
         data = {"id": thread.id, "parent_id": thread.parent_id, "type": thread.kind}

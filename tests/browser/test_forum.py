@@ -51,6 +51,7 @@ async def test_post_is_written_opened_and_answered(scene: Scene) -> None:
 
     post = page.locator("#posts > li.post")
     await expect(post).to_contain_text("made at dusk")
+    await expect(post).not_to_have_attribute("data-unread", "")
     await expect(post.locator(".tag")).to_contain_text("landscape")
     await expect(post.locator("img")).to_be_visible()
     await post.get_by_role("button", name="Blue hills").click()
@@ -62,6 +63,7 @@ async def test_post_is_written_opened_and_answered(scene: Scene) -> None:
 
     other = await server.actor("member-two").create_post("Red door", "look", forum="showcase-forum")
     await expect(page.locator("#forum-count")).to_have_text("2 posts")
+    await expect(page.locator("#posts > li").first).to_have_attribute("data-unread", "")
     await server.actor("member-two").react(server.world.message(other.id), "⭐")
     await expect(page.locator("#posts > li").first).to_contain_text("⭐ 1")
 

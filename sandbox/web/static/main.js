@@ -7,7 +7,7 @@ import { hideForum, isForum, showForum } from "./forum.js";
 import { icon } from "./icons.js";
 import { ask, connect, on } from "./socket.js";
 import { watchMenus } from "./menus.js";
-import { remove, showAll, showEarlier, upsert, watchScrolling } from "./messages.js";
+import { isMine, remove, showAll, showEarlier, upsert, watchScrolling } from "./messages.js";
 import { buildPanel, showPanel, watchLedger } from "./panel.js";
 import { showAutomod } from "./automod.js";
 import { showServers } from "./server_admin.js";
@@ -139,7 +139,9 @@ on("message", ({ message }) => {
     upsert(message);
     return;
   }
-  if (message.channel !== store.channel && channelOf(message.channel) && !store.unread.has(message.channel)) {
+  // A new thread's first message comes before the world with the thread.
+  const unread = message.channel !== store.channel && !isMine(message);
+  if (unread && !store.unread.has(message.channel)) {
     store.unread.add(message.channel);
     drawSidebar();
   }

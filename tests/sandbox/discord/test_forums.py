@@ -242,6 +242,20 @@ async def test_thread_from_message_has_its_id(server: DiscordServer, bot: Fixtur
         await without.send("x")
 
 
+async def test_thread_of_deleted_message_is_deleted_without_its_return(server: DiscordServer, bot: FixtureBot) -> None:
+    channel = bot.get_partial_messageable(int(server.world.channel("general").id))
+    sent = await channel.send("look")
+    message = server.world.message(str(sent.id))
+    thread = server.threads.create_from_message(message, server.world.user("owner"), {"name": "talk"})
+    await sent.delete()
+    heard: list[str] = []
+    server.subscribe(lambda event, _: heard.append(event))
+    await server.actor("owner").delete_thread(thread)
+    assert heard == []
+    with pytest.raises(discord.NotFound):
+        await sent.fetch()
+
+
 async def test_age_restriction_of_forum_is_announced_and_in_interactions(
     server: DiscordServer, forum: Channel, bot: FixtureBot
 ) -> None:
