@@ -18,7 +18,7 @@ from tests.ui.sharing.test_outbox_publisher import TOKEN, Studio
 
 
 class ForumStudio(Studio):
-    """A publisher to a forum with the tags "Portrait" and "picked" (moderated)."""
+    """A publisher to a forum with one free and one moderated tag."""
 
     def __init__(self, server: DiscordServer, client: AtelierClient, database: Database) -> None:
         super().__init__(server, client, database)
