@@ -40,10 +40,11 @@ from db.tables import (
     submissions,
     takedowns,
     turns,
+    votes,
 )
 
 # What only its member uses.
-_PRIVATE: Final = (drafts, forms, searches, preferences, exports, prompt_blocks)
+_PRIVATE: Final = (drafts, forms, searches, preferences, exports, prompt_blocks, votes)
 # What counts for credits, purchases and bans, with the rest of its primary key where the member is a part of that.
 _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (accounts, ("guild_id",)),

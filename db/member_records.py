@@ -30,6 +30,7 @@ from db.tables import (
     prompt_blocks,
     searches,
     submissions,
+    votes,
 )
 
 Record = dict[str, Any]
@@ -116,6 +117,10 @@ class MemberRecords:
             "challenge_votes": [
                 _plain(row, "at") | {"challenge": row.challenge_id, "entry": row.number}
                 for row in self._rows(challenge_votes, challenge_votes.c.member_id == member)
+            ],
+            "votes_of_yours": [
+                _plain(row, "at") | {"server": _id(row.guild_id), "submission": row.submission_id}
+                for row in self._rows(votes, votes.c.member_id == member)
             ],
             "decisions_about_you": [
                 _plain(row, "action", "detail", "reason", "at") | {"server": _id(row.guild_id)}

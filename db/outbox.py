@@ -68,6 +68,33 @@ class OutboxRepository:
         stored: str = self._connection.execute(upsert.returning(outbox_messages.c.id)).scalar_one()
         return stored
 
+    def postpone(
+        self, kind: MessageKind, subject_id: str, *, at: datetime, old_at: datetime, old_before: int, now: datetime
+    ) -> str | None:
+        """Make an existing message due later; return its id, or None.
+
+        It is due at `at`, or at `old_at` if its id on Discord is below `old_before`. One that is due already keeps
+        its time.
+        """
+        message = self.find(kind, subject_id)
+        if message is None or message.message_id is None:
+            return None
+        due = old_at if message.message_id < old_before else at
+        values = {"wanted": outbox_messages.c.wanted + 1, "due_at": due}
+        mine = outbox_messages.c.id == message.id
+        is_free = or_(outbox_messages.c.claimed_until.is_(None), outbox_messages.c.claimed_until <= now)
+        waits = update(outbox_messages).where(mine, _IS_DUE, is_free).values(wanted=outbox_messages.c.wanted + 1)
+        if self._connection.execute(waits).rowcount != 1:
+            self._connection.execute(update(outbox_messages).where(mine).values(values))
+        return message.id
+
+    def reopen(self, kind: MessageKind, guild_id: int, at: datetime) -> None:
+        """Make a guild's messages of a kind due again that could not be posted."""
+        closed = (outbox_messages.c.kind == kind.value) & (outbox_messages.c.ended == OutboxEnd.CLOSED.value)
+        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at, "tries": 0, "ended": None}
+        of_guild = outbox_messages.c.guild_id == guild_id
+        self._connection.execute(update(outbox_messages).where(closed, of_guild).values(again))
+
     def find(self, kind: MessageKind, subject_id: str, number: int = 0) -> OutboxMessage | None:
         """Return the message about a subject."""
         key = (outbox_messages.c.kind == kind.value) & (outbox_messages.c.subject_id == subject_id)
@@ -150,13 +177,17 @@ class OutboxRepository:
         """Record the intent to create the message in a channel."""
         self._set(message_id, channel_id=channel_id, begun_at=at)
 
-    def set_message(self, message_id: str, channel_id: int, discord_id: int) -> None:
+    def set_message(self, message_id: str, channel_id: int, discord_id: int, content: str = "") -> None:
         """Record a created message; it is looked up no more."""
-        self._set(message_id, channel_id=channel_id, message_id=discord_id, begun_at=None)
+        self._set(message_id, channel_id=channel_id, message_id=discord_id, begun_at=None, content=content)
+
+    def set_content(self, message_id: str, content: str) -> None:
+        """Record the digest of the attached files."""
+        self._set(message_id, content=content)
 
     def forget_message(self, message_id: str) -> None:
         """Forget a deleted message, so that it can be created again."""
-        self._set(message_id, channel_id=None, message_id=None, begun_at=None)
+        self._set(message_id, channel_id=None, message_id=None, begun_at=None, content=None)
 
     def finish(
         self, message_id: str, shown: int, end: OutboxEnd | None = None, *, again_at: datetime | None = None
@@ -242,4 +273,5 @@ def _from_row(row: Row[Any]) -> OutboxMessage:
         begun_at=row.begun_at,
         direct_at=row.direct_at,
         end=None if row.ended is None else OutboxEnd(row.ended),
+        content=row.content or "",
     )

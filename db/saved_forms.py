@@ -70,7 +70,11 @@ def _form(content: Mapping[str, Any]) -> CardForm | MessageForm | SetupForm:
         # The keys of JSON are texts.
         urls = {int(at): url for at, url in card["urls"].items()}
         return CardForm(
-            job_id=card["job_id"], action=Action(card["action"]), urls=urls, edited=card.get("edited", False)
+            job_id=card["job_id"],
+            action=Action(card["action"]),
+            urls=urls,
+            edited=card.get("edited", False),
+            submission_id=card.get("submission_id"),
         )
     message = content["message"]
     return MessageForm(

@@ -35,6 +35,7 @@ from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
 from cogs.review import Review
 from cogs.settings import SettingsCommands
+from cogs.showcase import Showcase
 from cogs.status import StudioStatus
 from cogs.studio import (
     AdmissionCommands,
@@ -76,6 +77,7 @@ class CommandContainer(HandlerContainer):
                 form_reopener=self.form_reopener,
                 remix_forms=self.remix_forms,
             ),
+            Showcase(client=client, handlers=self.showcase_handlers),
             Privacy(client=client, handlers=PrivacyHandlers(exports=self.exports, deletions=self.deletions)),
             PresetCommands(client=client, presets=self.preset_handlers, resolver=self.request_resolver),
             *([Premium(handlers=self.premium_handlers)] if self.settings.premium_plan.is_on else []),

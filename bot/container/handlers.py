@@ -27,6 +27,7 @@ from bot.ui.handlers.remix_requests import RemixRequests
 from bot.ui.handlers.setup import SetupHandlers
 from bot.ui.handlers.sharing.review import ReviewHandlers
 from bot.ui.handlers.sharing.review_queue import ReviewQueueHandlers
+from bot.ui.handlers.sharing.showcase import ShowcaseHandlers
 from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
 
@@ -190,6 +191,18 @@ class HandlerContainer(SharingContainer):
             queue=self.review_queue,
             reviews=self.review_service,
             statistics=ReviewStatisticsService(database=self.database, clock=self.clock),
+        )
+
+    @cached_property
+    def showcase_handlers(self) -> ShowcaseHandlers:
+        """Answers to presses on posts in the showcase."""
+        return ShowcaseHandlers(
+            showcase=self.showcase_service,
+            votes=self.vote_service,
+            remix=self.remix,
+            gate=self.request_gate,
+            actions=self.card_actions,
+            remix_forms=self.remix_forms,
         )
 
     @cached_property

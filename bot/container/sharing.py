@@ -5,6 +5,7 @@ from functools import cached_property
 
 from bot.container.delivery import DeliveryContainer
 from bot.domain.outbox import MessageKind
+from bot.domain.remix import editing_models
 from bot.services.outbox import OutboxService
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
 from bot.services.sharing.challenges import ChallengeService
@@ -12,12 +13,15 @@ from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.review_watch import ReviewWatch
 from bot.services.sharing.reviews import ReviewService
+from bot.services.sharing.showcase import ShowcaseService
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import SubmissionService
+from bot.services.sharing.votes import VoteService
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
 from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
 from bot.ui.delivery.sharing.review_messages import QueueMessages, ReviewMessages
+from bot.ui.delivery.sharing.showcase_messages import ShowcaseMessages
 
 
 class SharingContainer(DeliveryContainer):
@@ -72,6 +76,7 @@ class SharingContainer(DeliveryContainer):
                 snapshots=ChallengeSnapshots(database=self.database), images=self.image_service, client=self.client
             ),
             MessageKind.QUEUE: QueueMessages(queue=self.review_queue, alerts=self.review_alerts, clock=self.clock),
+            MessageKind.SHOWCASE: self.showcase_messages,
         }
 
     @cached_property
@@ -83,6 +88,34 @@ class SharingContainer(DeliveryContainer):
             renderers=self.renderers,
             clock=self.clock,
         )
+
+    @cached_property
+    def showcase_messages(self) -> ShowcaseMessages:
+        """Posts in the showcase."""
+        return ShowcaseMessages(
+            snapshots=self.submission_snapshots,
+            showcase=self.showcase_service,
+            votes=self.vote_service,
+            image_service=self.image_service,
+            client=self.client,
+            can_remix=bool(editing_models(self.catalogue)),
+        )
+
+    @cached_property
+    def showcase_service(self) -> ShowcaseService:
+        """Ends of posts in the showcase."""
+        return ShowcaseService(
+            database=self.database,
+            clock=self.clock,
+            new_id=self.new_id,
+            # The publisher is built with this.
+            wake=lambda message_ids: self.outbox_publisher.wake(message_ids),  # noqa: PLW0108
+        )
+
+    @cached_property
+    def vote_service(self) -> VoteService:
+        """Votes in the showcase."""
+        return VoteService(database=self.database, clock=self.clock)
 
     @cached_property
     def submission_service(self) -> SubmissionService:

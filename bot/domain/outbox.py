@@ -15,6 +15,7 @@ class MessageKind(StrEnum):
     REPORT = "report"  # reports of a picture, for the moderators
     CHALLENGE = "challenge"  # a challenge: its card, numbered pages of entries, and its winners
     APPEAL = "appeal"  # a member's appeal against a prompt rule, for the moderators
+    PICKS = "picks"  # a server's picks of a week; the subject is the server, the number the week
 
 
 def guild_subject(guild_id: int) -> str:
@@ -28,6 +29,7 @@ class OutboxEnd(StrEnum):
     DROPPED = "dropped"  # nothing to show, or it was deleted as wanted
     CLOSED = "closed"  # the channel is gone, or the bot may not post there
     REFUSED = "refused"  # Discord refuses the content
+    DELETED = "deleted"  # somebody deleted it on Discord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class OutboxMessage:
     It is due while `wanted` exceeds `shown`. `channel_id` is set at the first post; of a forum's post it is the thread.
     `begun_at` is the time of the first try to create the message: after a crash the channel is searched since then.
     `direct_at` is the planned time of a direct message.
+    `content` names its attached files.
     """
 
     id: str
@@ -65,3 +68,4 @@ class OutboxMessage:
     begun_at: datetime | None = None
     direct_at: datetime | None = None
     end: OutboxEnd | None = None
+    content: str = ""

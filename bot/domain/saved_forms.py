@@ -17,12 +17,14 @@ class CardForm:
     """The form of an action on a card.
 
     `urls` are the addresses of the offered images, by position. `edited`: the form to change the request first.
+    `submission_id` is the submission if the form is about a post in the showcase.
     """
 
     job_id: str
     action: Action
     urls: Mapping[int, str | None]
     edited: bool = False
+    submission_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.submissions import SubmissionRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +19,12 @@ class Link:
     """One step back in a job's lineage.
 
     `origin` is the action; `job` is the job it was done on, None if its records are gone.
+    `is_shared`: it is a picture that another member shared without their name.
     """
 
     origin: Origin
     job: Job | None
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +82,18 @@ def read_lineage(connection: Connection, job: Job) -> tuple[Link, ...]:
     jobs, links, current = JobRepository(connection), list[Link](), job
     while current.origin is not None and len(links) < LONGEST_CHAIN:
         parent = jobs.find(current.origin.job_id)
+        if parent is not None and _is_anonymous(connection, parent, job):
+            links.append(Link(origin=current.origin, job=None, is_shared=True))
+            break
         links.append(Link(origin=current.origin, job=parent))
         if parent is None:
             break
         current = parent
     return tuple(links)
+
+
+def _is_anonymous(connection: Connection, parent: Job, job: Job) -> bool:
+    """Return whether another member shared a job's parent without their name."""
+    if parent.place.member_id == job.place.member_id:
+        return False
+    return any(each.options.is_anonymous for each in SubmissionRepository(connection).list_of_job(parent.id))

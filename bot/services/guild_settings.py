@@ -8,9 +8,11 @@ from sqlalchemy import Connection
 
 from bot.domain.audit_log import AuditEntry
 from bot.domain.guild_settings import GuildSettings
+from bot.domain.outbox import MessageKind
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
+from db.outbox import OutboxRepository
 from db.submissions import refresh_review
 
 
@@ -45,6 +47,8 @@ class GuildSettingsService:
                 guilds.change_settings(guild_id, changed)
                 if "review_channel_id" in changed:
                     refresh_review(connection, guild_id, now)
+                if "showcase_channel_id" in changed:
+                    OutboxRepository(connection).reopen(MessageKind.SHOWCASE, guild_id, now)
                 detail = {
                     name: _change(_plain(getattr(before, name)), _plain(value)) for name, value in changed.items()
                 }

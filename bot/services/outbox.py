@@ -53,11 +53,15 @@ class OutboxService:
         now = self._clock.now()
         await self._database.write(lambda connection: OutboxRepository(connection).begin(message_id, channel_id, now))
 
-    async def set_message(self, message_id: str, channel_id: int, discord_id: int) -> None:
-        """Record a created message."""
+    async def set_message(self, message_id: str, channel_id: int, discord_id: int, content: str = "") -> None:
+        """Record a created message with the digest of its files."""
         await self._database.write(
-            lambda connection: OutboxRepository(connection).set_message(message_id, channel_id, discord_id)
+            lambda connection: OutboxRepository(connection).set_message(message_id, channel_id, discord_id, content)
         )
+
+    async def set_content(self, message_id: str, content: str) -> None:
+        """Record the digest of a message's files."""
+        await self._database.write(lambda connection: OutboxRepository(connection).set_content(message_id, content))
 
     async def forget_message(self, message_id: str) -> None:
         """Forget a deleted message, so that it is created again."""

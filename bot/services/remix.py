@@ -13,7 +13,16 @@ from sqlalchemy import Connection
 
 from bot.domain.alternatives import at_model
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import AtelierError, ImageGoneError, JobRunningError, JobStateError, NotOfferedError
+from bot.domain.errors import (
+    AtelierError,
+    ImageGoneError,
+    JobDeletedError,
+    JobRunningError,
+    JobStateError,
+    NotOfferedError,
+    SubmissionNotFoundError,
+    SubmissionStateError,
+)
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.options import UPSCALES
@@ -26,7 +35,9 @@ from bot.domain.remix import (
     make_upscale,
     make_variation,
 )
-from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest, price, require_prompt
+from bot.domain.requests import ERASED_PROMPT, KEEP_AS_IT_IS, GenerationRequest, price, require_prompt
+from bot.domain.saved_forms import CardForm
+from bot.domain.sharing.submissions import SubmissionState
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.services.deletion_register import DeletionRegister
@@ -35,6 +46,7 @@ from db.database import Database
 from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.submissions import SubmissionRepository
 
 # A row that refers to a file stored just now may not be written yet; the nightly maintenance removes the file then.
 _RECENT: Final = timedelta(minutes=2)
@@ -49,13 +61,15 @@ class Source:
 
     `original` is the request with the prompt that generated its images: the job's own, or that of the earlier job
     whose image it only processed. `pictures` maps positions to files, None if no longer kept; `inputs` are the job's
-    own inputs with the files that are still kept.
+    own inputs with the files that are still kept. `submission_id`: it is a post in the showcase, with the shared images
+    only, without inputs, and without words that its member hides.
     """
 
     job: Job
     original: GenerationRequest
     pictures: Mapping[int, ImageFile | None]
     inputs: tuple[InputImage, ...]
+    submission_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +155,44 @@ class RemixService:
             )
 
         return await self._database.read(read)
+
+    async def get_shared(self, submission_id: str, actor: Actor) -> Source:
+        """Return a post in the showcase as a source.
+
+        Its member shared it, so others may start from it while it is there: also from a private job.
+
+        Raises:
+            SubmissionNotFoundError: the actor's server has no such submission.
+            SubmissionStateError: it is not in the showcase.
+            JobDeletedError: the job was deleted.
+        """
+
+        def read(connection: Connection) -> Source:
+            submission = SubmissionRepository(connection).get(submission_id)
+            if submission.guild_id != actor.guild_id:
+                raise SubmissionNotFoundError
+            if submission.state is not SubmissionState.APPROVED:
+                raise SubmissionStateError(submission.state, SubmissionState.APPROVED)
+            job = JobRepository(connection).get(submission.job_id)
+            if job.deleted_at is not None:
+                raise JobDeletedError
+            files = ResultImageRepository(connection).files_by_position(job.id)
+            request = _shared(_original(connection, job), shows_prompt=submission.options.show_prompt)
+            return Source(
+                job=replace(job, request=request),
+                original=request,
+                pictures={position: files.get(position) for position in submission.positions},
+                inputs=(),
+                submission_id=submission_id,
+            )
+
+        return await self._database.read(read)
+
+    async def get_form_source(self, form: CardForm, actor: Actor) -> Source:
+        """Return the source of a form; raises as `get_source` or `get_shared`."""
+        if form.submission_id is not None:
+            return await self.get_shared(form.submission_id, actor)
+        return await self.get_source(form.job_id, actor)
 
     def build_request(self, source: Source, action: Action, options: RemixOptions) -> tuple[GenerationRequest, Origin]:
         """Return the request of an action on a job, and its origin.
@@ -292,6 +344,12 @@ def _original(connection: Connection, job: Job) -> GenerationRequest:
             break
         found = parent
     return found.request
+
+
+def _shared(request: GenerationRequest, *, shows_prompt: bool) -> GenerationRequest:
+    """Return a shared request without inputs, its seed, and hidden words."""
+    bare = replace(request, inputs=(), keeps_picture=False, keep_aspect_ratio=False, seed=None)
+    return bare if shows_prompt else replace(bare, prompt=ERASED_PROMPT, negative="")
 
 
 def _with_file(connection: Connection, picture: InputImage) -> InputImage:

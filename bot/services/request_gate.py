@@ -168,5 +168,8 @@ def check_channel(settings: GuildSettings, place: InteractionContext) -> None:
     Raises:
         WrongChannelError: the server's admins chose other channels.
     """
-    if not settings.is_studio_channel({place.channel_id, place.parent_channel_id or 0}):
+    channels = {place.channel_id, place.parent_channel_id or 0}
+    if place.private and settings.showcase_channel_id in channels:
+        return  # nobody else sees it, and posts there have buttons
+    if not settings.is_studio_channel(channels):
         raise WrongChannelError(settings.studio_channels)

@@ -185,6 +185,11 @@ RULE_REMOVE: Final = ButtonSpec("ruleremove", N_("Remove"), discord.ButtonStyle.
 RULE_ADD: Final = ButtonSpec("ruleadd", N_("Add rules"), discord.ButtonStyle.primary)
 """Opens the form to add rules, which has the same action. So does the next one, for bans after refusals."""
 RULE_BANS: Final = ButtonSpec("rulebans", N_("Bans after refusals"))
+VOTE: Final = ButtonSpec("vote", N_("Vote"))
+SHOWCASE_OWN: Final = ButtonSpec("showown", N_("Make my own"))
+SHOWCASE_REFERENCE: Final = ButtonSpec("showref", N_("Use as reference"))
+POST_AGAIN: Final = ButtonSpec("postagain", N_("Try again"), discord.ButtonStyle.primary)
+"""Of these four the target is a submission: its post must not lead to the job."""
 
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
@@ -299,6 +304,10 @@ BUTTONS: Final = (
     REVIEW_BULK_APPROVE,
     REVIEW_BULK_CONFIRM,
     REVIEW_BULK_BACK,
+    VOTE,
+    SHOWCASE_OWN,
+    SHOWCASE_REFERENCE,
+    POST_AGAIN,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )
@@ -319,6 +328,9 @@ The last number of a form's custom id is a checksum of the prices that it shows.
 
 EDITED_FORMS: Final = {Action.AGAIN: "againedited", Action.VARY: "varyedited"}
 """The forms to change a job's request before it is made again or varied; their targets are as of `CARD_FORMS`."""
+
+SHOWCASE_FORMS: Final = {Action.AGAIN: SHOWCASE_OWN.action, Action.REFERENCE: SHOWCASE_REFERENCE.action}
+"""The forms of posts in the showcase; the target is the submission."""
 
 SAVED_FORM: Final = "form"
 """The form of anything else: the target is the stored form that describes it."""

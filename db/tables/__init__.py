@@ -21,9 +21,11 @@ from db.tables.sharing import (
     challenge_votes,
     challenges,
     outbox_messages,
+    picks,
     sharing_settings,
     submission_pictures,
     submissions,
+    votes,
 )
 from db.tables.takedowns import takedown_jobs, takedown_keys, takedown_pictures, takedowns
 
@@ -54,6 +56,7 @@ __all__ = [
     "movements",
     "outbox_messages",
     "pauses",
+    "picks",
     "pictures",
     "postings",
     "preferences",
@@ -70,5 +73,6 @@ __all__ = [
     "takedown_pictures",
     "takedowns",
     "turns",
+    "votes",
     "workers",
 ]

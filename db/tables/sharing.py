@@ -76,6 +76,30 @@ Index(
     postgresql_where=_IS_LIVE,
 )
 
+# Votes for submissions in the showcase: one for each member.
+votes = Table(
+    "votes",
+    metadata,
+    id_column("submission_id", ForeignKey("submissions.id"), primary_key=True),
+    snowflake("member_id", primary_key=True, autoincrement=False),
+    guild_id(nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+Index("ix_votes_community_id_at", votes.c.guild_id, votes.c.at)
+Index("ix_votes_member_id", votes.c.member_id)
+
+# A server's picks of a week. The week is the ordinal of its Monday.
+picks = Table(
+    "picks",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    Column("week", Integer, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    id_column("submission_id", ForeignKey("submissions.id"), nullable=False),
+    Column("votes", Integer, nullable=False),
+)
+Index("ix_picks_submission_id", picks.c.submission_id)
+
 # Messages that follow rows: each is due while Discord shows an older version than the wanted one.
 outbox_messages = Table(
     "outbox_messages",
@@ -97,6 +121,8 @@ outbox_messages = Table(
     Column("ended", String(12)),
     # The planned time of a direct message: these keep a distance.
     Column("direct_at", UtcDateTime),
+    # A short name of the attached files, so that an edit attaches them only if they differ.
+    Column("content", String(100)),
 )
 Index(
     "ix_outbox_messages_subject",

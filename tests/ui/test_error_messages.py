@@ -80,6 +80,7 @@ from bot.domain.errors import (
     NoVotesLeftError,
     OptionRangeError,
     OwnEntryError,
+    OwnVoteError,
     PictureTakenDownError,
     PresetError,
     PresetLimitError,
@@ -402,6 +403,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         SharingOffError(is_review=True),
         ("This server has no channel for the review of shared pictures.\nAn admin chooses one in `/studio setup`."),
     ),
+    (OwnVoteError(), "This is your own picture.\nVotes come from others."),
     (AnonymousOffError(), "This server shows who made a picture.\nShare it with your name."),
     (
         SubmissionLimitError(20),

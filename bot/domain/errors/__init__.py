@@ -96,6 +96,7 @@
     |  |- RefusedBeforeError   the moderators refused this picture
     |  |- SharingOffError      no showcase channel, or none for the review
     |  |- AnonymousOffError    the server's rules allow no anonymous submission
+    |  |- OwnVoteError         members cannot vote for their own pictures
     |  '- SubmissionLimitError the member has too many waiting submissions
     |- TakedownGoneError       no takedown in force has this code
     |- StudioPausedError       a pause refuses new jobs
@@ -224,6 +225,7 @@ from bot.domain.errors.sharing import (
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
+    OwnVoteError,
     RefusedBeforeError,
     SharingError,
     SharingOffError,
@@ -308,6 +310,7 @@ __all__ = [
     "NothingUsedError",
     "OptionRangeError",
     "OwnEntryError",
+    "OwnVoteError",
     "PictureTakenDownError",
     "PresetError",
     "PresetLimitError",

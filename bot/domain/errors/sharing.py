@@ -94,6 +94,12 @@ class AnonymousOffError(SharingError):
     code = "anonymous_off"
 
 
+class OwnVoteError(SharingError):
+    """Members cannot vote for their own pictures."""
+
+    code = "own_vote"
+
+
 class SubmissionLimitError(SharingError):
     """The member's `limit` waiting submissions are reached."""
 

@@ -48,6 +48,10 @@ class SubmissionTransitions:
         review = self._request(connection, MessageKind.REVIEW, submission, at)
         return [review, self._request_queue(connection, submission.guild_id, at)]
 
+    def publish(self, connection: Connection, submission: Submission, at: datetime) -> str:
+        """Make the post in the showcase due; return its id."""
+        return self._request(connection, MessageKind.SHOWCASE, submission, at)
+
     def move(
         self,
         connection: Connection,

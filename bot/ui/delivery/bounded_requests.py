@@ -38,10 +38,13 @@ class RateLimitError(Exception):
 
 
 @dataclass(slots=True)
-class _Request:
+class BoundedRequest:
+    """A bounded request: `server_errors` answers were faults of Discord's."""
+
     timeout: asyncio.Timeout
     in_channel: bool
     limit: RateLimitError | None = None
+    server_errors: int = 0
 
 
 class RateLimitCounts:
@@ -65,11 +68,11 @@ class RateLimitCounts:
         self.seconds[scope] += _seconds_to_wait(params.response.headers)
 
 
-_CURRENT: ContextVar[_Request | None] = ContextVar("current_request", default=None)
+_CURRENT: ContextVar[BoundedRequest | None] = ContextVar("current_request", default=None)
 
 
 @asynccontextmanager
-async def bounded(seconds: float, *, in_channel: bool = True) -> AsyncIterator[None]:
+async def bounded(seconds: float, *, in_channel: bool = True) -> AsyncIterator[BoundedRequest]:
     """Limit the time of the requests inside.
 
     Only for requests that may be repeated: the last one may have been carried out. `in_channel` is False for requests
@@ -79,13 +82,13 @@ async def bounded(seconds: float, *, in_channel: bool = True) -> AsyncIterator[N
         RateLimitError: Discord asks for a longer pause.
         TimeoutError: `seconds` have passed.
     """
-    request: _Request | None = None
+    request: BoundedRequest | None = None
     try:
         async with asyncio.timeout(seconds) as timeout:
-            request = _Request(timeout, in_channel)
+            request = BoundedRequest(timeout, in_channel)
             before = _CURRENT.set(request)
             try:
-                yield
+                yield request
             finally:
                 _CURRENT.reset(before)
     except TimeoutError:
@@ -102,7 +105,10 @@ async def note_rate_limit(session: aiohttp.ClientSession, context: Any, params: 
     """End the current bounded request if Discord asks for a long pause."""
     del session, context
     request = _CURRENT.get()
-    if request is None or params.response.status != HTTPStatus.TOO_MANY_REQUESTS:
+    if request is None:
+        return
+    request.server_errors += params.response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if params.response.status != HTTPStatus.TOO_MANY_REQUESTS:
         return
     headers, by_token = params.response.headers, "/webhooks/" in params.url.path
     if headers.get("X-RateLimit-Scope") == "global" and not by_token:

@@ -1,9 +1,10 @@
 """Publication of the outbox: messages follow their rows."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -38,6 +39,8 @@ _MESSAGES_READ: Final = 200
 _CLOCK_SLACK: Final = timedelta(minutes=2)
 _UNKNOWN_CHANNEL: Final = 10003
 _GONE: Final = (UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL)
+_MOST_TAGS: Final = 5
+_NO_TITLE: Final = "…"
 
 Files = Callable[[], list[discord.File]]
 """Factory of files, called for each try: a request closes the files it sent."""
@@ -59,7 +62,8 @@ class Rendering:
     a crash the message is found by that. An edit without `files` keeps the attached ones. `post` is for a forum.
     `is_created`: a message that does not exist is sent. `is_reposted`: so is one that somebody deleted.
     `follows_channel`: one in another channel moves. The message is due again at `again_at`. `marker` is a part of a
-    custom id that this message alone has, if several have the subject.
+    custom id that this message alone has, if several have the subject. `content` names the files, and is kept with the
+    message. `reaction` is added to a new message.
     """
 
     view: ui.LayoutView
@@ -67,6 +71,8 @@ class Rendering:
     member_id: int | None = None
     files: Files | None = None
     post: ForumPost | None = None
+    content: str = ""
+    reaction: str | None = None
     is_created: bool = True
     is_reposted: bool = False
     follows_channel: bool = False
@@ -230,7 +236,7 @@ class OutboxPublisher:
 
     async def _finish(self, message: OutboxMessage, end: OutboxEnd | None, again_at: datetime | None = None) -> None:
         self._halvings.pop(message.id, None)
-        if end in (OutboxEnd.CLOSED, OutboxEnd.REFUSED):
+        if end in (OutboxEnd.CLOSED, OutboxEnd.REFUSED, OutboxEnd.DELETED):
             await self._renderers[message.kind].on_end(message, end)
         due_in = await self._outbox.finish(message, end, again_at=again_at)
         if due_in is not None and due_in <= _SCAN_SECONDS:
@@ -279,10 +285,17 @@ class OutboxPublisher:
             try:
                 await self._edit(*place, rendering)
             except discord.HTTPException as error:
-                if error.code not in _GONE or not rendering.is_reposted:
+                if error.code not in _GONE:
                     raise
+                if _is_deleted(error, *place) and not rendering.is_reposted:
+                    return OutboxEnd.DELETED, None
                 await self._outbox.forget_message(message.id)
+                # Its files are on Discord no more.
+                forgotten = replace(message, channel_id=None, message_id=None, content="")
+                return await self._bring_up_to_date(forgotten)
             else:
+                if rendering.files is not None:
+                    await self._outbox.set_content(message.id, rendering.content)
                 return None, rendering.again_at
         if not rendering.is_created:
             return OutboxEnd.DROPPED, None
@@ -339,17 +352,30 @@ class OutboxPublisher:
     async def _search_forum(
         self, forum: discord.ForumChannel, since: discord.Object, marker: str
     ) -> tuple[int, int] | None:
-        threads = [each for each in await forum.guild.active_threads() if each.parent_id == forum.id]
-        for thread in threads:
-            if thread.id <= since.id:
-                continue
+        found = await self._find_posts(forum, since, marker)
+        for each in found[1:]:
+            await self._remove_post(each)  # of a repeated request
+        return (found[0], found[0]) if found else None
+
+    async def _find_posts(self, forum: discord.ForumChannel, since: discord.Object, marker: str) -> list[int]:
+        """Return the posts of a forum with a marker, oldest first.
+
+        A quiet post is archived by Discord after an hour at the earliest.
+        """
+        threads = {each.id for each in await forum.guild.active_threads() if each.parent_id == forum.id}
+        async for each in forum.archived_threads(limit=_MESSAGES_READ):
+            if each.id <= since.id:
+                break
+            threads.add(each.id)
+        found = []
+        for thread_id in sorted(each for each in threads if each > since.id):
             try:
-                starter = await thread.fetch_message(thread.id)
+                starter = await self._client.get_partial_messageable(thread_id).fetch_message(thread_id)
             except discord.NotFound:
                 continue
             if _is_about(starter, marker):
-                return thread.id, starter.id
-        return None
+                found.append(thread_id)
+        return found
 
     async def _create(self, message: OutboxMessage, rendering: Rendering) -> None:
         files = [] if rendering.files is None else rendering.files()
@@ -357,18 +383,43 @@ class OutboxPublisher:
         # Requests of one message come one after the other, so that a repeated one is the same message for Discord. One
         # that was shown before and deleted is another.
         nonce = f"o{message.shown % 1000}-{message.id[-20:]}"
-        async with bounded(_UPLOAD_SECONDS):
+        async with bounded(_UPLOAD_SECONDS) as request:
             channel = await self._channel(rendering)
+            begun_at = self._clock.now()
             await self._outbox.begin(message.id, channel.id)
             if isinstance(channel, discord.ForumChannel):
                 created = await channel.create_thread(
                     view=rendering.view, files=files, allowed_mentions=quiet, **_forum_options(channel, rendering.post)
                 )
                 place = created.thread.id, created.message.id
+                if request.server_errors:
+                    # The library repeated the request, and a forum's post takes no nonce.
+                    marker = rendering.marker or f":{message.subject_id}:"
+                    await self._remove_copies(channel, begun_at, marker, created.thread.id)
             else:
                 sent = await channel.send(view=rendering.view, files=files, nonce=nonce, allowed_mentions=quiet)
                 place = channel.id, sent.id
-        await self._outbox.set_message(message.id, *place)
+        await self._outbox.set_message(message.id, *place, rendering.content)
+        if rendering.reaction is not None:
+            await self._react(*place, rendering.reaction)
+
+    async def _remove_copies(self, forum: discord.ForumChannel, begun_at: datetime, marker: str, kept_id: int) -> None:
+        """Delete other posts with a marker."""
+        since = discord.Object(discord.utils.time_snowflake(begun_at - _CLOCK_SLACK))
+        for each in await self._find_posts(forum, since, marker):
+            if each != kept_id:
+                await self._remove_post(each)
+
+    async def _react(self, channel_id: int, message_id: int, reaction: str) -> None:
+        """Add a reaction where the bot may."""
+        message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
+        try:
+            async with bounded(REQUEST_SECONDS):
+                await message.add_reaction(reaction)
+        except Exception as error:
+            if classify(error) is None:
+                raise
+            _log.info("outbox.no_reaction", error=type(error).__name__)
 
     async def _channel(self, rendering: Rendering) -> Any:
         if rendering.channel_id is None and rendering.member_id is None:
@@ -412,12 +463,14 @@ class OutboxPublisher:
                     raise
 
     async def _remove_post(self, thread_id: int) -> None:
-        """Delete a forum's post: with its thread where the bot may, else its text."""
+        """Delete a forum's post with its thread; where the bot may not, its texts."""
+        thread: Any = await self._client.fetch_channel(thread_id)
         try:
-            thread = await self._client.fetch_channel(thread_id)
-            await thread.delete()  # type: ignore[union-attr] # a thread
+            await thread.delete()
         except discord.Forbidden:
             await self._delete(thread_id, thread_id)
+            with contextlib.suppress(discord.Forbidden):
+                await thread.edit(name=_NO_TITLE)
 
     async def _delete(self, channel_id: int, message_id: int) -> None:
         message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
@@ -436,6 +489,14 @@ class OutboxPublisher:
             await thread.edit(archived=False)
 
 
+def _is_deleted(error: discord.HTTPException, channel_id: int, message_id: int) -> bool:
+    """Return whether a message is gone, rather than its channel.
+
+    A forum's post is a channel with the id of its first message.
+    """
+    return error.code == UNKNOWN_MESSAGE or channel_id == message_id
+
+
 def _backoff(tries: int) -> float:
     return min(_FIRST_RETRY * 2.0 ** min(max(tries - 1, 0), 10), _LONGEST_RETRY)
 
@@ -447,7 +508,10 @@ def _is_about(message: discord.Message, marker: str) -> bool:
 def _forum_options(forum: discord.ForumChannel, post: ForumPost | None) -> dict[str, Any]:
     """Return the title and the existing tags of a forum's post."""
     if post is None:
-        return {"name": "…"}
+        return {"name": _NO_TITLE}
     names = {each.casefold() for each in post.tags}
-    tags = [tag for tag in forum.available_tags if tag.name.casefold() in names and not tag.moderated]
-    return {"name": post.title, "applied_tags": tags[:5]}
+    usable = [tag for tag in forum.available_tags if not tag.moderated]
+    tags = [tag for tag in usable if tag.name.casefold() in names][:_MOST_TAGS]
+    if not tags and forum.flags.require_tag:
+        tags = usable[:1]  # else Discord refuses the post
+    return {"name": post.title, "applied_tags": tags}

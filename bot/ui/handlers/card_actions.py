@@ -38,7 +38,7 @@ from bot.ui.handlers.job_requests import PRICE_CHANGED
 from bot.ui.handlers.modals import MAX_TYPED, ModalSpec, RequestModal, chosen_value, typed_text
 from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.handlers.remix_forms import RemixForms
-from bot.ui.handlers.remix_requests import RemixRequests, fetchable, shown_urls
+from bot.ui.handlers.remix_requests import RemixRequests, fetchable, form_target, shown_urls
 from bot.ui.handlers.versions import VersionHandlers
 from bot.ui.i18n import _
 from bot.ui.render.confirmation import delete_question, deleted_note
@@ -158,6 +158,16 @@ class CardActions:
             interaction, source, action, RemixOptions(position=position, url=url), shown_price(interaction)
         )
 
+    async def refer_to(self, interaction: discord.Interaction[Any], source: Source) -> None:
+        """Open the form for a picture by another one, which the message shows.
+
+        Raises:
+            ImageGoneError: the picture is gone.
+        """
+        urls = fetchable(source, shown_urls(source, interaction.message))
+        spec = self._modal_spec(source, Action.REFERENCE, urls)
+        await self._ask(interaction, spec, source, Action.REFERENCE, on_card=True)
+
     async def edit_first(
         self,
         interaction: discord.Interaction[Any],
@@ -226,7 +236,7 @@ class CardActions:
         Raises:
             ImageGoneError: the chosen image is gone; no other may take its place unseen.
         """
-        source = await self._remix.get_source(card.job_id, actor_of(interaction))
+        source = await self._remix.get_form_source(card, actor_of(interaction))
         spec = self._modal_spec(source, card.action, fetchable(source, card.urls))
         (picture,) = filled.chosen
         if picture not in spec.urls:
@@ -239,7 +249,8 @@ class CardActions:
         self, interaction: discord.Interaction[Any], spec: ModalSpec, source: Source, action: Action, *, on_card: bool
     ) -> None:
         """Open a form. A submission knows the card only if it was pressed."""
-        picture, target, name = min(spec.urls), source.job.id, CARD_FORMS[action]
+        picture = min(spec.urls)
+        target, name = form_target(source, action, CARD_FORMS[action])
         if not on_card and any(file is None for file in source.pictures.values()):
             card = CardForm(job_id=source.job.id, action=action, urls=spec.urls)
             filled = FilledForm(form=card, prompt="", chosen=(picture,))
@@ -256,7 +267,7 @@ class CardActions:
         values, picture = submitted_values(interaction), picture_of(interaction)
         try:
             # Read again: the job may have been deleted while the form was open.
-            source = await self._remix.get_source(card.job_id, actor_of(interaction))
+            source = await self._remix.get_form_source(card, actor_of(interaction))
             if not card.urls:
                 card = replace(card, urls=shown_urls(source, interaction.message))
             picture = int(chosen_value(values, "picture", source.pictures) or picture)

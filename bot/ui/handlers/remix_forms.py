@@ -26,7 +26,7 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.job_requests import PRICE_CHANGED
 from bot.ui.handlers.modals import MAX_TYPED, Form, checksum, chosen_value, counter, select_options, typed_text
-from bot.ui.handlers.remix_requests import RemixRequests, fetchable, shown_urls
+from bot.ui.handlers.remix_requests import RemixRequests, fetchable, form_target, shown_urls
 from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, number
 
@@ -212,10 +212,12 @@ class RemixForms:
         if picture is not None and len(urls) > 1:
             spec = replace(spec, title=_numbered_title(picture))
         at = picture if picture is not None else min(urls, default=0)
-        target, name = source.job.id, EDITED_FORMS[action]
+        target, name = form_target(source, action, EDITED_FORMS[action])
         if message is not interaction.message and any(source.pictures[each] is None for each in urls):
             # A submission would not know the message with the images.
-            card = CardForm(job_id=source.job.id, action=action, urls=urls, edited=True)
+            card = CardForm(
+                job_id=source.job.id, action=action, urls=urls, edited=True, submission_id=source.submission_id
+            )
             filled = FilledForm(form=card, prompt="", chosen=(at,))
             target, name = await self._forms.keep(interaction.user.id, filled), SAVED_FORM
         sent_as = custom_id(name, target, at, price=spec.checksum)
@@ -228,7 +230,7 @@ class RemixForms:
 
         Raises the errors of `RemixService.get_source` and `open`.
         """
-        source = await self._remix.get_source(card.job_id, actor_of(interaction))
+        source = await self._remix.get_form_source(card, actor_of(interaction))
         urls = {} if card.action is Action.AGAIN else fetchable(source, card.urls)
         (picture,) = filled.chosen
         if urls and picture not in urls:
@@ -251,7 +253,7 @@ class RemixForms:
         prompt = typed_text(values) or ""
         try:
             # Read again: the job may have been deleted while the form was open.
-            source = await self._remix.get_source(card.job_id, actor_of(interaction))
+            source = await self._remix.get_form_source(card, actor_of(interaction))
             if card.action is Action.VARY and not card.urls:
                 card = replace(card, urls=shown_urls(source, interaction.message))
             picture = int(chosen_value(values, "picture", source.pictures) or picture)
@@ -284,7 +286,7 @@ class RemixForms:
         models = [model for model in self._catalogue.models if model.id in prices]
         usable = {*(ratio for model in models for ratio in model.abilities["aspect_ratio"]), request.aspect_ratio}
         return EditedFormSpec(
-            title=_("Again, edited") if action is Action.AGAIN else _("Vary, edited"),
+            title=_title(source, action),
             request=request,
             prices=prices,
             ratios=[ratio for ratio in RATIOS if ratio in usable],
@@ -332,6 +334,12 @@ class RemixForms:
         if not prices:
             raise StudioClosedError
         return prices
+
+
+def _title(source: Source, action: Action) -> str:
+    if source.submission_id is not None:
+        return _("Make my own")
+    return _("Again, edited") if action is Action.AGAIN else _("Vary, edited")
 
 
 def _numbered_title(picture: int) -> str:

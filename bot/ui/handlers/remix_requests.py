@@ -10,6 +10,7 @@ from bot.domain.jobs import Action, Origin
 from bot.domain.requests import GenerationRequest
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_resolver import ResolverService
+from bot.ui.buttons import SHOWCASE_FORMS
 from bot.ui.component_tree import walk
 from bot.ui.handlers.interactions import guild_of
 from bot.ui.handlers.job_requests import JobRequests
@@ -51,12 +52,26 @@ class RemixRequests:
         origin: Origin,
         shown: int,
     ) -> None:
-        # A job made from a private one is private; else the member's preference applies.
-        private = True if source.job.is_private or _is_private_message(interaction, source) else None
+        # A job made from a private one is private; else the member's preference applies. In the showcase there are
+        # no cards.
+        is_private = (
+            source.submission_id is not None or source.job.is_private or _is_private_message(interaction, source)
+        )
+        private = True if is_private else None
         choose = self._resolver.resolver_for_request(
             guild_of(interaction), interaction.user.id, request, private=private
         )
         await self._requests.create_resolved(interaction, choose, origin=origin, shown=shown)
+
+
+def form_target(source: Source, action: Action, name: str) -> tuple[str, str]:
+    """Return the target and the action of a form's custom id.
+
+    `name` is the action on a card. On a post in the showcase nothing leads to the job.
+    """
+    if source.submission_id is not None:
+        return source.submission_id, SHOWCASE_FORMS[action]
+    return source.job.id, name
 
 
 def fetchable(source: Source, urls: Mapping[int, str | None]) -> dict[int, str | None]:

@@ -181,7 +181,9 @@ def lineage_lines(chain: Sequence[Link]) -> list[str]:
 
 def _step(link: Link) -> str:
     picture = _("picture {number}").format(number=(link.origin.position or 0) + 1)
-    return _(_STEPS[link.origin.action]).format(picture=picture, job=_named(link.job))
+    return _(_STEPS[link.origin.action]).format(
+        picture=picture, job=_("a shared picture") if link.is_shared else _named(link.job)
+    )
 
 
 def _named(job: Job | None) -> str:

@@ -6,6 +6,7 @@ from bot.domain.errors import (
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
+    OwnVoteError,
     RefusedBeforeError,
     SharingError,
     SharingOffError,
@@ -78,6 +79,8 @@ def sharing_message(error: SharingError) -> str | None:  # noqa: PLR0911, PLR091
             )
         case AnonymousOffError():
             return in_lines(_("This server shows who made a picture."), _("Share it with your name."))
+        case OwnVoteError():
+            return in_lines(_("This is your own picture."), _("Votes come from others."))
         case SubmissionLimitError():
             what = _("{count} submissions of yours wait for a moderator, and that is all that may.")
             return in_lines(

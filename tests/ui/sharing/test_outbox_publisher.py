@@ -224,7 +224,7 @@ async def test_message_that_a_person_deleted_is_posted_again_if_wanted(studio: S
     await studio.request(subject)
     found = await studio.settled(subject)
     assert len(studio.messages()) == is_reposted
-    assert found.end is (None if is_reposted else OutboxEnd.CLOSED)
+    assert found.end is (None if is_reposted else OutboxEnd.DELETED)
 
 
 async def test_repeatedly_deleted_message_is_a_new_one_each_time(studio: Studio) -> None:

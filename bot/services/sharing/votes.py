@@ -1,0 +1,93 @@
+"""Votes for posts in the showcase."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from bot.domain.bans import BanScope
+from bot.domain.errors import (
+    NotAllowedError,
+    NotOfferedError,
+    OwnVoteError,
+    SubmissionNotFoundError,
+    SubmissionStateError,
+)
+from bot.domain.lazy_text import LazyText
+from bot.domain.outbox import MessageKind
+from bot.domain.sharing.settings import VoteKind
+from bot.domain.sharing.submissions import SubmissionState
+from bot.domain.sharing.votes import OLD_POST, OLD_VOTES_SHOWN_AFTER, VOTES_SHOWN_AFTER, VoteResult
+from bot.engine.clock import Clock
+from bot.services.request_gate import check_ban
+from bot.services.sharing.submissions import Sharer
+from db.database import Database
+from db.outbox import OutboxRepository
+from db.sharing_settings import SharingSettingsRepository
+from db.submissions import SubmissionRepository
+from db.votes import VoteRepository
+
+_DISCORD_EPOCH: Final = 1_420_070_400_000
+_TIME_SHIFT: Final = 22
+
+
+class VoteService:
+    """One vote a member for each submission, each press in one transaction."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def toggle(self, submission_id: str, voter: Sharer) -> VoteResult:
+        """Give a vote, or take it back.
+
+        The post shows it some seconds later, so that many votes are one edit.
+
+        Raises:
+            SubmissionNotFoundError: there is no such submission in the voter's server.
+            SubmissionStateError: it is not in the showcase.
+            NotOfferedError: the server has no votes by buttons.
+            OwnVoteError: it is the voter's own.
+            NotAllowedError: the voter has none of the roles for it.
+            BannedError: the voter is banned from sharing or from the studio.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> VoteResult:
+            submission = SubmissionRepository(connection).get(submission_id, lock=True)
+            if submission.guild_id != voter.guild_id:
+                raise SubmissionNotFoundError
+            if submission.state is not SubmissionState.APPROVED:
+                raise SubmissionStateError(submission.state, SubmissionState.APPROVED)
+            settings = SharingSettingsRepository(connection).get(submission.guild_id)
+            if settings.votes is not VoteKind.BUTTONS:
+                raise NotOfferedError
+            if submission.member_id == voter.member_id:
+                raise OwnVoteError
+            if settings.voter_roles and not any(each in settings.voter_roles for each in voter.roles):
+                raise NotAllowedError(LazyText("a member with a role for voting"))
+            check_ban(connection, submission.guild_id, voter.member_id, now, BanScope.SHARING)
+            votes = VoteRepository(connection)
+            has_voted = votes.add(submission_id, voter.member_id, submission.guild_id, now)
+            if not has_voted:
+                votes.remove(submission_id, voter.member_id)
+            OutboxRepository(connection).postpone(
+                MessageKind.SHOWCASE,
+                submission_id,
+                at=now + VOTES_SHOWN_AFTER,
+                old_at=now + OLD_VOTES_SHOWN_AFTER,
+                old_before=_snowflake(now - OLD_POST),
+                now=now,
+            )
+            return VoteResult(has_voted=has_voted, count=votes.count(submission_id))
+
+        return await self._database.write(write)
+
+    async def count(self, submission_id: str) -> int:
+        """Return a submission's votes."""
+        return await self._database.read(lambda connection: VoteRepository(connection).count(submission_id))
+
+
+def _snowflake(at: datetime) -> int:
+    """Return the lowest id that Discord gives at a time."""
+    return (int(at.timestamp() * 1000) - _DISCORD_EPOCH) << _TIME_SHIFT

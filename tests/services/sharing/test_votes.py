@@ -1,0 +1,169 @@
+"""Votes: one a member, their rights, and the edits of posts."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from bot.domain.bans import Ban, BanScope
+from bot.domain.errors import (
+    BannedError,
+    NotAllowedError,
+    NotOfferedError,
+    OwnVoteError,
+    SubmissionNotFoundError,
+    SubmissionStateError,
+)
+from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.sharing.settings import ReviewMode, VoteKind
+from bot.domain.sharing.submissions import Submission, SubmissionOptions
+from bot.services.sharing.submissions import Sharer
+from bot.services.sharing.votes import VoteService
+from db.bans import BanRepository
+from db.outbox import OutboxRepository
+from tests.services.sharing.conftest import SHOWCASE, SharingHarness, sharer
+from tests.support.clock import START
+from tests.support.factories import GUILD, MEMBER
+
+VOTER, OTHER = sharer(61), sharer(62)
+NEW = 1 << 62
+"""An id of Discord from a later time."""
+
+
+async def approved(sharing: SharingHarness) -> Submission:
+    """Return a submission that needs no review."""
+    await sharing.set_rules(review=ReviewMode.NONE)
+    job = await sharing.finished_job()
+    return await sharing.submissions.share(job.id, [0], SubmissionOptions(title="A lighthouse"), sharer())
+
+
+async def posted(sharing: SharingHarness, message_id: int = NEW) -> Submission:
+    """Return an approved submission with its post on Discord."""
+    submission = await approved(sharing)
+
+    def write(connection: Connection) -> None:
+        outbox = OutboxRepository(connection)
+        post = outbox.find(MessageKind.SHOWCASE, submission.id)
+        assert post is not None
+        outbox.set_message(post.id, SHOWCASE, message_id, "p0:png")
+        outbox.finish(post.id, post.wanted)
+
+    await sharing.database.write(write)
+    return submission
+
+
+async def post_of(sharing: SharingHarness, submission: Submission) -> OutboxMessage:
+    """Return a submission's post."""
+    found = await sharing.database.read(
+        lambda connection: OutboxRepository(connection).find(MessageKind.SHOWCASE, submission.id)
+    )
+    assert found is not None
+    return found
+
+
+def votes_of(sharing: SharingHarness) -> VoteService:
+    """Return the service."""
+    return VoteService(database=sharing.database, clock=sharing.clock)
+
+
+async def test_second_press_takes_the_vote_back(sharing: SharingHarness) -> None:
+    votes, submission = votes_of(sharing), await approved(sharing)
+    first = await votes.toggle(submission.id, VOTER)
+    assert (first.has_voted, first.count) == (True, 1)
+    assert (await votes.toggle(submission.id, OTHER)).count == 2
+    second = await votes.toggle(submission.id, VOTER)
+    assert (second.has_voted, second.count) == (False, 1)
+
+
+async def test_own_vote_is_refused(sharing: SharingHarness) -> None:
+    submission = await approved(sharing)
+    with pytest.raises(OwnVoteError):
+        await votes_of(sharing).toggle(submission.id, sharer(MEMBER))
+
+
+@pytest.mark.parametrize("scope", BanScope)
+async def test_banned_member_has_no_vote(sharing: SharingHarness, scope: BanScope) -> None:
+    submission = await approved(sharing)
+    ban = Ban(guild_id=GUILD, member_id=VOTER.member_id, scope=scope, at=START, actor_id=1)
+    await sharing.database.write(lambda connection: BanRepository(connection).set(ban))
+    with pytest.raises(BannedError):
+        await votes_of(sharing).toggle(submission.id, VOTER)
+
+
+async def test_voter_roles_decide_who_votes(sharing: SharingHarness) -> None:
+    submission = await approved(sharing)
+    await sharing.set_rules(voter_roles=[5])
+    with pytest.raises(NotAllowedError):
+        await votes_of(sharing).toggle(submission.id, VOTER)
+    assert (await votes_of(sharing).toggle(submission.id, sharer(61, roles=(5, 6)))).has_voted
+
+
+@pytest.mark.parametrize("kind", [VoteKind.OFF, VoteKind.REACTIONS])
+async def test_button_of_other_votes_is_refused(sharing: SharingHarness, kind: VoteKind) -> None:
+    submission = await approved(sharing)
+    await sharing.set_rules(votes=kind)
+    with pytest.raises(NotOfferedError):
+        await votes_of(sharing).toggle(submission.id, VOTER)
+
+
+async def test_withdrawn_submission_takes_no_vote(sharing: SharingHarness) -> None:
+    submission = await approved(sharing)
+    await sharing.submissions.withdraw(submission.id, MEMBER)
+    with pytest.raises(SubmissionStateError):
+        await votes_of(sharing).toggle(submission.id, VOTER)
+
+
+async def test_member_of_another_server_has_no_vote(sharing: SharingHarness) -> None:
+    submission = await approved(sharing)
+    with pytest.raises(SubmissionNotFoundError):
+        await votes_of(sharing).toggle(submission.id, Sharer(member_id=61, guild_id=GUILD + 1))
+
+
+async def test_votes_at_the_same_time_all_count(sharing: SharingHarness) -> None:
+    """In two processes as in one: the row of the submission is locked."""
+    submission = await approved(sharing)
+    services = [votes_of(sharing), votes_of(sharing)]
+    presses = [services[each % 2].toggle(submission.id, sharer(100 + each)) for each in range(8)]
+    results = await asyncio.gather(*presses)
+    assert sorted(each.count for each in results) == list(range(1, 9))
+
+
+async def test_votes_of_some_seconds_share_one_edit(sharing: SharingHarness) -> None:
+    votes, submission = votes_of(sharing), await posted(sharing)
+    await votes.toggle(submission.id, VOTER)
+    due = (await post_of(sharing, submission)).due_at
+    assert due == START + timedelta(seconds=5)
+    sharing.clock.advance(3)
+    await votes.toggle(submission.id, OTHER)
+    post = await post_of(sharing, submission)
+    assert post.due_at == due
+    assert post.wanted > post.shown
+
+
+async def test_old_post_shows_votes_later(sharing: SharingHarness) -> None:
+    submission = await posted(sharing, message_id=1)
+    await votes_of(sharing).toggle(submission.id, VOTER)
+    assert (await post_of(sharing, submission)).due_at == START + timedelta(seconds=60)
+
+
+async def test_vote_during_an_edit_waits_for_the_next(sharing: SharingHarness) -> None:
+    votes, submission = votes_of(sharing), await posted(sharing)
+    await votes.toggle(submission.id, VOTER)
+    sharing.clock.advance(5)
+    now = sharing.clock.now()
+
+    def claim(connection: Connection) -> OutboxMessage | None:
+        outbox = OutboxRepository(connection)
+        post = outbox.find(MessageKind.SHOWCASE, submission.id)
+        assert post is not None
+        return outbox.claim(post.id, now, now + timedelta(minutes=10))
+
+    claimed = await sharing.database.write(claim)
+    assert claimed is not None
+    await votes.toggle(submission.id, OTHER)
+    due = await sharing.database.write(
+        lambda connection: OutboxRepository(connection).finish(claimed.id, claimed.wanted)
+    )
+    assert due == now + timedelta(seconds=5)
+    assert (await post_of(sharing, submission)).due_at == now + timedelta(seconds=5)
