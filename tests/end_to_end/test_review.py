@@ -192,3 +192,23 @@ async def test_several_submissions_are_decided_after_one_question(system: System
     assert labels(card) == []
     listed = await (await moderator.slash("review list", channel="moderators")).response()
     assert text(listed) == "### No submission waits for a decision"
+
+
+async def test_demoted_moderator_decides_nothing_and_a_ban_refuses(system: SystemHarness) -> None:
+    owner, member = system.discord.actor("owner"), system.discord.actor("member")
+    moderator = system.discord.actor("moderator")
+    submission = await share(system, "a badger")
+    card = await card_of(system, submission)
+    system.discord.take_role("moderator", "Moderators")
+    told = await (await moderator.click(card, label="Approve", unchecked=True)).response()
+    assert text(told) == "Only a moderator can do that."
+    system.discord.give_role("moderator", "Moderators")
+
+    opened = await moderator.select(card, ["ban:sharing"])
+    await moderator.submit_modal(opened, {"term": ["30"], "reason": "spam"})
+    await card_of(system, submission, says(f"### Refused by <@{moderator.user.id}>"))
+    assert "Reason: \u2068spam\u2069" in text(card)
+    bans = text(await (await owner.slash("studio bans")).response())
+    assert f"<@{member.user.id}> · sharing" in bans
+    log = text(await (await owner.slash("studio audit", kind=7)).response())
+    assert f"**<@{moderator.user.id}>** refused a submission of <@{member.user.id}>" in log

@@ -156,6 +156,15 @@ def test_anonymous_submission_names_its_member_to_moderators_alone() -> None:
 def test_record_counts_outcomes() -> None:
     record = MemberRecord(approved=1200, refused=2, taken_down=1, reports=1)
     assert "-# 1,200 approved · 2 refused · 1 taken down · 1 report" in words(snapshot(record=record))
+    assert "-# 1 refused" in words(snapshot(record=MemberRecord(refused=1))).splitlines()
+    assert "-# Nothing of theirs was decided here yet" in words(snapshot())
+
+
+def test_part_of_a_jobs_pictures_is_named() -> None:
+    shown = snapshot(positions=(0, 2))
+    assert "shared:" not in words(shown)  # the job made no more
+    job = replace(shown.job, request=replace(shown.job.request, images=4))
+    assert " · shared: 1 and 3" in words(replace(shown, job=job))
 
 
 def test_largest_card_fits_a_message() -> None:

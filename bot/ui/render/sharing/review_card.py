@@ -22,7 +22,7 @@ from bot.ui.buttons import (
     custom_id,
 )
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, number
+from bot.ui.render.formatting import ago, alternative, escaped, number, together
 from bot.ui.render.job_card import AMBER, GREEN, GREY, RED, Attached, asked, card_title, payload_view
 from bot.ui.truncation import cut
 
@@ -120,14 +120,14 @@ def flag_words(flag: Flag) -> str:
 
 def record_words(record: MemberRecord) -> str:
     """Return the words for a member's submissions so far."""
-    parts = [
-        _("{count} approved").format(count=number(record.approved)),
-        _("{count} refused").format(count=number(record.refused)),
-        _("{count} taken down").format(count=number(record.taken_down)),
+    words = [
+        (_("{count} approved"), record.approved),
+        (_("{count} refused"), record.refused),
+        (_("{count} taken down"), record.taken_down),
+        (ngettext("{count} report", "{count} reports", record.reports), record.reports),
     ]
-    if record.reports:
-        parts.append(ngettext("{count} report", "{count} reports", record.reports).format(count=number(record.reports)))
-    return " · ".join(parts)
+    parts = [said.format(count=number(count)) for said, count in words if count]
+    return " · ".join(parts) or _("Nothing of theirs was decided here yet")
 
 
 def person(member_id: int) -> str:
@@ -193,7 +193,9 @@ def _content(snapshot: SubmissionSnapshot) -> Iterator[str]:
         yield prompt
     if not options.show_prompt:
         yield f"-# {_('Only you see the prompt; the showcase does not have it')}"
-    yield f"-# {' · '.join(asked(request))}"
+    shared, made = snapshot.submission.positions, request.images
+    part = [_("shared: {which}").format(which=together([number(each + 1) for each in shared]))]
+    yield f"-# {' · '.join([*asked(request), *(part if len(shared) < made else [])])}"
 
 
 def _member(snapshot: SubmissionSnapshot) -> Iterator[str]:
@@ -212,7 +214,9 @@ def _rows(snapshot: SubmissionSnapshot, *, has_more: bool) -> Iterator[ui.Action
     if submission.state is SubmissionState.WAITING:
         approve = [] if submission.options.is_spoiler else [REVIEW_APPROVE]
         specs = (*approve, REVIEW_SPOILER, REVIEW_ASK)
-        yield ui.ActionRow(*(spec.build(target, picture=revision) for spec in specs), *prompt)
+        row = [spec.build(target, picture=revision) for spec in specs]
+        row[0].style = discord.ButtonStyle.success
+        yield ui.ActionRow(*row, *prompt)
         yield ui.ActionRow(_refusals(snapshot))
     elif submission.state is SubmissionState.HIDDEN:
         specs = (REVIEW_SHOW, REVIEW_TAKE_DOWN)

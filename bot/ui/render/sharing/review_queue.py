@@ -255,4 +255,4 @@ NO_REASON: Final = "-"
 
 
 def _approve(count: int) -> str:
-    return _("Approve {count}").format(count=number(count))
+    return _("Approve {count}").format(count=number(count)) if count else _("Approve")
