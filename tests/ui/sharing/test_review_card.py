@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.audit_log import AuditEntry
 from bot.domain.guild_settings import GuildSettings
+from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import Flag, FlagKind, MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.services.sharing.snapshots import SubmissionSnapshot
@@ -195,3 +196,23 @@ def test_mention_in_a_title_is_no_mention() -> None:
     assert "@everyone" not in said
     assert "<@1>" not in said
     assert "[x](http" not in said
+
+
+def test_unposted_picture_names_the_channel_and_can_be_posted_again() -> None:
+    shown = snapshot(state=SubmissionState.APPROVED)
+    post = OutboxMessage(
+        id=make_id(),
+        kind=MessageKind.SHOWCASE,
+        subject_id=shown.submission.id,
+        number=0,
+        guild_id=GUILD,
+        wanted=1,
+        shown=1,
+        tries=0,
+        due_at=START,
+        end=OutboxEnd.CLOSED,
+    )
+    unposted = replace(shown, showcase=post, guild=GuildSettings(showcase_channel_id=802))
+    assert "Not posted: the bot may not post in <#802>." in words(unposted)
+    assert f"a1:postagain:{shown.submission.id}:0" in custom_ids(unposted)
+    assert "Not posted" not in words(replace(unposted, showcase=replace(post, end=None)))

@@ -9,9 +9,11 @@ from discord import ui
 
 from bot.domain.audit_log import AuditEntry
 from bot.domain.bans import BanScope
+from bot.domain.outbox import OutboxEnd
 from bot.domain.sharing.submissions import Flag, FlagKind, MemberRecord, Submission, SubmissionState
 from bot.services.sharing.snapshots import SubmissionSnapshot
 from bot.ui.buttons import (
+    POST_AGAIN,
     REVIEW_APPROVE,
     REVIEW_ASK,
     REVIEW_PROMPT,
@@ -82,6 +84,13 @@ def shows_pictures(submission: Submission) -> bool:
     return submission.state not in _WITHOUT_PICTURES
 
 
+def is_unposted(snapshot: SubmissionSnapshot) -> bool:
+    """Return whether an approved submission could not be posted."""
+    post = snapshot.showcase
+    is_approved = snapshot.submission.state is SubmissionState.APPROVED
+    return is_approved and post is not None and post.end in (OutboxEnd.CLOSED, OutboxEnd.REFUSED)
+
+
 def is_spoilered(submission: Submission) -> bool:
     """Return whether moderators see the pictures behind a spoiler."""
     is_flagged = any(flag.kind in _SPOILERED for flag in submission.flags)
@@ -149,6 +158,16 @@ def _decision(snapshot: SubmissionSnapshot, now: datetime) -> Iterator[str]:
         yield f"-# {_('A decision about their own submission')}"
     if submission.state is SubmissionState.APPROVED and submission.options.is_spoiler:
         yield f"-# {_('Shown as a spoiler')}"
+    if is_unposted(snapshot):
+        channel_id = snapshot.guild.showcase_channel_id
+        if channel_id is None:
+            yield _("Not posted: the server has no showcase channel.")
+        elif snapshot.job.age_restricted:
+            yield _("Not posted: the bot may not post in <#{channel}>, or it is not age-restricted.").format(
+                channel=channel_id
+            )
+        else:
+            yield _("Not posted: the bot may not post in <#{channel}>.").format(channel=channel_id)
     if submission.claimed_by is not None and submission.claimed_until is not None and submission.claimed_until > now:
         yield _("{moderator} is looking at this").format(moderator=person(submission.claimed_by))
     yield from _history(snapshot.history)
@@ -221,6 +240,8 @@ def _rows(snapshot: SubmissionSnapshot, *, has_more: bool) -> Iterator[ui.Action
     elif submission.state is SubmissionState.HIDDEN:
         specs = (REVIEW_SHOW, REVIEW_TAKE_DOWN)
         yield ui.ActionRow(*(spec.build(target, picture=revision) for spec in specs), *prompt)
+    elif is_unposted(snapshot):
+        yield ui.ActionRow(POST_AGAIN.build(target), *prompt)
     elif prompt and shows_pictures(submission):
         yield ui.ActionRow(*prompt)
 
