@@ -476,3 +476,10 @@ def test_workflows_of_comfyui_are_models_once_its_url_is_set(monkeypatch: pytest
     assert mistakes(monkeypatch) == (
         "COMFYUI_WORKFLOWS workflows/mine.toml: credits.text takes whole credits a picture, 1 to 100000",
     )
+
+
+def test_mistakes_in_prompt_rules_are_named_by_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "rules.txt"
+    file.write_text("word: fine\npattern: (a\n")
+    lines = mistakes(monkeypatch, PROMPT_RULES_FILE=str(file))
+    assert lines == (f"PROMPT_RULES_FILE {file}, line 2: the pattern is wrong: missing ): (a",)

@@ -69,9 +69,7 @@ def built_in_rules(allowed: tuple[str, ...] = ()) -> BuiltInRules:
         ),
         always=RuleSet(_listed(MINORS, PromptRuleKind.PHRASE, minors["always"], _PROMPT, PromptRuleScope.ALL)),
         minors=RuleSet(_rules(MINORS, minors, fields=_PROMPT)),
-        sexual=RuleSet(
-            [*_rules(MINORS, undressing, fields=_PROMPT), *_rules(MINORS, sexual, fields=_PROMPT)],
-        ),
+        sexual=RuleSet([*_rules(MINORS, undressing, fields=_PROMPT), *_rules(MINORS, sexual, fields=_PROMPT)]),
     )
 
 

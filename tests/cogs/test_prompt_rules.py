@@ -54,7 +54,7 @@ async def test_rules_are_added_tried_switched_and_removed(bot: BotHarness) -> No
     lines = "\n".join(panel(card)).splitlines()
     assert lines[:5] == [
         "2 rules were added. 1 was there already.",
-        "Of the last 2 prompts, it would have refused 2.",
+        "Of the last 2 prompts, 2 would have been refused.",
         "-# a private picture",
         f"-# “\u2068volcano\u2069” by <@{member.id}>",
         "## Prompt rules",
@@ -63,7 +63,7 @@ async def test_rules_are_added_tried_switched_and_removed(bot: BotHarness) -> No
     await bot.imagine(member, prompt="a volcano again")
 
     await choose(bot, admin, card, "volcano")
-    assert "Of the last 3 prompts, it would have refused 3." in "\n".join(texts(card.response.components))  # type: ignore[union-attr]
+    assert "Of the last 3 prompts, 3 would have been refused." in "\n".join(texts(card.response.components))  # type: ignore[union-attr]
     assert "It has matched 1 request in the last 90 days" in "\n".join(texts(card.response.components))  # type: ignore[union-attr]
     await admin.click(card.response, label="Switch on")  # type: ignore[arg-type]
     assert buttons(card) == ["Dry run", "Switch off", "Remove", "Add rules", "Bans after refusals"]

@@ -38,6 +38,8 @@ WORD, SUBSTRING, PATTERN = PromptRuleKind.WORD, PromptRuleKind.SUBSTRING, Prompt
         (PATTERN, "a*", RuleProblem.MATCHES_EMPTY),
         (PATTERN, "^", RuleProblem.MATCHES_EMPTY),
         (PATTERN, ".", RuleProblem.MATCHES_ALL),
+        (PATTERN, "[a-z]", RuleProblem.MATCHES_ALL),
+        (PATTERN, r"\p{Cyrillic}", RuleProblem.MATCHES_ALL),
         (PATTERN, r"[\s\S]+", RuleProblem.MATCHES_ALL),
         (PATTERN, r"((\pL{1000}){1000})", RuleProblem.SYNTAX),
         (PATTERN, r"(?:\pL{100}){9}", RuleProblem.TOO_LARGE),
@@ -111,6 +113,7 @@ def test_undressing_is_refused_in_edits(typed: str) -> None:
     "typed",
     [
         *("remove the background", "take off the hat", "remove the stain on her dress", "change the dress to red"),
+        *("a naga with a trident", "Nue from the legend", "после второго гола", "remove the clothes from the line"),
         *("nude lipstick", "a naked mole rat", "remove the clothes line", "make her smile", "give him a suit"),
     ],
 )
@@ -132,7 +135,19 @@ def test_sexual_content_with_minors_is_refused_everywhere(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["kids with ice cream", "a nude statue", "a 12 year old whisky", "naked mole rat baby"]
+    "typed",
+    [
+        *("kids with ice cream", "a nude statue", "a 12 year old whisky", "naked mole rat baby", "a nude in a barn"),
+        *("a same-sex couple with their baby", "kids in thong sandals", "a child in nude-coloured shoes"),
+        *(
+            "イエローの服の子供",
+            "子供のエッチング",
+            "カップヌードルを食べる子供",
+            "çıplak ayaklı çocuk",
+            "niño con los pies desnudos",
+        ),
+        *("孩子的异性交往", "Essex kids", "bambini a piedi nudi", "a kind nude woman", "baby blue lingerie"),
+    ],
 )
 def test_either_word_alone_is_accepted(typed: str) -> None:
     assert built_in_rules().find_always(PreparedText(typed), PromptField.PROMPT) == []

@@ -37,7 +37,7 @@ class RuleForm(Form):
         kinds = {kind.value: _(name) for kind, name in KIND_NAMES.items()}
         self._ask(_("Kind"), _menu("kind", kinds), _("Words are whole words; patterns are regular expressions"))
         self._ask(_("Applies to"), _menu("scope", {scope.value: _(name) for scope, name in SCOPE_NAMES.items()}))
-        self._ask(_("Begin"), _menu("state", {state.value: _(name) for state, name in RULE_BEGINNINGS.items()}))
+        self._ask(_("Start"), _menu("state", {state.value: _(name) for state, name in RULE_BEGINNINGS.items()}))
         name: ui.TextInput[Any] = ui.TextInput(custom_id="name", required=False, max_length=MAX_RULE_NAME)
         self._ask(_("Name or reason"), name, _("A refused member reads it"))
 

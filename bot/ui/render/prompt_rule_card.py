@@ -161,8 +161,8 @@ def _trial(trial: Trial) -> Iterator[str]:
         yield _("There are no prompts yet to try this with.")
         return
     said = ngettext(
-        "Of the last {tried} prompt, it would have refused {count}.",
-        "Of the last {tried} prompts, it would have refused {count}.",
+        "Of the last {tried} prompt, {count} would have been refused.",
+        "Of the last {tried} prompts, {count} would have been refused.",
         trial.tried,
     )
     yield said.format(tried=number(trial.tried), count=number(trial.refused))
