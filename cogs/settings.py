@@ -29,6 +29,7 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
         ask_over=locale_str("Ask you first above so many credits; 0 asks each time"),
         remix=locale_str("Open the prompt and options for changes before Again and Vary"),
         when_done=locale_str("Tell you when a job is done that took a while"),
+        decisions=locale_str("Message you when moderators decide about what you share"),
     )
     @app_commands.choices(
         when_done=[
@@ -47,14 +48,13 @@ class SettingsCommands(commands.GroupCog, name="settings", description=locale_st
         ask_over: app_commands.Range[int, 0, MAX_CONFIRM_OVER] | None = None,
         when_done: str | None = None,
         remix: bool | None = None,
+        decisions: bool | None = None,
         **options: Any,
     ) -> None:
         """Change the chosen settings and show the changes."""
         notice = None if when_done is None else Notice(when_done)
-        await self._panel.change(
-            interaction,
-            options | {"private": private, "confirm_over": ask_over, "notice": notice, "remix": remix},
-        )
+        own = {"private": private, "confirm_over": ask_over, "notice": notice, "remix": remix, "decisions": decisions}
+        await self._panel.change(interaction, options | own)
 
     @change.autocomplete("model")
     async def _models(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

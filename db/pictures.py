@@ -9,10 +9,11 @@ from sqlalchemy import insert as plain_insert
 
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.outbox import MessageKind
+from bot.domain.sharing.challenges import ChallengeState
 from bot.domain.sharing.submissions import AWAITING_REVIEW, SubmissionState
 from db.fingerprints import FingerprintRepository
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
-from db.tables import jobs, outbox_messages, pictures, submission_pictures, submissions
+from db.tables import challenge_entries, challenges, jobs, outbox_messages, pictures, submission_pictures, submissions
 
 _COLUMNS = (
     pictures.c.job_id,
@@ -153,11 +154,17 @@ class ResultImageRepository:
 def _is_shared(moment: datetime) -> ColumnElement[bool]:
     """Return the condition that a submission still needs an image.
 
-    That is until the showcase has it. Changes that were asked for before `moment` are not expected any more.
+    That is until the showcase has it, or its challenge ends. Changes that were asked for before `moment` are not
+    expected any more.
     """
     post = outbox_messages.alias()
     posts = (post.c.subject_id == submissions.c.id) & (post.c.kind == MessageKind.SHOWCASE.value)
+    entries = (challenge_entries.c.submission_id == submissions.c.id) & (
+        challenge_entries.c.challenge_id == challenges.c.id
+    )
+    is_running = challenges.c.state.in_([each.value for each in (ChallengeState.OPEN, ChallengeState.VOTING)])
     is_needed = or_(
+        exists().where(entries, is_running),
         submissions.c.state.in_([each.value for each in AWAITING_REVIEW]),
         (submissions.c.state == SubmissionState.CHANGES_ASKED.value) & (submissions.c.at >= moment),
         (submissions.c.state == SubmissionState.APPROVED.value) & exists().where(posts, post.c.wanted > post.c.shown),

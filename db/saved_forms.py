@@ -10,12 +10,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from bot.domain.attachments import AttachmentInfo
 from bot.domain.errors import FormGoneError
 from bot.domain.jobs import Action
-from bot.domain.saved_forms import CardForm, FilledForm, MessageForm, SavedForm, SetupForm
+from bot.domain.saved_forms import CardForm, FilledForm, MessageForm, SavedForm, SetupForm, ShareForm
 from db.latest_rows import keep_latest
 from db.tables import forms
 
 _INSERT: Final = insert(forms)
-_KINDS: Final = {"card": CardForm, "message": MessageForm, "setup": SetupForm}
+_KINDS: Final = {"card": CardForm, "message": MessageForm, "setup": SetupForm, "share": ShareForm}
 _GET: Final = select(forms).where(forms.c.id == bindparam("the_id"))
 _PURGE: Final = delete(forms).where(forms.c.created_at < bindparam("moment"))
 
@@ -62,9 +62,11 @@ class SavedFormRepository:
         return self._connection.execute(_PURGE, {"moment": moment}).rowcount
 
 
-def _form(content: Mapping[str, Any]) -> CardForm | MessageForm | SetupForm:
+def _form(content: Mapping[str, Any]) -> CardForm | MessageForm | SetupForm | ShareForm:
     if "setup" in content:
         return SetupForm(**content["setup"])
+    if "share" in content:
+        return ShareForm(**content["share"])
     if "card" in content:
         card = content["card"]
         # The keys of JSON are texts.

@@ -26,6 +26,7 @@ from db.jobs import JobRepository
 from db.outbox import OutboxRepository
 from db.tables import challenge_entries, jobs, pictures, submission_pictures, submissions
 
+_OF_SUBMISSION: Final = (MessageKind.REVIEW, MessageKind.SHOWCASE, MessageKind.NOTICE)
 _COLUMNS: Final = [column.label(column.key) for column in submissions.c]
 # Built once: building a statement costs several times as much as running it.
 _BY_ID: Final = select(*_COLUMNS).where(submissions.c.id == bindparam("the_id"))
@@ -401,7 +402,7 @@ def withdraw_shared(connection: Connection, job_ids: Sequence[str], at: datetime
     ids = SubmissionRepository(connection).withdraw_all(job_ids, at)
     if ids:
         outbox = OutboxRepository(connection)
-        outbox.refresh((MessageKind.REVIEW, MessageKind.SHOWCASE), ids, at)
+        outbox.refresh(_OF_SUBMISSION, ids, at)
         entered = challenge_entries.c.submission_id.in_(ids)
         challenges = connection.execute(select(challenge_entries.c.challenge_id).where(entered)).scalars().all()
         outbox.refresh((MessageKind.CHALLENGE,), challenges, at)

@@ -35,6 +35,7 @@ from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
 from cogs.review import Review
 from cogs.settings import SettingsCommands
+from cogs.share import Share
 from cogs.showcase import Showcase
 from cogs.status import StudioStatus
 from cogs.studio import (
@@ -67,6 +68,7 @@ class CommandContainer(HandlerContainer):
                 edit_menu=self.edit_menu,
             ),
             Origins(client=client, handlers=self.origin_handlers),
+            Share(client=client, handlers=self.share_handlers),
             Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
             LiveJobs(client=client, handlers=self.live_job_handlers),
             Mentions(client=client, handlers=self.mention_handlers),

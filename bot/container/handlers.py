@@ -27,6 +27,7 @@ from bot.ui.handlers.remix_requests import RemixRequests
 from bot.ui.handlers.setup import SetupHandlers
 from bot.ui.handlers.sharing.review import ReviewHandlers
 from bot.ui.handlers.sharing.review_queue import ReviewQueueHandlers
+from bot.ui.handlers.sharing.share import ShareHandlers
 from bot.ui.handlers.sharing.showcase import ShowcaseHandlers
 from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
@@ -216,6 +217,18 @@ class HandlerContainer(SharingContainer):
         )
 
     @cached_property
+    def share_handlers(self) -> ShareHandlers:
+        """Answers to members about their submissions."""
+        return ShareHandlers(
+            submissions=self.submission_service,
+            snapshots=self.submission_snapshots,
+            preferences=self.preferences,
+            jobs=self.jobs,
+            form_errors=self.form_errors,
+            clock=self.clock,
+        )
+
+    @cached_property
     def form_reopener(self) -> FormReopener:
         """Answers to the button of a rejected modal."""
         return FormReopener(
@@ -225,4 +238,5 @@ class HandlerContainer(SharingContainer):
             actions=self.card_actions,
             remix_forms=self.remix_forms,
             setup=self.setup_handlers,
+            share=self.share_handlers,
         )

@@ -9,6 +9,7 @@ from bot.domain.remix import editing_models
 from bot.services.outbox import OutboxService
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
 from bot.services.sharing.challenges import ChallengeService
+from bot.services.sharing.notices import NoticeService
 from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.review_watch import ReviewWatch
@@ -17,6 +18,7 @@ from bot.services.sharing.showcase import ShowcaseService
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import SubmissionService
 from bot.services.sharing.votes import VoteService
+from bot.ui.delivery.decision_notices import NoticeRenderer
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
 from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
@@ -77,6 +79,9 @@ class SharingContainer(DeliveryContainer):
             ),
             MessageKind.QUEUE: QueueMessages(queue=self.review_queue, alerts=self.review_alerts, clock=self.clock),
             MessageKind.SHOWCASE: self.showcase_messages,
+            MessageKind.NOTICE: NoticeRenderer(
+                notices=NoticeService(database=self.database, clock=self.clock), client=self.client
+            ),
         }
 
     @cached_property

@@ -269,6 +269,7 @@ class Snapshot:
     `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left. `at_work`: the
     provider answers a submit with the images, so it works on them already. `remote_position` is the place in the
     provider's queue, `percent` the provider's word on its work. `pause` is what keeps a queued job from its submit.
+    `is_shareable`: its server has a showcase for its pictures.
     """
 
     job: Job
@@ -284,3 +285,4 @@ class Snapshot:
     at_work: bool = False
     remote_position: int | None = None
     percent: int | None = None
+    is_shareable: bool = False

@@ -47,13 +47,25 @@ class SetupForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShareForm:
+    """The form to share pictures of a job.
+
+    With `submission_id` it revises that submission, as of its `revision`.
+    """
+
+    job_id: str
+    submission_id: str | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilledForm:
     """A form as submitted.
 
     `chosen` are image positions; `model` is None if there was no choice. `options` are chosen image options, as typed.
     """
 
-    form: CardForm | MessageForm | SetupForm
+    form: CardForm | MessageForm | SetupForm | ShareForm
     prompt: str
     chosen: tuple[int, ...]
     model: str | None = None

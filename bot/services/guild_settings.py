@@ -13,6 +13,7 @@ from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.outbox import OutboxRepository
+from db.sharing_settings import SharingSettingsRepository
 from db.submissions import refresh_review
 
 
@@ -65,6 +66,35 @@ class GuildSettingsService:
             return before
 
         return await self._database.write(write)
+
+    async def change_sharing(self, guild_id: int, changes: Mapping[str, Any], *, by: int) -> None:
+        """Change settings for sharing by name, and record them as `change` does."""
+        now = self._now()
+
+        def write(connection: Connection) -> None:
+            guilds, settings = GuildRepository(connection), SharingSettingsRepository(connection)
+            guilds.add(guild_id)
+            guilds.settings(guild_id, lock=True)
+            before = settings.get(guild_id)
+            changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
+            if not changed:
+                return
+            settings.change(guild_id, changed)
+            detail = {
+                name: _change(_logged(name, getattr(before, name)), _logged(name, value))
+                for name, value in changed.items()
+            }
+            entry = AuditEntry(
+                id=self._new_id(), guild_id=guild_id, actor_id=by, action="settings.change", detail=detail, at=now
+            )
+            AuditLogRepository(connection).add(entry)
+
+        await self._database.write(write)
+
+
+def _logged(name: str, value: Any) -> Any:
+    """Return a setting as the audit log has it: of reasons, their number."""
+    return len(value) if name == "refusal_reasons" else _plain(value)
 
 
 def _change(before: Any, after: Any) -> dict[str, Any]:

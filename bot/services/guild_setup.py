@@ -12,6 +12,7 @@ from bot.domain.errors import NotAdmittedError
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.models import Model
 from bot.domain.pauses import Pauses
+from bot.domain.sharing.settings import DEFAULT_SHARING, SharingSettings
 from bot.engine.ledger import Ledger
 from bot.services.access import AccessService
 from bot.services.access_rules import AccessRules
@@ -22,6 +23,7 @@ from db.allowances import AllowanceRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.pauses import PauseRepository
+from db.sharing_settings import SharingSettingsRepository
 
 
 class Silence(StrEnum):
@@ -47,7 +49,7 @@ class Silence(StrEnum):
 class GuildState:
     """A server's settings, allowances and reasons for silence.
 
-    `default_allowance` is the operator's, in credits a day.
+    `default_allowance` is the operator's, in credits a day. `sharing` are the settings for sharing.
     """
 
     guild_id: int
@@ -55,6 +57,7 @@ class GuildState:
     entries: tuple[AllowanceEntry, ...] = ()
     default_allowance: int = 0
     silences: tuple[Silence, ...] = ()
+    sharing: SharingSettings = DEFAULT_SHARING
 
     @property
     def for_everyone(self) -> AllowanceEntry | None:
@@ -120,6 +123,7 @@ class GuildSetupService:
             entries=entries,
             default_allowance=self._default_allowance,
             silences=tuple(found),
+            sharing=SharingSettingsRepository(connection).get(guild_id),
         )
 
     def _reserved_models(self, connection: Connection, guild_id: int, roles: Collection[int] | None) -> Collection[str]:

@@ -24,6 +24,7 @@ from bot.engine.clock import Clock
 from bot.services.details import Link, read_lineage
 from bot.services.jobs import Actor, check_visible
 from bot.services.member_limits import MAX_STORED, FreeAction, MemberLimits
+from bot.services.sharing.availability import is_shareable
 from db.database import Database
 from db.history import HistoryRepository, HistoryScope
 from db.jobs import JobRepository
@@ -69,7 +70,7 @@ class Page:
     `removed` counts the images past their retention. `position` counts from 1 for the latest of `total` jobs; it is 0
     if the job is not among them, such as a former favourite. `newer` and `older` say whether there are jobs on either
     side. All pages of a `search` match its query, and all pages of `favourites` are such. `chain` holds the earlier
-    jobs that this one was made from.
+    jobs that this one was made from. `is_shareable`: its server has a showcase for its pictures.
     """
 
     job: Job
@@ -82,6 +83,7 @@ class Page:
     search: Search | None = None
     favourites: bool = False
     chain: tuple[Link, ...] = ()
+    is_shareable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,9 +312,10 @@ def _page(connection: Connection, history: HistoryRepository, job_id: str, selec
     images = ResultImageRepository(connection)
     job = JobRepository(connection).get(job_id)
     place = history.locate(job_id)
+    pictures = images.list_for(job_id)
     return Page(
         job=job,
-        pictures=images.list_for(job_id),
+        pictures=pictures,
         removed=images.count_removed(job_id),
         position=place.position,
         total=place.total,
@@ -321,6 +324,7 @@ def _page(connection: Connection, history: HistoryRepository, job_id: str, selec
         search=selection.search,
         favourites=selection.favourites,
         chain=read_lineage(connection, job),
+        is_shareable=bool(pictures) and is_shareable(connection, job),
     )
 
 

@@ -18,6 +18,7 @@ from bot.engine.guild_key_offers import usable_offers
 from bot.engine.ledger import Ledger
 from bot.engine.progress import ProgressRegistry
 from bot.engine.retry_policy import remaining_offers
+from bot.services.sharing.availability import is_shareable
 from db.attempts import AttemptRepository
 from db.database import Database
 from db.jobs import JobRepository
@@ -82,7 +83,12 @@ class JobSnapshotService:
         if job.state.ended:
             account = self._ledger.available(connection, job.place.guild_id, job.place.member_id, now)
             pictures = ResultImageRepository(connection).list_for(job_id) if job.state is State.DONE else ()
-            return Snapshot(job=job, pictures=pictures, available=account.available)
+            return Snapshot(
+                job=job,
+                pictures=pictures,
+                available=account.available,
+                is_shareable=bool(pictures) and is_shareable(connection, job),
+            )
         progress = self._progress.get(job_id)
         live = Snapshot(
             job=job,

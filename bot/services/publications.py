@@ -20,6 +20,7 @@ from bot.engine.clock import Clock
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
+from bot.services.sharing.availability import is_shareable
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
@@ -117,7 +118,7 @@ class PublicationService:
         pictures = ResultImageRepository(connection).list_for(job_id)
         if not pictures and job.public_message_id is None:
             raise ImageGoneError
-        return Snapshot(job=job, pictures=pictures)
+        return Snapshot(job=job, pictures=pictures, is_shareable=is_shareable(connection, job))
 
 
 def _settings_of(connection: Connection, job: Job, parent_channel_id: int | None) -> GuildSettings:

@@ -55,6 +55,8 @@ class SetupSection(StrEnum):
 
     CHANNELS = "channels"
     SHARING = "sharing"
+    REVIEW = "review"
+    SHOWCASE = "showcase"
     MODERATORS = "moderators"
     ALLOWANCE = "allowance"
     LOCALE = "locale"
@@ -154,6 +156,8 @@ LEAVE: Final = ButtonSpec("leave", N_("Leave server"), discord.ButtonStyle.secon
 SETUP_SECTIONS: Final = {
     SetupSection.CHANNELS: ButtonSpec("setupchannels", N_("Change")),
     SetupSection.SHARING: ButtonSpec("setupsharing", N_("Change")),
+    SetupSection.REVIEW: ButtonSpec("setupreview", N_("Change")),
+    SetupSection.SHOWCASE: ButtonSpec("setupshowcase", N_("Change")),
     SetupSection.MODERATORS: ButtonSpec("setupmoderators", N_("Change")),
     SetupSection.ALLOWANCE: ButtonSpec("setupallowance", N_("Change")),
     SetupSection.LOCALE: ButtonSpec("setuplocale", N_("Change")),
@@ -190,6 +194,19 @@ SHOWCASE_OWN: Final = ButtonSpec("showown", N_("Make my own"))
 SHOWCASE_REFERENCE: Final = ButtonSpec("showref", N_("Use as reference"))
 POST_AGAIN: Final = ButtonSpec("postagain", N_("Try again"), discord.ButtonStyle.primary)
 """Of these four the target is a submission: its post must not lead to the job."""
+SHARE: Final = ButtonSpec("share", N_("Share"))
+"""Opens the form to share pictures of a job, which has the same action."""
+REVISE: Final = ButtonSpec("revise", N_("Revise"), discord.ButtonStyle.primary)
+"""Opens the form for changes, which has the same action; of this and the next, the target is a submission.
+
+In the form the revision takes the place of the price.
+"""
+WITHDRAW: Final = ButtonSpec("withdraw", N_("Withdraw"))
+WITHDRAW_NOW: Final = ButtonSpec("withdrawnow", N_("Withdraw"), discord.ButtonStyle.danger)
+SHARES: Final = ButtonSpec("shares", N_("My submissions"))
+"""The member's latest submissions in the server of the target."""
+OLDER_SHARES: Final = ButtonSpec("sharesolder", N_("Older"))
+"""The submissions before the target."""
 
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
@@ -308,6 +325,12 @@ BUTTONS: Final = (
     SHOWCASE_OWN,
     SHOWCASE_REFERENCE,
     POST_AGAIN,
+    SHARE,
+    REVISE,
+    WITHDRAW,
+    WITHDRAW_NOW,
+    SHARES,
+    OLDER_SHARES,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

@@ -18,6 +18,7 @@ DEFAULTS = [
     "**Ask first** · before anything that costs more than 50 credits",
     "**When done** · no message",
     "**Again and Vary** · at once, without changes",
+    "**Decisions on what you share** · a direct message",
     "-# They go with you everywhere. What you choose in a command or by a preset comes before them.",
     "-# Change them with `/settings set`.",
 ]

@@ -84,6 +84,33 @@ async def test_setup_in_every_section_takes_effect_at_once(system: SystemHarness
     assert f"-# studio channels: all channels → <#{showcase}> · private results: not set → yes" in log
 
 
+async def test_rules_for_sharing_are_set_shown_and_logged(system: SystemHarness) -> None:
+    owner = system.discord.actor("owner")
+    card = await (await owner.slash("studio setup")).response()
+    assert "**Sharing** · everything is reviewed · reminder after 24 hours · 4 reasons to refuse · default" in text(
+        card
+    )
+    card = await fill_in(owner, card, "sharing", {"review": [], "showcase": ["showcase"], "log": []})
+    assert "- Review: members can share nothing until you choose its channel below." in text(card)
+    card = await fill_in(
+        owner, card, "review", {"review": ["none"], "reminder": ["0"], "reasons": "Off topic\nBlurred"}
+    )
+    assert text(card).startswith("## The studio is ready")
+    assert "**Sharing** · nothing is reviewed · no reminder · 2 reasons to refuse · set here" in text(card)
+    refused = await fill_in(owner, card, "review", {"review": ["all"], "reminder": ["24"], "reasons": "x" * 81})
+    assert text(refused).startswith("That is more than 20 reasons, or one has more than 80 characters.")
+    opened = await owner.click(refused, label="Try again")
+    card = await (await owner.submit_modal(opened, {"reasons": "Off topic"})).response()
+    assert "**Sharing** · everything is reviewed · reminder after 24 hours · 1 reason to refuse · set here" in text(
+        card
+    )
+    card = await fill_in(owner, card, "showcase", {"names": ["hidden"], "votes": ["off"], "reports": ["0"]})
+    assert "**Posts** · names may be hidden · no votes · reports hide nothing · set here" in text(card)
+    log = text(await (await owner.slash("studio audit", kind=3)).response())
+    assert "members may hide their names: no → yes · votes: by buttons → none · reports that hide a post: 3 → 0" in log
+    await fill_in(owner, card, "sharing", {"review": [], "showcase": [], "log": []})
+
+
 async def test_setup_names_missing_rights_until_they_are_given(system: SystemHarness) -> None:
     discord = system.discord
     owner, bot = discord.actor("owner"), discord.world.role(discord.world.guild("Community"), "Atelier")
@@ -229,8 +256,8 @@ async def test_forged_channels_and_roles_change_nothing(system: SystemHarness) -
     cases += [("sharing", each, lobby, not_offered) for each in ("review", "showcase", "log")]
     cases += [("sharing", each, forum, not_offered) for each in ("review", "log")]
     cases += [("moderators", "roles", each, not_offered) for each in (gone_role.id, other.id, "-1")]
-    cases.append(("moderators", "roles", everyone, "“\u2068@\u200beveryone\u2069” cannot moderate"))
-    cases.append(("moderators", "roles", bots.id, "“\u2068Atelier\u2069” cannot moderate"))
+    cases.append(("moderators", "roles", everyone, "“\u2068@\u200beveryone\u2069” cannot be chosen"))
+    cases.append(("moderators", "roles", bots.id, "“\u2068Atelier\u2069” cannot be chosen"))
     for name, field, value, said in cases:
         opened = await owner.click(card, custom_id=section(card, name))
         refused = await (await owner.submit_modal(opened, {}, forged=forged(field, value))).response()

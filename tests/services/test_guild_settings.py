@@ -9,12 +9,14 @@ from bot.domain.allowances import AllowanceChange, AllowanceEntry, PeriodKind
 from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import WrongChannelError
 from bot.domain.guild_settings import GuildSettings
+from bot.domain.sharing.settings import ReviewMode, SharingSettings
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.request_resolver import ResolverService
 from db.allowances import AllowanceRepository
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.preferences import PreferenceRepository
+from db.sharing_settings import SharingSettingsRepository
 from tests.services.conftest import ServiceHarness
 from tests.support.catalogue import BOTH
 from tests.support.clock import ManualClock
@@ -54,6 +56,19 @@ async def test_change_stores_settings_and_records_changed_ones(
 async def test_change_to_same_values_is_not_recorded(settings: GuildSettingsService, database: Database) -> None:
     await settings.change(GUILD, {"locale": None, "studio_channels": ()}, by=ADMIN)
     assert await audit_log(database) == ()
+
+
+async def test_changed_rules_for_sharing_are_recorded(settings: GuildSettingsService, database: Database) -> None:
+    await settings.change_sharing(GUILD, {"review": ReviewMode.NONE, "refusal_reasons": ("No",)}, by=ADMIN)
+    await settings.change_sharing(GUILD, {"review": ReviewMode.NONE, "voter_roles": (5,)}, by=ADMIN)
+    stored = await database.read(lambda connection: SharingSettingsRepository(connection).get(GUILD))
+    assert stored == SharingSettings(review=ReviewMode.NONE, refusal_reasons=("No",), voter_roles=(5,))
+    latest, first = await audit_log(database)
+    assert latest.detail == {"voter_roles": {"before": [], "after": [5]}}
+    assert first.detail == {
+        "review": {"before": "all", "after": "none"},
+        "refusal_reasons": {"before": 4, "after": 1},
+    }
 
 
 async def test_allowance_for_everyone_is_set_recorded_and_removed(services: ServiceHarness, database: Database) -> None:

@@ -32,7 +32,7 @@ ID = "0190a5c2d3e47f8899aabbccddeeff00"
 SEARCH_ID = "0190a5c2d3e47f8899aabbccddeeff01"
 SOURCES = Path(bot.ui.__file__).parent
 # Fields of forms, which Discord sends back with their form.
-FORMS = ("rule_forms", "modals", "edit_menu", "remix_forms", "setup_forms")
+FORMS = ("rule_forms", "modals", "edit_menu", "remix_forms", "setup_forms", "share_form")
 
 
 def action_of(form: str) -> str:

@@ -12,6 +12,7 @@ from bot.domain.errors import (
     AccessError,
     AffordableOffer,
     AgeRestrictedError,
+    AgeRestrictedShareError,
     AllowanceMissingError,
     AllowanceTargetError,
     AlreadyAskedError,
@@ -77,6 +78,7 @@ from bot.domain.errors import (
     NothingUsedError,
     NotInServerError,
     NotOfferedError,
+    NotShareableError,
     NoVotesLeftError,
     OptionRangeError,
     OwnEntryError,
@@ -96,6 +98,7 @@ from bot.domain.errors import (
     PromptRuleTextError,
     ProviderError,
     QueueFullError,
+    RefusalReasonsError,
     RefusedBeforeError,
     Remedy,
     RequestError,
@@ -406,6 +409,21 @@ WORDED: list[tuple[AtelierError, str]] = [
     (OwnVoteError(), "This is your own picture.\nVotes come from others."),
     (AnonymousOffError(), "This server shows who made a picture.\nShare it with your name."),
     (
+        AgeRestrictedShareError(channel_id=7, is_review=False),
+        (
+            "This was made in an age-restricted channel, and <#7> is not one."
+            "\nAn admin can make it age-restricted, or choose another channel in `/studio setup`."
+        ),
+    ),
+    (
+        RefusalReasonsError(most=20, longest=80),
+        "That is more than 20 reasons, or one has more than 80 characters.\nShorten them; nothing was changed.",
+    ),
+    (
+        NotShareableError(),
+        "This message has no pictures that you made here.\nShare from a finished card of yours, or from `/history`.",
+    ),
+    (
         SubmissionLimitError(20),
         (
             "20 submissions of yours wait for a moderator, and that is all that may."
@@ -527,7 +545,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         ModeratorRoleError("@everyone"),
         (
-            "“\u2068@\u200beveryone\u2069” cannot moderate: it is the role of everyone, or of a bot.\n"
+            "“\u2068@\u200beveryone\u2069” cannot be chosen: it is the role of everyone, or of a bot.\n"
             "Choose other roles; nothing was changed."
         ),
     ),

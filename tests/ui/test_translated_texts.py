@@ -29,6 +29,8 @@ from bot.domain.ledger_entries import LedgerEntry, LedgerFilter
 from bot.domain.options import OPTIONS
 from bot.domain.pauses import Pause, PauseScope
 from bot.domain.quotes import quotes
+from bot.domain.sharing.settings import SHARING_SETTINGS, ReviewMode, SharingSettings, VoteKind
+from bot.domain.sharing.submissions import SubmissionState
 from bot.domain.statistics import StatisticsChart
 from bot.engine.health import ProviderHealth
 from bot.engine.ledger import CHANGED_REASON
@@ -61,6 +63,9 @@ from bot.ui.render.moderation_panels import LOG_KINDS, log_panel
 from bot.ui.render.panels import admitted_panel, help_panel, status_panel
 from bot.ui.render.pause_panels import all_paused_panel, ask_pause_panel, guild_resumed
 from bot.ui.render.pauses import paused_note
+from bot.ui.render.sharing.notices import decision_notice
+from bot.ui.render.sharing.settings_words import review_words, showcase_words
+from bot.ui.render.sharing.share_panels import sent_panel, submission_list, withdraw_question, withdrawn_panel
 from bot.ui.render.statistics_charts import charts_of
 from bot.ui.render.statistics_numbers import Names
 from bot.ui.render.statistics_panel import no_statistics_panel, statistics_panel
@@ -68,6 +73,7 @@ from tests.support.catalogue import BOTH, generation_request
 from tests.support.clock import START
 from tests.support.factories import make_context, make_job, make_request
 from tests.ui.pseudo_locale import english, write_foreign
+from tests.ui.sharing.test_review_card import snapshot as submission
 from tests.ui.test_daily_report import BAD_DAY, FINE
 from tests.ui.test_error_messages import WORDED
 from tests.ui.test_history import job, page, received, stored
@@ -378,13 +384,34 @@ def test_explained_allowance_is_translated(folder: Path) -> None:
             assert left(folder, lambda: explanation_panel(found, {501})) == []  # noqa: B023
 
 
+def test_sharing_is_translated(folder: Path) -> None:
+    for state in SubmissionState:
+        shown = submission(PROMPT, state=state)
+        assert left(folder, lambda: submission_list([shown], is_first=False, has_older=True)) == []  # noqa: B023
+        assert left(folder, lambda: sent_panel(shown, is_told=False)) == []  # noqa: B023
+        assert left(folder, lambda: withdrawn_panel(shown)) == []  # noqa: B023
+        assert left(folder, lambda: withdraw_question(shown)) == []  # noqa: B023
+        if state in (SubmissionState.APPROVED, SubmissionState.REFUSED, SubmissionState.CHANGES_ASKED):
+            assert left(folder, lambda: decision_notice(shown, None) or pytest.fail("no notice")) == []  # noqa: B023
+    assert left(folder, lambda: submission_list([], is_first=True, has_older=False)) == []
+    with use_locale("de", folder):
+        for settings in (
+            SharingSettings(),
+            SharingSettings(allows_anonymous=True, report_threshold=0, reminder_hours=0),
+        ):
+            assert english(review_words(settings)) == []
+            assert english(showcase_words(settings)) == []
+
+
 def test_audit_log_is_translated(folder: Path) -> None:
     """Names and values, as the services write them."""
     changed = [(None, value) for value in ("200 a week", "unlimited")]
     details: list[tuple[str, dict[str, Any]]] = [
         *((f"allowance.{verb}", logged_change(source, None, entry)) for verb, source, entry in AUDITED),
         *(("allowance.set", {"allowance": {"before": before, "after": after}}) for before, after in changed),
-        ("settings.change", {name: {"before": None, "after": None} for name in GUILD_SETTINGS}),
+        ("settings.change", {name: {"before": None, "after": None} for name in (*GUILD_SETTINGS, *SHARING_SETTINGS)}),
+        *(("settings.change", {"review": {"before": None, "after": each.value}}) for each in ReviewMode),
+        *(("settings.change", {"votes": {"before": None, "after": each.value}}) for each in VoteKind),
         ("settings.change", {"private_results": {"before": False, "after": True}}),
         *(("budget.limit", {"before": before, "after": 500}) for before in (None, 7)),
         *(("ban.add", {"scope": scope, "until": START.isoformat()}) for scope in BanScope),

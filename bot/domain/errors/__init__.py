@@ -97,6 +97,8 @@
     |  |- SharingOffError      no showcase channel, or none for the review
     |  |- AnonymousOffError    the server's rules allow no anonymous submission
     |  |- OwnVoteError         members cannot vote for their own pictures
+    |  |- AgeRestrictedShareError  a channel for sharing may not show the picture
+    |  |- NotShareableError    the message has no pictures of the member's from here
     |  '- SubmissionLimitError the member has too many waiting submissions
     |- TakedownGoneError       no takedown in force has this code
     |- StudioPausedError       a pause refuses new jobs
@@ -220,11 +222,13 @@ from bot.domain.errors.requests import (
     UnknownModelError,
     UnsupportedOptionError,
 )
-from bot.domain.errors.setup import ModeratorRoleError, SetupError, UnknownTimeZoneError
+from bot.domain.errors.setup import ModeratorRoleError, RefusalReasonsError, SetupError, UnknownTimeZoneError
 from bot.domain.errors.sharing import (
+    AgeRestrictedShareError,
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
+    NotShareableError,
     OwnVoteError,
     RefusedBeforeError,
     SharingError,
@@ -240,6 +244,7 @@ __all__ = [
     "AccessError",
     "AffordableOffer",
     "AgeRestrictedError",
+    "AgeRestrictedShareError",
     "AllowanceMissingError",
     "AllowanceTargetError",
     "AlreadyAskedError",
@@ -306,6 +311,7 @@ __all__ = [
     "NotAllowedError",
     "NotInServerError",
     "NotOfferedError",
+    "NotShareableError",
     "NothingGrantedError",
     "NothingUsedError",
     "OptionRangeError",
@@ -326,6 +332,7 @@ __all__ = [
     "PromptRuleTextError",
     "ProviderError",
     "QueueFullError",
+    "RefusalReasonsError",
     "RefusedBeforeError",
     "Remedy",
     "RequestError",

@@ -20,6 +20,17 @@ class UnknownTimeZoneError(SetupError):
         self.suggestions = suggestions
 
 
+class RefusalReasonsError(SetupError):
+    """There are more than `most` reasons, or one is longer than `longest`."""
+
+    code = "refusal_reasons"
+
+    def __init__(self, *, most: int, longest: int) -> None:
+        super().__init__()
+        self.most = most
+        self.longest = longest
+
+
 class ModeratorRoleError(SetupError):
     """A role names no moderators: it is everyone's or a bot's."""
 

@@ -108,3 +108,23 @@ class SubmissionLimitError(SharingError):
     def __init__(self, limit: int) -> None:
         super().__init__()
         self.limit = limit
+
+
+class NotShareableError(SharingError):
+    """A message has no pictures of the member's from here."""
+
+    code = "not_shareable"
+
+
+class AgeRestrictedShareError(SharingError):
+    """Pictures of an age-restricted channel may not be shown in a channel.
+
+    The channel is the server's showcase, or that of the review if `is_review`.
+    """
+
+    code = "age_restricted_share"
+
+    def __init__(self, *, channel_id: int, is_review: bool) -> None:
+        super().__init__()
+        self.channel_id = channel_id
+        self.is_review = is_review

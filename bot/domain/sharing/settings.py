@@ -58,6 +58,8 @@ class SharingSettings:
                 return not is_moderator and not any(each in self.trusted_roles for each in roles)
 
 
+DEFAULT_SHARING: Final = SharingSettings()
+"""Those of a server that has set nothing."""
 SHARING_SETTINGS: Final = tuple(each.name for each in fields(SharingSettings))
 """The names of all settings."""
 CLAIM_LASTS: Final = timedelta(minutes=10)

@@ -57,6 +57,20 @@ class SubmissionSnapshots:
         """
         return await self._database.read(lambda connection: read_snapshot(connection, submission_id))
 
+    async def list_of_member(
+        self, guild_id: int, member_id: int, *, limit: int, before: str | None = None
+    ) -> tuple[SubmissionSnapshot, ...]:
+        """Return snapshots of a member's submissions in a server, latest first.
+
+        `before` is the last id of the page before.
+        """
+
+        def read(connection: Connection) -> tuple[SubmissionSnapshot, ...]:
+            found = SubmissionRepository(connection).list_of_member(guild_id, member_id, limit=limit, before=before)
+            return tuple(read_snapshot(connection, each.id) for each in found)
+
+        return await self._database.read(read)
+
 
 def read_snapshot(connection: Connection, submission_id: str) -> SubmissionSnapshot:
     """Return a snapshot; raises as `SubmissionSnapshots.get`."""

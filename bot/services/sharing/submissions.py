@@ -6,8 +6,10 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
+from bot.domain.age_restriction import may_show
 from bot.domain.bans import BanScope
 from bot.domain.errors import (
+    AgeRestrictedShareError,
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
@@ -40,6 +42,7 @@ from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from bot.services.sharing.transitions import SubmissionTransitions
+from db.challenges import ChallengeRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
@@ -73,9 +76,22 @@ class Contest(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sharer(Actor):
-    """The acting member with their roles."""
+    """The acting member with their roles.
+
+    `restricted_channels` are the age-restricted ones among the server's channels for sharing, as Discord has them.
+    """
 
     roles: tuple[int, ...] = ()
+    restricted_channels: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharePlace:
+    """The server of a job, 0 if none, and its channels for sharing."""
+
+    guild_id: int
+    is_age_restricted: bool
+    channel_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +127,32 @@ class SubmissionService:
         self._waker = waker
         self._transitions = SubmissionTransitions(new_id=new_id)
 
-    async def offer(self, job_id: str, sharer: Sharer) -> ShareOffer:
+    async def place_of(self, job_id: str, member_id: int) -> SharePlace:
+        """Return the place of a member's job.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            NotAllowedError: the job is another member's.
+        """
+
+        def read(connection: Connection) -> SharePlace:
+            job = JobRepository(connection).get(job_id)
+            if job.place.member_id != member_id:
+                raise NotAllowedError(LazyText("its member"))
+            settings = GuildRepository(connection).settings(job.place.guild_id)
+            channels = (settings.showcase_channel_id, settings.review_channel_id)
+            return SharePlace(
+                guild_id=job.place.guild_id,
+                is_age_restricted=job.age_restricted,
+                channel_ids=tuple(each for each in channels if each is not None),
+            )
+
+        return await self._database.read(read)
+
+    async def offer(self, job_id: str, sharer: Sharer, *, submission_id: str | None = None) -> ShareOffer:
         """Return the pictures of a job to share, after checking the right to.
+
+        `submission_id` is the submission to be revised.
 
         Raises:
             JobNotFoundError: there is no such job.
@@ -123,9 +163,14 @@ class SubmissionService:
             NotAdmittedError: its server is not admitted.
             BannedError: the member is banned from sharing.
             SharingOffError: the server has no showcase, or no channel for the review.
+            AgeRestrictedShareError: the pictures may not be shown in one of these channels.
             ImageGoneError: the pictures are no longer kept.
         """
-        return await self._database.read(lambda connection: self._offer(connection, job_id, sharer))
+        return await self._database.read(
+            lambda connection: self._offer(
+                connection, job_id, sharer, needs_showcase=not _is_entry(connection, submission_id)
+            )
+        )
 
     async def share(
         self,
@@ -155,9 +200,6 @@ class SubmissionService:
             positions_ = self._check(connection, offer, positions, options)
             repository = SubmissionRepository(connection)
             guild_id = offer.job.place.guild_id
-            refused = repository.find_refused(guild_id, job_id, positions_)
-            if refused is not None:
-                raise RefusedBeforeError(reason=refused.reason)
             if repository.count_waiting(guild_id, sharer.member_id) >= MAX_WAITING:
                 raise SubmissionLimitError(MAX_WAITING)
             state = SubmissionState.WAITING if offer.needs_review else SubmissionState.APPROVED
@@ -195,7 +237,7 @@ class SubmissionService:
     ) -> Submission:
         """Submit a changed submission again; raises as `share` does.
 
-        `seen` is the submission as its member saw it.
+        Without review it is approved at once. `seen` is the submission as its member saw it.
 
         Raises:
             AlreadyDecidedError: it changed meanwhile.
@@ -210,11 +252,21 @@ class SubmissionService:
                 raise NotAllowedError(LazyText("its member"))
             if current.revision != seen.revision:
                 raise AlreadyDecidedError(state=current.state, by=current.decided_by, at=current.at)
-            offer = self._offer(connection, current.job_id, sharer)
+            is_entry = _is_entry(connection, current.id)
+            offer = self._offer(connection, current.job_id, sharer, needs_showcase=not is_entry)
             positions_ = self._check(connection, offer, positions, options)
             if not repository.revise(current, options, positions_, self._flags(connection, offer, sharer.member_id)):
                 raise _shared_error(repository, current.job_id, positions_, besides=current.id)
-            return self._transitions.move(connection, current, SubmissionState.WAITING, now, actor_id=sharer.member_id)
+            revised, due = self._transitions.move(
+                connection, current, SubmissionState.WAITING, now, actor_id=sharer.member_id
+            )
+            if offer.needs_review:
+                return revised, due
+            # The server's rule changed since: nobody reviews it now.
+            approved, more = self._transitions.move(
+                connection, revised, SubmissionState.APPROVED, now, actor_id=sharer.member_id
+            )
+            return approved, [*due, *more]
 
         submission, due = await self._database.write(write)
         self._waker.wake(due)
@@ -250,16 +302,6 @@ class SubmissionService:
             raise SubmissionNotFoundError
         return found
 
-    async def list(
-        self, guild_id: int, member_id: int, *, limit: int, before: str | None = None
-    ) -> tuple[Submission, ...]:
-        """Return a member's submissions in a server, latest first."""
-        return await self._database.read(
-            lambda connection: SubmissionRepository(connection).list_of_member(
-                guild_id, member_id, limit=limit, before=before
-            )
-        )
-
     def _offer(self, connection: Connection, job_id: str, sharer: Sharer, *, needs_showcase: bool = True) -> ShareOffer:
         job = JobRepository(connection).get(job_id)
         guild_id = job.place.guild_id
@@ -278,6 +320,8 @@ class SubmissionService:
         needs_review = settings.needs_review(sharer.roles, is_moderator=moderates)
         guild = GuildRepository(connection).settings(guild_id)
         _require_channels(guild, needs_review=needs_review, needs_showcase=needs_showcase)
+        if job.age_restricted and needs_showcase:
+            _require_restricted(guild, sharer, needs_review=needs_review)
         pictures = tuple(ResultImageRepository(connection).list_for(job_id))
         if not pictures:
             raise ImageGoneError
@@ -291,7 +335,6 @@ class SubmissionService:
         self, connection: Connection, offer: ShareOffer, positions: Sequence[int], options: SubmissionOptions
     ) -> tuple[int, ...]:
         """Check the member's choices; return the chosen positions in order."""
-        del connection
         kept = {each.position for each in offer.pictures}
         chosen = tuple(sorted(set(positions)))
         if not chosen or len(chosen) > MAX_PICTURES or len(options.title) > MAX_TITLE:
@@ -300,6 +343,9 @@ class SubmissionService:
             raise ImageGoneError
         if options.is_anonymous and not offer.settings.allows_anonymous:
             raise AnonymousOffError
+        refused = SubmissionRepository(connection).find_refused(offer.job.place.guild_id, offer.job.id, chosen)
+        if refused is not None:
+            raise RefusedBeforeError(reason=refused.reason)
         return chosen
 
     def _flags(self, connection: Connection, offer: ShareOffer, member_id: int) -> tuple[Flag, ...]:
@@ -313,6 +359,19 @@ def _require_channels(settings: GuildSettings, *, needs_review: bool, needs_show
         raise SharingOffError(is_review=False)
     if needs_review and settings.review_channel_id is None:
         raise SharingOffError(is_review=True)
+
+
+def _is_entry(connection: Connection, submission_id: str | None) -> bool:
+    """Return whether a submission belongs to a challenge."""
+    return submission_id is not None and ChallengeRepository(connection).find_of(submission_id) is not None
+
+
+def _require_restricted(settings: GuildSettings, sharer: Sharer, *, needs_review: bool) -> None:
+    channels = [(settings.showcase_channel_id, False), *([(settings.review_channel_id, True)] if needs_review else [])]
+    for channel_id, is_review in channels:
+        in_restricted = channel_id in sharer.restricted_channels
+        if not may_show(is_age_restricted=True, in_age_restricted=in_restricted):
+            raise AgeRestrictedShareError(channel_id=channel_id or 0, is_review=is_review)
 
 
 def _shared_error(

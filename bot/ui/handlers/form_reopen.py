@@ -5,7 +5,7 @@ from typing import Any
 import discord
 
 from bot.domain.errors import FormGoneError
-from bot.domain.saved_forms import CardForm, MessageForm, SetupForm
+from bot.domain.saved_forms import CardForm, MessageForm, SetupForm, ShareForm
 from bot.services.saved_forms import SavedFormService
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.component_registry import submitted_values
@@ -14,6 +14,7 @@ from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.modals import typed_text
 from bot.ui.handlers.remix_forms import RemixForms
 from bot.ui.handlers.setup import SetupHandlers
+from bot.ui.handlers.sharing.share import ShareHandlers
 
 
 class FormReopener:
@@ -28,6 +29,7 @@ class FormReopener:
         actions: CardActions,
         remix_forms: RemixForms,
         setup: SetupHandlers,
+        share: ShareHandlers,
     ) -> None:
         self._forms = forms
         self._form_errors = form_errors
@@ -35,6 +37,7 @@ class FormReopener:
         self._actions = actions
         self._remix_forms = remix_forms
         self._setup = setup
+        self._share = share
 
     async def reopen(self, interaction: discord.Interaction[Any], form_id: str) -> None:
         """Reopen a form, or return its text if that is impossible.
@@ -50,6 +53,8 @@ class FormReopener:
                     await self._actions.reopen(interaction, card, filled, form_id)
                 case SetupForm() as setup:
                     await self._setup.reopen(interaction, setup, filled)
+                case ShareForm() as share:
+                    await self._share.reopen(interaction, share, filled)
                 case MessageForm() as message:
                     await self._edit_menu.reopen(interaction, message, filled, form_id)
         except Exception as error:  # noqa: BLE001 - `answer_error` logs what it does not know
@@ -70,5 +75,5 @@ class FormReopener:
                 await self._actions.submit_form(interaction, card)
             case MessageForm() as message:
                 await self._edit_menu.submit_form(interaction, message)
-            case SetupForm():
+            case SetupForm() | ShareForm():
                 raise FormGoneError  # these are answered by their own ids

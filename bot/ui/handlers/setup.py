@@ -8,6 +8,7 @@ from bot.domain.errors import AtelierError, NotAllowedError, NotOfferedError
 from bot.domain.lazy_text import LazyText
 from bot.domain.saved_forms import FilledForm
 from bot.domain.saved_forms import SetupForm as StoredForm
+from bot.domain.sharing.settings import VoteKind
 from bot.services.allowances import AllowanceService
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.guild_setup import GuildSetupService, GuildState
@@ -15,7 +16,14 @@ from bot.ui.buttons import SetupSection, guild_target
 from bot.ui.handlers.component_registry import search_id_of, submitted_values
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.interactions import guild_of, is_admin, require_admin
-from bot.ui.handlers.setup_forms import SetupForm, changed_settings, is_allowance_shown, read_allowance, read_settings
+from bot.ui.handlers.setup_forms import (
+    OF_SHARING,
+    SetupForm,
+    changed_settings,
+    is_allowance_shown,
+    read_allowance,
+    read_settings,
+)
 from bot.ui.render.channel_rights import ChannelUse, ServerCheck, check_channel, check_everywhere
 from bot.ui.render.setup_card import SetupChecks, setup_card, studio_panel
 
@@ -85,7 +93,8 @@ class SetupHandlers:
                     await self._allowances.set_for_everyone(guild_id, entry, actor_id=by)
             else:
                 changes = changed_settings(section, read_settings(section, values, _guild(interaction)), shown)
-                await self._settings.change(guild_id, changes, by=by)
+                change = self._settings.change_sharing if section in OF_SHARING else self._settings.change
+                await change(guild_id, changes, by=by)
         except AtelierError as error:
             single = {name: chosen[0] for name, chosen in values.items() if len(chosen) == 1}
             typed = next((single[name] for name in _TYPED if name in single), "")
@@ -126,7 +135,7 @@ def check_rights(state: GuildState, guild: discord.Guild | None) -> SetupChecks:
     # An unavailable server has no member for the bot.
     if guild is None or guild.get_member(guild._state.self_id or 0) is None:  # noqa: SLF001 - the own id has no other way
         return SetupChecks(channels={}, known=False)
-    settings = state.settings
+    settings, reacts = state.settings, state.sharing.votes is VoteKind.REACTIONS
     chosen = {
         ChannelUse.STUDIO: settings.studio_channels,
         ChannelUse.REVIEW: (settings.review_channel_id,),
@@ -134,7 +143,12 @@ def check_rights(state: GuildState, guild: discord.Guild | None) -> SetupChecks:
         ChannelUse.LOG: (settings.log_channel_id,),
     }
     return SetupChecks(
-        channels={use: tuple(check_channel(guild, each, use) for each in ids if each) for use, ids in chosen.items()},
+        channels={
+            use: tuple(
+                check_channel(guild, each, use, reacts=use is ChannelUse.SHOWCASE and reacts) for each in ids if each
+            )
+            for use, ids in chosen.items()
+        },
         everywhere=ServerCheck() if settings.studio_channels else check_everywhere(guild),
         gone_roles=tuple(each for each in settings.moderator_roles if guild.get_role(each) is None),
     )

@@ -12,7 +12,7 @@ from bot.domain.errors import FaultKind
 from bot.domain.jobs import Action, Job, State
 from bot.domain.options import UPSCALES
 from bot.domain.remix import can_change
-from bot.ui.buttons import PICTURE_REMIX, REMIX, MenuEntry, card_menu
+from bot.ui.buttons import PICTURE_REMIX, REMIX, SHARE, MenuEntry, card_menu
 from bot.ui.i18n import _
 from bot.ui.render.formatting import in_credits, number
 
@@ -32,6 +32,7 @@ _FAILS_AGAIN: Final = (
 # A change of the prompt may help against these.
 _MAY_BE_REWORDED: Final = (FaultKind.CONTENT, FaultKind.INVALID, FaultKind.TAKEN_DOWN)
 # Discord puts at most five buttons into a row, and a job has at most four images.
+_MOST_IN_ROW: Final = 5
 NUMBERED: Final = range(2, 5)
 
 _Button = ui.Button[ui.LayoutView]
@@ -45,13 +46,14 @@ def action_items(
     *,
     shown: Sequence[int] = (),
     others: Sequence[_Button] = (),
+    shareable: bool = False,
     favourite: bool = True,
 ) -> list[_Item]:
     """Return the texts, button rows and menu of an ended job's actions.
 
     `actions` are what the studio can do; `prices` what they cost for one picture. `shown` are the positions of the
     images in the gallery above, in its order: two to four get buttons each, if the prices are known. `others` are
-    buttons to add. `favourite` adds the menu's entry for it.
+    buttons to add. `shareable` adds *Share*, `favourite` adds the menu's entry for it.
     """
     possible = _fitting(job, actions)
     each = _each_picture(job, possible, prices, shown)
@@ -59,9 +61,10 @@ def action_items(
     if each:
         items.append(ui.TextDisplay(_legend(each, prices, len(shown))))
         items += [_picture_row(job.id, action, prices[action], shown) for action in each]
-    buttons = [*_remix_buttons(job.id, [action for action in possible if action not in each], prices), *others]
-    if buttons:
-        items.append(ui.ActionRow(*buttons))
+    buttons = _remix_buttons(job.id, [action for action in possible if action not in each], prices)
+    buttons += [*([SHARE.build(job.id)] if shareable else []), *others]
+    rows = [buttons[start : start + _MOST_IN_ROW] for start in range(0, len(buttons), _MOST_IN_ROW)]
+    items += [ui.ActionRow(*row) for row in rows]
     found = _menu_entries(job, actions, possible, each)
     entries = [entry for entry in found if favourite or entry is not MenuEntry.FAVOURITE]
     items.append(ui.ActionRow(_menu(job.id, entries, prices)))

@@ -47,6 +47,7 @@ _NAMES: Final = {
     "attach_files": N_("Attach Files"),
     "read_message_history": N_("Read Message History"),
     "connect": N_("Connect"),
+    "add_reactions": N_("Add Reactions"),
 }
 
 
@@ -82,8 +83,8 @@ class ServerCheck:
     is_usable: bool = True
 
 
-def check_channel(guild: discord.Guild, channel_id: int, use: ChannelUse) -> ChannelCheck:
-    """Return the check of a channel for a use."""
+def check_channel(guild: discord.Guild, channel_id: int, use: ChannelUse, *, reacts: bool = False) -> ChannelCheck:
+    """Return the check of a channel for a use; `reacts`: with reactions."""
     channel = guild.get_channel(channel_id)
     if channel is None:
         return ChannelCheck(channel_id=channel_id, gone=True)
@@ -99,6 +100,8 @@ def check_channel(guild: discord.Guild, channel_id: int, use: ChannelUse) -> Cha
     if getattr(channel, "nsfw", False):
         notes.append(_("age-restricted"))
     missing = _missing(guild, channel, use)
+    if reacts and not channel.permissions_for(guild.me).add_reactions:
+        missing = (*missing, "add_reactions")
     return ChannelCheck(channel_id=channel_id, missing=missing, notes=tuple(notes), closed=closed)
 
 

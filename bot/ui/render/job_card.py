@@ -106,7 +106,9 @@ def job_card(
         if alternatives:
             container.add_item(ui.ActionRow(*(_elsewhere(job, each) for each in alternatives)))
         shown = [each.position for each in snapshot.pictures] if len(files) == len(snapshot.pictures) else []
-        for item in action_items(job, actions, prices or {}, shown=shown, others=buttons):
+        for item in action_items(
+            job, actions, prices or {}, shown=shown, others=buttons, shareable=snapshot.is_shareable
+        ):
             container.add_item(item)
         return payload_view(container)
     if is_cancellable(snapshot):

@@ -19,6 +19,7 @@ from bot.ui.render.access_messages import ban_reason
 from bot.ui.render.allowance_words import amount_words
 from bot.ui.render.formatting import ago, and_more, escaped, moment, number, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
+from bot.ui.render.sharing.settings_words import REVIEWS, VOTES
 from bot.ui.truncation import cut
 
 # Discord takes 4,000 characters in all the texts of a message, counted as UTF-16.
@@ -104,8 +105,15 @@ _MENTIONS: Final = {
     "showcase_channel_id": "<#{}>",
     "log_channel_id": "<#{}>",
     "moderator_roles": "<@&{}>",
+    "trusted_roles": "<@&{}>",
+    "voter_roles": "<@&{}>",
+}
+_CHOICES: Final = {
+    "review": {mode.value: words for mode, words in REVIEWS.items()},
+    "votes": {kind.value: words for kind, words in VOTES.items()},
 }
 _NAMES: Final = {
+    "allows_anonymous": N_("members may hide their names"),
     "amount": N_("credits"),
     "asked": N_("asked for"),
     "granted": N_("granted now"),
@@ -123,13 +131,20 @@ _NAMES: Final = {
     "rule": N_("rule"),
     "rules": N_("rules"),
     "refusals": N_("refused prompts"),
+    "refusal_reasons": N_("reasons to refuse"),
+    "reminder_hours": N_("reminder in hours"),
+    "report_threshold": N_("reports that hide a post"),
+    "review": N_("review"),
     "review_channel_id": N_("review"),
     "scope": N_("from"),
     "scopes": N_("from"),
     "showcase_channel_id": N_("showcase"),
     "studio_channels": N_("studio channels"),
     "time_zone": N_("time zone"),
+    "trusted_roles": N_("trusted roles"),
     "until": N_("until"),
+    "voter_roles": N_("roles that vote"),
+    "votes": N_("votes"),
 }
 # The words for no value; others are "not set".
 _WITHOUT: Final = {
@@ -138,6 +153,8 @@ _WITHOUT: Final = {
     "monthly_budget": N_("no limit"),
     "moderator_roles": N_("none"),
     "studio_channels": N_("all channels"),
+    "trusted_roles": N_("none"),
+    "voter_roles": N_("everyone"),
 }
 _SCOPES: Final = {BanScope.STUDIO: N_("the studio"), BanScope.SHARING: N_("sharing")}
 
@@ -271,6 +288,8 @@ def _value(name: str, value: object) -> str:
         return _(_WITHOUT.get(name, N_("not set")))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(_value(name, each) for each in value)
+    if value in _CHOICES.get(name, ()):
+        return _(_CHOICES[name][str(value)])
     if name in ("scope", "scopes"):
         return _(_SCOPES[BanScope(str(value))])
     if name == "allowance":

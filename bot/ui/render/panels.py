@@ -38,6 +38,7 @@ _NAMED_COMMANDS: Final = (
     "jobs_list",
     "privacy_export",
     "privacy_delete",
+    "share_list",
 )
 # Below Discord's 4,000 characters of a message.
 _LONGEST_HELP: Final = 3950
@@ -206,6 +207,7 @@ def help_panel(
         _("{settings_set} changes your own defaults, and {settings_show} lists them."),
         _("{privacy_export} sends you what is stored about you, {privacy_delete} deletes it."),
         _("{preset_save} keeps options under a name, and {preset_list} lists yours."),
+        _("*Share to showcase* in a card's menu does what its *Share* does; {share_list} lists what you shared."),
         _("*Was this made here?* in a message's menu finds the card that a picture comes from."),
     ]
     complaints = _("A picture harms you or breaks the law? Write to {contact}.").format(contact=contact)

@@ -16,6 +16,7 @@ _NAMES: Final[dict[str, str]] = {
     "confirm_over": N_("Ask first"),
     "notice": N_("When done"),
     "remix": N_("Again and Vary"),
+    "decisions": N_("Decisions on what you share"),
 }
 _NOTICES: Final = {
     Notice.OFF: N_("no message"),
@@ -60,6 +61,8 @@ def _value(preferences: Preferences, field: str, default_model: str) -> str:
             return _("before anything that costs more than {credits}").format(credits=in_credits(value))
         case "remix":
             return _("open for changes first") if value else _("at once, without changes")
+        case "decisions":
+            return _("a direct message") if value else _("no message; `/share list` shows them")
         case "notice":
             return _(_NOTICES[value])
         case _ if value is None:

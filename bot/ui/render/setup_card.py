@@ -14,6 +14,13 @@ from bot.ui.i18n import N_, _, language_title
 from bot.ui.render.channel_rights import ChannelCheck, ChannelUse, ServerCheck, right_names
 from bot.ui.render.formatting import and_more, channel_list, in_credits, role_list
 from bot.ui.render.job_card import AMBER, GREEN, payload_view
+from bot.ui.render.sharing.settings_words import (
+    is_review_set,
+    is_showcase_set,
+    lacks_review_channel,
+    review_words,
+    showcase_words,
+)
 
 _SILENCES: Final = {
     Silence.NOT_ADMITTED: N_("This server is not admitted: the bot's owner does that with `/studio admit`."),
@@ -63,7 +70,7 @@ class SetupChecks:
 
 def setup_card(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
     """Return the setup: missing things first, then every section."""
-    silent, missing = list(_silent(state, checks)), list(_missing(checks))
+    silent, missing = list(_silent(state, checks)), list(_missing(state, checks))
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER if silent or missing else GREEN)
     container.add_item(ui.TextDisplay("\n".join(_top(state, checks, silent, missing))))
     for section, lines in _sections(state, checks).items():
@@ -77,7 +84,7 @@ def setup_card(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
 
 def studio_panel(state: GuildState, checks: SetupChecks) -> ui.LayoutView:
     """Return every setting and its source, on one screen of a phone."""
-    problems = [*_silent(state, checks), *_missing(checks)]
+    problems = [*_silent(state, checks), *_missing(state, checks)]
     lines = [f"## {_('Settings of the studio')}"]
     lines += _first(problems) or [_("Members can make pictures.")]
     for texts in _sections(state, checks).values():
@@ -125,7 +132,7 @@ def _silent(state: GuildState, checks: SetupChecks) -> Iterator[str]:
         yield from _lacking(studio)
 
 
-def _missing(checks: SetupChecks) -> Iterator[str]:
+def _missing(state: GuildState, checks: SetupChecks) -> Iterator[str]:
     """Yield the missing things of less weight."""
     if checks.everywhere.is_usable and checks.everywhere.missing:
         yield from _lacking_everywhere(checks.everywhere)
@@ -138,6 +145,8 @@ def _missing(checks: SetupChecks) -> Iterator[str]:
             if check.gone:
                 yield _("{what}: the channel is deleted, choose another below.").format(what=_(name))
             yield from _lacking([check])
+    if lacks_review_channel(state.settings, state.sharing):
+        yield _("Review: members can share nothing until you choose its channel below.")
     if checks.gone_roles:
         yield _("A moderators' role is deleted: choose again below.")
 
@@ -176,6 +185,10 @@ def _sections(state: GuildState, checks: SetupChecks) -> dict[SetupSection, list
             _line(_("Pictures"), results, is_set=private is not None),
         ],
         SetupSection.SHARING: [_channel_line(use, name, state, checks) for use, name in _USES.items()],
+        SetupSection.REVIEW: [_line(_("Sharing"), review_words(state.sharing), is_set=is_review_set(state.sharing))],
+        SetupSection.SHOWCASE: [
+            _line(_("Posts"), showcase_words(state.sharing), is_set=is_showcase_set(state.sharing))
+        ],
         SetupSection.MODERATORS: [_line(_("Moderators"), roles, is_set=bool(settings.moderator_roles))],
         SetupSection.ALLOWANCE: [_allowance(state)],
         SetupSection.LOCALE: [

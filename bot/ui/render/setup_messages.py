@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.domain.errors import ModeratorRoleError, SetupError, UnknownTimeZoneError
+from bot.domain.errors import ModeratorRoleError, RefusalReasonsError, SetupError, UnknownTimeZoneError
 from bot.ui.i18n import _
 from bot.ui.render.formatting import escaped, listed
 from bot.ui.render.refusal_lines import in_lines
@@ -24,9 +24,16 @@ def setup_message(error: SetupError) -> str | None:
                 _("“{typed}” may mean several time zones, or none.").format(typed=escaped(cut(error.typed, _QUOTED))),
                 _("Type one of these: {zones}.").format(zones=listed(error.suggestions)),
             )
+        case RefusalReasonsError():
+            return in_lines(
+                _("That is more than {most} reasons, or one has more than {longest} characters.").format(
+                    most=error.most, longest=error.longest
+                ),
+                _("Shorten them; nothing was changed."),
+            )
         case ModeratorRoleError():
             return in_lines(
-                _("“{role}” cannot moderate: it is the role of everyone, or of a bot.").format(
+                _("“{role}” cannot be chosen: it is the role of everyone, or of a bot.").format(
                     role=escaped(cut(error.role, _QUOTED))
                 ),
                 _("Choose other roles; nothing was changed."),

@@ -3,9 +3,11 @@
 from typing import Final
 
 from bot.domain.errors import (
+    AgeRestrictedShareError,
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
+    NotShareableError,
     OwnVoteError,
     RefusedBeforeError,
     SharingError,
@@ -81,6 +83,13 @@ def sharing_message(error: SharingError) -> str | None:  # noqa: PLR0911, PLR091
             return in_lines(_("This server shows who made a picture."), _("Share it with your name."))
         case OwnVoteError():
             return in_lines(_("This is your own picture."), _("Votes come from others."))
+        case AgeRestrictedShareError():
+            what = _("This was made in an age-restricted channel, and {channel} is not one.")
+            how = _("An admin can make it age-restricted, or choose another channel in `/studio setup`.")
+            return in_lines(what.format(channel=f"<#{error.channel_id}>"), how)
+        case NotShareableError():
+            what = _("This message has no pictures that you made here.")
+            return in_lines(what, _("Share from a finished card of yours, or from `/history`."))
         case SubmissionLimitError():
             what = _("{count} submissions of yours wait for a moderator, and that is all that may.")
             return in_lines(

@@ -124,10 +124,13 @@ async def test_notice_is_dropped_once_the_submission_moved_on(sharing: SharingHa
 
 async def test_notice_is_dropped_for_a_deleted_job(sharing: SharingHarness) -> None:
     refused = await decide(sharing)
+    before = await notice_of(sharing, refused)
     await sharing.database.write(
         lambda connection: JobDeletionRepository(connection).delete(refused.job_id, START, START)
     )
     assert await wait_of(sharing, refused) is None
+    # One that was sent is due again, and is removed then.
+    assert (await notice_of(sharing, refused)).wanted == before.wanted + 1
 
 
 async def test_notice_is_dropped_where_its_member_wants_none(sharing: SharingHarness) -> None:

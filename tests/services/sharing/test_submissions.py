@@ -1,6 +1,7 @@
 """Sharing: rights, states, messages."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import Connection
 
 from bot.domain.bans import Ban, BanScope
 from bot.domain.errors import (
+    AgeRestrictedShareError,
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
@@ -26,13 +28,14 @@ from bot.domain.outbox import MessageKind, guild_subject
 from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import FlagKind, SubmissionOptions, SubmissionState
 from bot.services.sharing.reviews import Decision
+from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import MAX_WAITING
 from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
 from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
 from db.submissions import SubmissionRepository
-from tests.services.sharing.conftest import MODERATOR, SharingHarness, moderator, sharer
+from tests.services.sharing.conftest import MODERATOR, REVIEW, SHOWCASE, SharingHarness, moderator, sharer
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_job
 from tests.support.ledger import adding
@@ -104,6 +107,19 @@ async def test_share_without_showcase_is_refused(sharing: SharingHarness) -> Non
     with pytest.raises(SharingOffError) as caught:
         await sharing.submissions.offer(job.id, sharer())
     assert not caught.value.is_review
+
+
+async def test_age_restricted_pictures_need_age_restricted_channels(sharing: SharingHarness) -> None:
+    job = await sharing.finished_job(age_restricted=True)
+    for channels, is_review in ((frozenset(), False), ({REVIEW}, False), ({SHOWCASE}, True)):
+        with pytest.raises(AgeRestrictedShareError) as caught:
+            await sharing.submissions.offer(job.id, replace(sharer(), restricted_channels=frozenset(channels)))
+        assert caught.value.is_review is is_review
+    adult = replace(sharer(), restricted_channels=frozenset({SHOWCASE}))
+    with pytest.raises(AgeRestrictedShareError):
+        await sharing.submissions.share(job.id, [0], PLAIN, adult)
+    await sharing.set_rules(review=ReviewMode.NONE)
+    assert (await sharing.submissions.share(job.id, [0], PLAIN, adult)).is_age_restricted
 
 
 async def test_share_of_another_member_is_refused(sharing: SharingHarness) -> None:
@@ -196,6 +212,27 @@ async def test_revision_after_asked_changes_keeps_the_submission(sharing: Sharin
         await sharing.submissions.revise(asked, [1], PLAIN, sharer())
 
 
+async def test_revision_is_approved_at_once_where_nobody_reviews_any_more(sharing: SharingHarness) -> None:
+    job = await sharing.finished_job()
+    submission = await sharing.submissions.share(job.id, [0], PLAIN, sharer())
+    asking = Decision(submission_id=submission.id, revision=1, to=SubmissionState.CHANGES_ASKED)
+    asked = await sharing.reviews.decide(asking, moderator())
+    await sharing.set_rules(review=ReviewMode.NONE)
+    revised = await sharing.submissions.revise(asked, [1], PLAIN, sharer())
+    assert (revised.state, revised.positions) == (SubmissionState.APPROVED, (1,))
+    assert MessageKind.SHOWCASE in await outbox_of(sharing, submission.id)
+
+
+async def test_revision_brings_no_refused_picture_back(sharing: SharingHarness) -> None:
+    job = await sharing.finished_job()
+    refused, other = [await sharing.submissions.share(job.id, [each], PLAIN, sharer()) for each in range(2)]
+    for each, to in ((refused, SubmissionState.REFUSED), (other, SubmissionState.CHANGES_ASKED)):
+        await sharing.reviews.decide(Decision(submission_id=each.id, revision=1, to=to), moderator())
+    asked = await sharing.submissions.get(other.id, MEMBER)
+    with pytest.raises(RefusedBeforeError):
+        await sharing.submissions.revise(asked, [0], PLAIN, sharer())
+
+
 async def test_withdrawal_is_of_its_member_alone_and_final(sharing: SharingHarness) -> None:
     job = await sharing.finished_job()
     submission = await sharing.submissions.share(job.id, [0], PLAIN, sharer())
@@ -226,10 +263,11 @@ async def test_deleted_job_withdraws_its_submissions(sharing: SharingHarness) ->
 async def test_list_pages_a_members_submissions_latest_first(sharing: SharingHarness) -> None:
     job = await sharing.finished_job(pictures=3)
     ids = [(await sharing.submissions.share(job.id, [each], PLAIN, sharer())).id for each in range(3)]
-    first = await sharing.submissions.list(GUILD, MEMBER, limit=2)
-    rest = await sharing.submissions.list(GUILD, MEMBER, limit=2, before=first[-1].id)
-    assert [each.id for each in (*first, *rest)] == ids[::-1]
-    assert await sharing.submissions.list(GUILD + 1, MEMBER, limit=2) == ()
+    snapshots = SubmissionSnapshots(database=sharing.database)
+    first = await snapshots.list_of_member(GUILD, MEMBER, limit=2)
+    rest = await snapshots.list_of_member(GUILD, MEMBER, limit=2, before=first[-1].submission.id)
+    assert [each.submission.id for each in (*first, *rest)] == ids[::-1]
+    assert await snapshots.list_of_member(GUILD + 1, MEMBER, limit=2) == ()
 
 
 async def test_running_job_is_not_offered(sharing: SharingHarness) -> None:
