@@ -194,7 +194,7 @@ async def test_approved_picture_is_posted_told_with_its_link_and_withdrawn(syste
 
 
 async def set_review(system: SystemHarness, mode: str) -> None:
-    """Choose in the setup what is reviewed."""
+    """Choose the extent of the review in the setup."""
     owner = system.discord.actor("owner")
     setup = await (await owner.slash("studio setup")).response()
     form = await owner.click(setup, custom_id=next(each for each in _custom_ids(setup) if ":setupreview:" in each))
