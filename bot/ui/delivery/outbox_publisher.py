@@ -135,6 +135,7 @@ class OutboxPublisher:
         self._running: Counter[OutboxLane] = Counter()
         # Due messages of busy lanes, in order; a dictionary is an ordered set.
         self._parked: dict[OutboxLane, dict[str, None]] = {}
+        self._limited_until: dict[OutboxLane, float] = {}
         self._halvings: dict[str, int] = {}
 
     def wake(self, message_ids: Sequence[str]) -> None:
@@ -173,6 +174,11 @@ class OutboxPublisher:
         """Publish a message, or park it while its lane is busy."""
         lane = self._lanes.pop(message_id, None) or await self._outbox.lane_of(message_id)
         if lane is None:
+            return
+        rest = self._limited_until.get(lane, 0.0) - self._clock.monotonic()
+        if rest > 0:
+            self._lanes[message_id] = lane
+            self._schedule.set(message_id, rest)
             return
         if self._running[lane] >= _OF_LANE:
             self._parked.setdefault(lane, {})[message_id] = None
@@ -251,7 +257,11 @@ class OutboxPublisher:
             _log.error("outbox.failed", kind=message.kind, exc_info=error)
             await self._retry(message, _backoff(message.tries))
         elif kind in RETRYABLE:
-            wait = error.retry_after if isinstance(error, RateLimitError) else _backoff(message.tries)
+            wait = _backoff(message.tries)
+            if isinstance(error, RateLimitError):
+                wait = error.retry_after
+                if error.in_channel:
+                    self._limit(message, wait)
             _log.info("outbox.put_off", kind=message.kind, error=type(error).__name__, retry_in=wait)
             await self._retry(message, wait)
         elif kind is DiscordErrorKind.CLOSED:
@@ -260,6 +270,13 @@ class OutboxPublisher:
         else:
             _log.error("outbox.refused", kind=message.kind, error=type(error).__name__)
             await self._finish(message, OutboxEnd.REFUSED)
+
+    def _limit(self, message: OutboxMessage, seconds: float) -> None:
+        """Hold a lane back while Discord limits its channel."""
+        now = self._clock.monotonic()
+        lane = OutboxLane(guild_id=message.guild_id, kind=message.kind, is_posted=message.message_id is not None)
+        self._limited_until = {each: until for each, until in self._limited_until.items() if until > now}
+        self._limited_until[lane] = now + seconds
 
     async def _retry(self, message: OutboxMessage, seconds: float) -> None:
         await self._outbox.retry(message.id, seconds)

@@ -328,6 +328,22 @@ async def test_long_rate_limit_puts_the_message_off(studio: Studio) -> None:
     assert studio.words() == ["first"]
 
 
+async def test_long_rate_limit_holds_all_cards_of_its_channel_back(studio: Studio) -> None:
+    """Each further request during a limit counts against the bot."""
+    limit = studio.server.faults.add("POST", r"/channels/\d+/messages$", status=429, retry_after=900, times=100)
+    first = await studio.request()
+    await studio.tried(first)
+    others = [await studio.request() for _ in range(10)]
+    elsewhere = await studio.request(guild=GUILD + 1)
+    await studio.tried(elsewhere)  # its lane is another
+    assert limit.hits == 2
+    studio.server.faults.clear()
+    studio.clock.advance(901)
+    for each in (first, *others, elsewhere):
+        await studio.settled(each)
+    assert len(studio.messages()) == 12
+
+
 async def test_message_that_must_wait_is_rendered_again(studio: Studio) -> None:
     def refuse(_: OutboxMessage) -> None:
         raise NotYetError(30)

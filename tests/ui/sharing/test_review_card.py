@@ -216,3 +216,10 @@ def test_unposted_picture_names_the_channel_and_can_be_posted_again() -> None:
     assert "Not posted: the bot may not post in <#802>." in words(unposted)
     assert f"a1:postagain:{shown.submission.id}:0" in custom_ids(unposted)
     assert "Not posted" not in words(replace(unposted, showcase=replace(post, end=None)))
+
+
+def test_deleted_jobs_card_has_no_prompt() -> None:
+    shown = snapshot(prompt="a secret", state=SubmissionState.WITHDRAWN)
+    said = words(replace(shown, job=replace(shown.job, deleted_at=START)))
+    assert "secret" not in said
+    assert "The pictures were deleted, and their prompt with them." in said

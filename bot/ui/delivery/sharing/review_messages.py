@@ -7,7 +7,7 @@ import discord
 import structlog
 
 from bot.domain.age_restriction import may_show
-from bot.domain.errors import ImageError
+from bot.domain.errors import ImageError, SubmissionNotFoundError
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.domain.provenance import mark_for
 from bot.engine.clock import Clock
@@ -96,7 +96,10 @@ class ReviewMessages:
 
         A decided submission without a card gets none.
         """
-        snapshot = await self._snapshots.get(message.subject_id)
+        try:
+            snapshot = await self._snapshots.get(message.subject_id)
+        except SubmissionNotFoundError:
+            return None  # erased with its server or its member
         submission, now = snapshot.submission, self._clock.now()
         is_hidden = await self._is_hidden(message, snapshot)
         has_pictures = shows_pictures(submission) and not is_hidden
@@ -117,9 +120,11 @@ class ReviewMessages:
     async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
         """Tell the server once; the submission stays in the queue."""
         _log.warning("review.card_not_posted", guild=message.guild_id, end=end)
+        if end is not OutboxEnd.CLOSED:
+            return
         snapshot = await self._snapshots.get(message.subject_id)
         # The card of a decided one may have been deleted by a person.
-        if end is OutboxEnd.CLOSED and snapshot.submission.state.awaits_review:
+        if snapshot.submission.state.awaits_review:
             await self._alerts.note_closed(message.guild_id)
 
     async def _is_hidden(self, message: OutboxMessage, snapshot: SubmissionSnapshot) -> bool:

@@ -204,6 +204,9 @@ def _no_pictures(*, is_hidden: bool) -> str:
 
 def _content(snapshot: SubmissionSnapshot) -> Iterator[str]:
     options, request = snapshot.submission.options, snapshot.job.request
+    if snapshot.job.deleted_at is not None:
+        yield _("The pictures were deleted, and their prompt with them.")
+        return
     prompt = escaped(card_title(request, _PROMPT_SHOWN))
     if options.title:
         yield f"**{escaped(options.title)}**"
