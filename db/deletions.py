@@ -33,6 +33,7 @@ from db.tables import (
     pauses,
     preferences,
     presets,
+    prompt_appeals,
     prompt_blocks,
     prompt_rules,
     risks,
@@ -44,7 +45,7 @@ from db.tables import (
 )
 
 # What only its member uses.
-_PRIVATE: Final = (drafts, forms, searches, preferences, exports, prompt_blocks, votes)
+_PRIVATE: Final = (drafts, forms, searches, preferences, exports, prompt_blocks, prompt_appeals, votes)
 # What counts for credits, purchases and bans, with the rest of its primary key where the member is a part of that.
 _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (accounts, ("guild_id",)),
@@ -70,6 +71,7 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     communities.c.admitted_by,
     guild_keys.c.set_by,
     challenges.c.created_by,
+    prompt_appeals.c.decided_by,
     submissions.c.claimed_by,
     submissions.c.decided_by,
     prompt_rules.c.set_by,

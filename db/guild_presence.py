@@ -17,12 +17,21 @@ from db.tables import (
     jobs,
     pauses,
     presets,
+    prompt_appeals,
     prompt_blocks,
     prompt_rules,
     sharing_settings,
 )
 
-_SETTINGS_OF_GUILD: Final = (allowances, access_rules, presets, sharing_settings, prompt_rules, prompt_blocks)
+_SETTINGS_OF_GUILD: Final = (
+    allowances,
+    access_rules,
+    presets,
+    sharing_settings,
+    prompt_rules,
+    prompt_blocks,
+    prompt_appeals,
+)
 
 
 class GuildPresenceRepository:

@@ -27,6 +27,7 @@ from db.tables import (
     postings,
     preferences,
     presets,
+    prompt_appeals,
     prompt_blocks,
     searches,
     submissions,
@@ -109,6 +110,10 @@ class MemberRecords:
             "refused_prompts": [
                 _plain(row, "rule_name", "field", "words", "is_dry", "at") | {"server": _id(row.guild_id)}
                 for row in self._rows(prompt_blocks, prompt_blocks.c.member_id == member)
+            ],
+            "appeals": [
+                _plain(row, "text", "state", "at", "appealed_at", "decided_at") | {"server": _id(row.guild_id)}
+                for row in self._rows(prompt_appeals, prompt_appeals.c.member_id == member)
             ],
             "challenge_entries": [
                 {"challenge": row.challenge_id, "submission": row.submission_id}

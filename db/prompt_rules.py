@@ -192,6 +192,12 @@ class PromptBlockRepository:
         )
         return tuple(_block(row) for row in rows)
 
+    def count_of_member(self, guild_id: int, member_id: int, since: datetime) -> int:
+        """Return the number of a member's refusals since a time."""
+        own = (prompt_blocks.c.guild_id == guild_id) & (prompt_blocks.c.member_id == member_id)
+        refused = prompt_blocks.c.is_dry.is_(False) & (prompt_blocks.c.at >= since)
+        return self._connection.execute(select(func.count()).where(own, refused)).scalar_one()
+
     def count(self, guild_id: int, rule_id: str) -> int:
         """Return the number of a rule's matches."""
         of_rule = (prompt_blocks.c.guild_id == guild_id) & (prompt_blocks.c.rule_id == rule_id)

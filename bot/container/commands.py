@@ -9,6 +9,7 @@ from bot.services.guild_presence import GuildPresenceService
 from bot.ui.command_options import name_default_model
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.handlers.allowances import AllowanceHandlers
+from bot.ui.handlers.appeals import AppealHandlers
 from bot.ui.handlers.arrivals import ArrivalHandlers
 from bot.ui.handlers.budgets import BudgetHandlers
 from bot.ui.handlers.credits import CreditHandlers
@@ -18,6 +19,7 @@ from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.privacy import PrivacyHandlers
 from bot.ui.handlers.prompt_rules import PromptRuleHandlers
 from bot.ui.handlers.sharing.challenges import ChallengeHandlers
+from cogs.appeals import Appeals
 from cogs.arrivals import Arrivals
 from cogs.card import Card
 from cogs.challenge import ChallengeCommands
@@ -103,6 +105,7 @@ class CommandContainer(HandlerContainer):
             ),
             StudioStatus(status=self.status, provider_name=self.settings.display_name_of),
             Review(client=client, handlers=self.review_handlers, queue=self.review_queue_handlers),
+            Appeals(client=client, handlers=AppealHandlers(appeals=self.appeals, snapshots=self.appeal_snapshots)),
             ChallengeCommands(client=client, handlers=ChallengeHandlers(challenges=self.challenges)),
             Help(
                 catalogue=self.catalogue,

@@ -6,6 +6,7 @@ from functools import cached_property
 from bot.container.delivery import DeliveryContainer
 from bot.domain.outbox import MessageKind
 from bot.domain.remix import editing_models
+from bot.services.appeals import AppealService, AppealSnapshots
 from bot.services.outbox import OutboxService
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
 from bot.services.sharing.challenges import ChallengeService
@@ -18,6 +19,7 @@ from bot.services.sharing.showcase import ShowcaseService
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import SubmissionService
 from bot.services.sharing.votes import VoteService
+from bot.ui.delivery.appeal_messages import AppealMessages
 from bot.ui.delivery.decision_notices import NoticeRenderer
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
@@ -50,6 +52,16 @@ class SharingContainer(DeliveryContainer):
         return ReviewQueue(database=self.database)
 
     @cached_property
+    def appeal_snapshots(self) -> AppealSnapshots:
+        """Appeals as their messages show them."""
+        return AppealSnapshots(database=self.database, clock=self.clock)
+
+    @cached_property
+    def appeals(self) -> AppealService:
+        """Appeals against refused prompts."""
+        return AppealService(database=self.database, clock=self.clock, new_id=self.new_id, waker=self.outbox_publisher)
+
+    @cached_property
     def challenges(self) -> ChallengeService:
         """Challenges of servers."""
         return ChallengeService(
@@ -74,6 +86,7 @@ class SharingContainer(DeliveryContainer):
                 alerts=self.review_alerts,
                 clock=self.clock,
             ),
+            MessageKind.APPEAL: AppealMessages(appeals=self.appeal_snapshots, client=self.client),
             MessageKind.CHALLENGE: ChallengeMessages(
                 snapshots=ChallengeSnapshots(database=self.database), images=self.image_service, client=self.client
             ),

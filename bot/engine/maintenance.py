@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
+from bot.domain.appeals import APPEALABLE_FOR
 from bot.domain.confirmations import CONFIRMATION_LIFETIME
 from bot.domain.jobs import TOKEN_LIFE
 from bot.domain.presets import KEPT_FOR_UNDO
@@ -16,6 +17,7 @@ from bot.domain.searches import SEARCH_LIFETIME
 from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
 from bot.images.image_service import ImageService
+from db.appeals import AppealRepository
 from db.audit import audit
 from db.audit_results import AuditResult, AuditResultRepository
 from db.confirmations import ConfirmationRepository
@@ -231,8 +233,11 @@ class Maintenance:
         def write_refusals(connection: Connection) -> None:
             blocks = PromptBlockRepository(connection)
             blocks.purge_before(now - REFUSAL_LIFETIME)
+            appeals = AppealRepository(connection)
+            appeals.purge(now - APPEALABLE_FOR, now - REFUSAL_LIFETIME)
             if old_before is not None:
                 blocks.erase_words_before(old_before)
+                appeals.erase_text_before(old_before)
 
         await self._database.write(write_refusals)
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from threading import Lock
 from typing import Final
 
@@ -15,12 +16,14 @@ from bot.domain.prompt_rules import (
     PromptRule,
     PromptRuleKind,
     PromptRuleScope,
+    PromptRuleSource,
     PromptRuleState,
 )
 from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
 from bot.moderation.builtin_rules import built_in_rules
 from bot.moderation.matcher import PreparedText, RuleSet
+from db.appeals import AppealRepository
 from db.prompt_rules import PromptBlockRepository, PromptRuleRepository, block_of
 
 _MOST_COMPILED: Final = 256
@@ -81,7 +84,9 @@ class PromptChecks:
             prepared = PreparedText(text)
             for match in self._find(prepared, searched, guild, is_edit=bool(request.inputs)):
                 if match.rule.state is PromptRuleState.ON:
-                    raise PromptRefusedError(match)
+                    if _is_allowed(connection, place, match, text, now):
+                        break  # a moderator allowed these words of this member
+                    raise PromptRefusedError(match, text=text)
                 if not records:
                     continue
                 block = block_of(
@@ -119,6 +124,13 @@ class PromptChecks:
             while len(self._compiled) > _MOST_COMPILED:
                 self._compiled.popitem(last=False)
         return compiled
+
+
+def _is_allowed(connection: Connection, place: InteractionContext, match: Match, text: str, now: datetime) -> bool:
+    """Return whether an appeal against a guild's rule allowed a field's text."""
+    if match.rule.source is not PromptRuleSource.GUILD:
+        return False
+    return AppealRepository(connection).allows(place.guild_id, place.member_id, text, now)
 
 
 def words_of(request: GenerationRequest) -> Iterator[tuple[PromptField, str]]:

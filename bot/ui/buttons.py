@@ -224,6 +224,13 @@ PICTURE_REMIX: Final = {
 }
 """The rows of buttons that make something of one picture at once, in the order of the card."""
 
+APPEAL: Final = ButtonSpec("appeal", N_("Appeal"))
+"""Of all these, the target is the refusal."""
+APPEAL_ALLOW: Final = ButtonSpec("appealallow", N_("Allow this prompt"), discord.ButtonStyle.success)
+APPEAL_EXCEPTION: Final = ButtonSpec("appealexception", N_("Add an exception…"))
+"""Opens the form of the exception's words, which has the same action."""
+APPEAL_KEEP: Final = ButtonSpec("appealkeep", N_("Keep refused"), discord.ButtonStyle.danger)
+APPEAL_SHOW: Final = ButtonSpec("appealshow", N_("Show my prompt"))
 CHALLENGE_ENTER: Final = ButtonSpec("challengeenter", N_("Enter a picture…"), discord.ButtonStyle.primary)
 """Of all these, the target is the challenge."""
 CHALLENGE_VOTE: Final = ButtonSpec("challengevote", N_("Vote"))
@@ -307,6 +314,11 @@ BUTTONS: Final = (
     RULE_REMOVE,
     RULE_ADD,
     RULE_BANS,
+    APPEAL,
+    APPEAL_ALLOW,
+    APPEAL_EXCEPTION,
+    APPEAL_KEEP,
+    APPEAL_SHOW,
     CHALLENGE_ENTER,
     CHALLENGE_VOTE,
     CHALLENGE_BALLOT,

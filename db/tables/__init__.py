@@ -8,6 +8,7 @@ from db.tables.guilds import (
     communities,
     guild_keys,
     pauses,
+    prompt_appeals,
     prompt_blocks,
     prompt_rules,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "postings",
     "preferences",
     "presets",
+    "prompt_appeals",
     "prompt_blocks",
     "prompt_rules",
     "risks",

@@ -164,3 +164,26 @@ prompt_blocks = Table(
 )
 Index("ix_prompt_blocks_member", prompt_blocks.c.guild_id, prompt_blocks.c.member_id, prompt_blocks.c.at)
 Index("ix_prompt_blocks_at", prompt_blocks.c.at)
+
+# Refusals by a guild's rules with their prompts, for a day, and appeals against them. `digest` finds an allowed prompt.
+prompt_appeals = Table(
+    "prompt_appeals",
+    metadata,
+    id_column("block_id", primary_key=True),
+    guild_id(nullable=False),
+    snowflake("member_id", nullable=False),
+    Column("text", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("appealed_at", UtcDateTime),
+    snowflake("decided_by"),
+    Column("decided_at", UtcDateTime),
+)
+Index(
+    "ix_prompt_appeals_member",
+    prompt_appeals.c.guild_id,
+    prompt_appeals.c.member_id,
+    prompt_appeals.c.digest,
+)
+Index("ix_prompt_appeals_at", prompt_appeals.c.at)

@@ -16,6 +16,7 @@ KEPT: Final = {
     "communities": {"locale", "moderator_roles", "rules_version", "studio_channels", "time_zone"},
     "challenge_entries": {"challenge_id", "submission_id"},
     "challenge_votes": {"challenge_id"},
+    "prompt_appeals": {"block_id", "digest", "state", "text"},
     "challenges": {"id", "state", "theme"},
     "pauses": {"name", "reason", "scope"},
     "accounts": {"period"},

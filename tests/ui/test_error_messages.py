@@ -22,6 +22,10 @@ from bot.domain.errors import (
     AlreadySharedError,
     AmountError,
     AnonymousOffError,
+    AppealBegunError,
+    AppealDecidedError,
+    AppealError,
+    AppealGoneError,
     AtelierError,
     BannedError,
     BanRefusedError,
@@ -81,6 +85,7 @@ from bot.domain.errors import (
     NotShareableError,
     NoVotesLeftError,
     OptionRangeError,
+    OwnAppealError,
     OwnEntryError,
     OwnVoteError,
     PictureTakenDownError,
@@ -341,6 +346,17 @@ WORDED: list[tuple[AtelierError, str]] = [
             "\nUse it in an age-restricted channel."
         ),
     ),
+    (
+        AppealGoneError(),
+        "The refused prompt is no longer kept, so there is nothing to appeal.",
+    ),
+    (AppealBegunError(), "You have appealed already. A moderator has not decided yet."),
+    (
+        AppealDecidedError(state="kept", by=90, at=START),
+        "Too late: <@90> kept it refused <t:1773480413:R>.",
+    ),
+    (AppealDecidedError(state="kept", by=None, at=None), "A moderator decided already."),
+    (OwnAppealError(), "This appeal is yours. Another moderator decides."),
     (ChallengeGoneError(), "This challenge, or this entry, is gone."),
     (
         ChallengeStateError("voting"),
@@ -877,6 +893,7 @@ OURS = (
     db.migrate.NewerDatabaseError,
 )
 BASES = (
+    AppealError,
     ChallengeError,
     AccessError,
     CreditChangeError,

@@ -102,6 +102,11 @@
     |  '- SubmissionLimitError the member has too many waiting submissions
     |- TakedownGoneError       no takedown in force has this code
     |- StudioPausedError       a pause refuses new jobs
+    |- AppealError             an appeal against a refused prompt is impossible
+    |  |- AppealGoneError      the refused prompt is no longer kept
+    |  |- AppealBegunError     the member appealed already
+    |  |- AppealDecidedError   a moderator decided already
+    |  '- OwnAppealError      a moderator's own appeal
     |- PromptRuleError         a change of prompt rules is impossible
     |  |- PromptRuleTextError  the text of a rule cannot be used
     |  '- PromptRuleGoneError  the rule was removed
@@ -132,6 +137,13 @@ from bot.domain.errors.access import (
     WrongChannelError,
 )
 from bot.domain.errors.alternatives import ModelOffer
+from bot.domain.errors.appeals import (
+    AppealBegunError,
+    AppealDecidedError,
+    AppealError,
+    AppealGoneError,
+    OwnAppealError,
+)
 from bot.domain.errors.base import AtelierError
 from bot.domain.errors.challenges import (
     AlreadyEnteredError,
@@ -254,6 +266,10 @@ __all__ = [
     "AlreadySharedError",
     "AmountError",
     "AnonymousOffError",
+    "AppealBegunError",
+    "AppealDecidedError",
+    "AppealError",
+    "AppealGoneError",
     "AtelierError",
     "BanRefusedError",
     "BannedError",
@@ -315,6 +331,7 @@ __all__ = [
     "NothingGrantedError",
     "NothingUsedError",
     "OptionRangeError",
+    "OwnAppealError",
     "OwnEntryError",
     "OwnVoteError",
     "PictureTakenDownError",

@@ -9,14 +9,15 @@ class PromptRefusedError(RequestError):
     """A rule forbids words of the request; nothing was held.
 
     `block_id` is the record of the refusal, once it is stored: an appeal is about it. `typed` is the prompt of a
-    command, to be given back.
+    command, to be given back. `text` is the whole field, which an appeal shows to a moderator.
     """
 
     code = "prompt_refused"
 
-    def __init__(self, match: Match, *, block_id: str | None = None) -> None:
+    def __init__(self, match: Match, *, text: str = "", block_id: str | None = None) -> None:
         super().__init__()
         self.match = match
+        self.text = text
         self.block_id = block_id
         self.typed: str | None = None
 

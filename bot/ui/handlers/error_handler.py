@@ -2,7 +2,7 @@
 
 import io
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -60,13 +60,16 @@ async def answer_error(
         await _answer(interaction, error, renderer or _plain)
 
 
-async def with_typed_text(prompt: str, said: str) -> Mapping[str, Any]:
+async def with_typed_text(
+    prompt: str, said: str, buttons: Sequence[ui.Button[ui.LayoutView]] = ()
+) -> Mapping[str, Any]:
     """Return the error with the typed text, ready to be copied."""
+    row = [ui.ActionRow(*buttons)] if buttons else []
     words: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(f"{said}\n{_('What you typed:')}")
     if len(prompt) <= _MOST_QUOTED and _FENCE not in prompt:
-        return {"view": payload_view(words, ui.TextDisplay(f"{_FENCE}\n{prompt}\n{_FENCE}"))}
+        return {"view": payload_view(words, ui.TextDisplay(f"{_FENCE}\n{prompt}\n{_FENCE}"), *row)}
     file = discord.File(io.BytesIO(prompt.encode()), filename=PROMPT_FILE)
-    return {"view": payload_view(words, ui.File(f"attachment://{PROMPT_FILE}")), "file": file}
+    return {"view": payload_view(words, ui.File(f"attachment://{PROMPT_FILE}"), *row), "file": file}
 
 
 async def _plain(said: str) -> Mapping[str, Any]:
@@ -103,7 +106,7 @@ async def _answer(interaction: discord.Interaction[Any], error: BaseException, r
         _log.error("interaction.failed", reference=reference, exc_info=error)
         text = unexpected(reference)
     if renderer is _plain and isinstance(error, PromptRefusedError) and error.typed:
-        renderer = partial(with_typed_text, error.typed)
+        renderer = partial(with_typed_text, error.typed, buttons=error_buttons(error))
     offers = _purchases(interaction, error)
     if renderer is _plain and (buttons := [*error_buttons(error), *offers]):
         if offers:

@@ -5,6 +5,7 @@ answer is a question with the price, and its button is the one that spends.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -203,15 +204,12 @@ class MentionHandlers:
             what = _("This takes {credits}, more than you have now.").format(credits=in_credits(error.needed))
             await reply(message, f"{what} {_('`/credits balance` shows yours.')}")
         except PromptRefusedError as error:
-            await reply(message, refused_prompt(error, public=True))
+            await _reply_with(message, refused_prompt(error, public=True), error_buttons(error))
         except AtelierError as error:
             said = error_message(error)
             if said is None:
                 raise
-            if buttons := error_buttons(error):
-                await reply(message, view=payload_view(ui.TextDisplay(said), ui.ActionRow(*buttons)))
-            else:
-                await reply(message, said)
+            await _reply_with(message, said, error_buttons(error))
 
     async def _ask(self, message: discord.Message, place: InteractionContext) -> None:
         if not rights_in(message).may_ask:
@@ -357,6 +355,14 @@ def _hint_unseen() -> str:
         "I see no picture in that message: Discord shows me those of others only if they mention me. Use *Edit this"
         " image* in its menu under Apps, or attach the picture to your message."
     )
+
+
+async def _reply_with(message: discord.Message, said: str, buttons: Sequence[ui.Button[ui.LayoutView]]) -> None:
+    """Reply with a text, and with buttons if there are any."""
+    if buttons:
+        await reply(message, view=payload_view(ui.TextDisplay(said), ui.ActionRow(*buttons)))
+    else:
+        await reply(message, said)
 
 
 def _hint_number(count: int) -> str:

@@ -9,6 +9,7 @@ from bot.domain.errors import (
     AffordableOffer,
     AlreadyAskedError,
     AlreadyBegunError,
+    AppealError,
     AtelierError,
     BudgetLimitError,
     ChallengeError,
@@ -63,9 +64,11 @@ from bot.domain.errors import (
 )
 from bot.domain.jobs import State
 from bot.domain.options import OPTIONS
-from bot.ui.buttons import AFFORD, INSTEAD
+from bot.domain.prompt_rules import PromptRuleSource
+from bot.ui.buttons import AFFORD, APPEAL, INSTEAD
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.access_messages import access_message
+from bot.ui.render.appeal_errors import appeal_message
 from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.budget_words import budget_limit_refusal
 from bot.ui.render.credit_errors import credit_refusal
@@ -178,6 +181,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(*unknown_pause_target(error))
         case GuildKeyError():
             return guild_key_message(error)
+        case AppealError():
+            return appeal_message(error)
         case ChallengeError():
             return challenge_message(error)
         case SharingError():
@@ -213,6 +218,8 @@ def error_buttons(error: BaseException) -> list[ui.Button[ui.LayoutView]]:
                 INSTEAD.build(each.confirmation_id, label=model_label(each.model, each.price), price=each.price)
                 for each in error.offers
             ]
+        case PromptRefusedError(block_id=str(block_id)) if error.match.rule.source is PromptRuleSource.GUILD:
+            return [APPEAL.build(block_id)]
         case _:
             return []
 

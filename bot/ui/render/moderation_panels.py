@@ -39,6 +39,7 @@ LOG_KINDS: Final = (
     ("takedown",),
     ("share",),
     ("challenge",),
+    ("appeal",),
 )
 """The filters of the audit log: first words of actions. Buttons hold their places, so new ones come last."""
 
@@ -52,6 +53,7 @@ LOG_FILTERS: Final = (
     N_("Takedowns"),
     N_("Sharing and review"),
     N_("Challenges"),
+    N_("Appeals"),
 )
 """The names of the filters."""
 
@@ -92,6 +94,10 @@ _ACTIONS: Final = {
     "rule.remove": N_("removed a prompt rule"),
     "allowance.set": N_("set the allowance of"),
     "allowance.remove": N_("removed the allowance of"),
+    "appeal.begin": N_("appealed against a refused prompt of"),
+    "appeal.allow": N_("allowed a refused prompt of"),
+    "appeal.exception": N_("added an exception for a refused prompt of"),
+    "appeal.keep": N_("kept a prompt refused of"),
     "challenge.start": N_("started a challenge in"),
     "challenge.vote": N_("began the vote of a challenge in"),
     "challenge.end": N_("ended a challenge in"),
