@@ -47,9 +47,11 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
         await system.close()
 
 
-async def share(system: SystemHarness, prompt: str, *, pictures: int = 1, **options: Any) -> Submission:
+async def share(
+    system: SystemHarness, prompt: str, *, pictures: int = 1, channel: str = "general", **options: Any
+) -> Submission:
     """Make a picture as the member and share it; return the submission."""
-    made = await system.discord.actor("member").slash("imagine", prompt=prompt, images=pictures)
+    made = await system.discord.actor("member").slash("imagine", channel=channel, prompt=prompt, images=pictures)
     system.skillboss.finish(await wait_for_provider_job(system.skillboss, prompt))
     await made.wait_until(has_images)
     world = system.discord.world
@@ -65,7 +67,12 @@ async def share(system: SystemHarness, prompt: str, *, pictures: int = 1, **opti
         new_id=make_id,
         waker=Woken(),
     )
-    sharer = Sharer(member_id=int(world.user("member").id), guild_id=int(world.guild("Community").id))
+    channels = frozenset(int(world.channel(each).id) for each in ("moderators", "showcase"))
+    sharer = Sharer(
+        member_id=int(world.user("member").id),
+        guild_id=int(world.guild("Community").id),
+        restricted_channels=channels,
+    )
     try:
         return await service.share(
             await database.read(newest),
@@ -192,6 +199,18 @@ async def test_several_submissions_are_decided_after_one_question(system: System
     assert labels(card) == []
     listed = await (await moderator.slash("review list", channel="moderators")).response()
     assert text(listed) == "### No submission waits for a decision"
+
+
+async def test_age_restricted_picture_leaves_the_card_once_the_channel_lost_its_flag(system: SystemHarness) -> None:
+    """An admin changed the flag after the pictures were shared."""
+    submission = await share(system, "a statue", channel="restricted")
+    card = await card_of(system, submission)
+    assert media(card) == []
+    assert "Age-restricted pictures: they are shown only in an age-restricted review channel." in text(card)
+    moderator = system.discord.actor("moderator")
+    await moderator.select(card, ["reason:Off topic"])
+    await card_of(system, submission, says("### Refused by"))
+    assert media(card) == []
 
 
 async def test_demoted_moderator_decides_nothing_and_a_ban_refuses(system: SystemHarness) -> None:
