@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -15,6 +15,9 @@ from db.guilds import GuildRepository
 from db.outbox import OutboxRepository
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import refresh_review
+
+# The moderators' menus list the reasons, and the queue's card is due for the reminder.
+_ON_REVIEW_CARDS: Final = frozenset({"refusal_reasons", "reminder_hours"})
 
 
 class GuildSettingsService:
@@ -80,6 +83,8 @@ class GuildSettingsService:
             if not changed:
                 return
             settings.change(guild_id, changed)
+            if not _ON_REVIEW_CARDS.isdisjoint(changed):
+                refresh_review(connection, guild_id, now)
             detail = {
                 name: _change(_logged(name, getattr(before, name)), _logged(name, value))
                 for name, value in changed.items()

@@ -27,6 +27,7 @@ from bot.domain.errors import (
 from bot.domain.outbox import MessageKind, guild_subject
 from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import FlagKind, SubmissionOptions, SubmissionState
+from bot.services.guild_settings import GuildSettingsService
 from bot.services.sharing.reviews import Decision
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import MAX_WAITING
@@ -37,7 +38,7 @@ from db.outbox import OutboxRepository
 from db.submissions import SubmissionRepository
 from tests.services.sharing.conftest import MODERATOR, REVIEW, SHOWCASE, SharingHarness, moderator, sharer
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_job
+from tests.support.factories import GUILD, MEMBER, make_id, make_job
 from tests.support.ledger import adding
 
 PLAIN = SubmissionOptions(title="A lighthouse")
@@ -231,6 +232,20 @@ async def test_revision_brings_no_refused_picture_back(sharing: SharingHarness) 
     asked = await sharing.submissions.get(other.id, MEMBER)
     with pytest.raises(RefusedBeforeError):
         await sharing.submissions.revise(asked, [0], PLAIN, sharer())
+
+
+async def test_changed_reasons_reach_the_cards_of_waiting_submissions(sharing: SharingHarness) -> None:
+    submission = await sharing.submissions.share((await sharing.finished_job()).id, [0], PLAIN, sharer())
+    settings = GuildSettingsService(database=sharing.database, now=sharing.clock.now, new_id=make_id)
+
+    def wanted(connection: Connection) -> int:
+        card = OutboxRepository(connection).find(MessageKind.REVIEW, submission.id)
+        return 0 if card is None else card.wanted
+
+    await settings.change_sharing(GUILD, {"allows_anonymous": True}, by=MODERATOR)
+    assert await sharing.database.read(wanted) == 1
+    await settings.change_sharing(GUILD, {"refusal_reasons": ("Blurred",)}, by=MODERATOR)
+    assert await sharing.database.read(wanted) == 2
 
 
 async def test_withdrawal_is_of_its_member_alone_and_final(sharing: SharingHarness) -> None:
