@@ -25,6 +25,7 @@ from bot.domain.sharing.submissions import (
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
 from db.tables import challenge_entries, jobs, pictures, submission_pictures, submissions
+from db.votes import PickRepository
 
 _OF_SUBMISSION: Final = (MessageKind.REVIEW, MessageKind.SHOWCASE, MessageKind.NOTICE)
 _COLUMNS: Final = [column.label(column.key) for column in submissions.c]
@@ -403,6 +404,7 @@ def withdraw_shared(connection: Connection, job_ids: Sequence[str], at: datetime
     if ids:
         outbox = OutboxRepository(connection)
         outbox.refresh(_OF_SUBMISSION, ids, at)
+        PickRepository(connection).refresh(ids, at)
         entered = challenge_entries.c.submission_id.in_(ids)
         challenges = connection.execute(select(challenge_entries.c.challenge_id).where(entered)).scalars().all()
         outbox.refresh((MessageKind.CHALLENGE,), challenges, at)

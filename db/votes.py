@@ -1,14 +1,15 @@
 """Votes for submissions, and the picks of a week."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
+from bot.domain.outbox import MessageKind
 from bot.domain.sharing.submissions import SubmissionState
 from db.dialects import insert
-from db.tables import picks, submissions, votes
+from db.tables import outbox_messages, picks, submissions, votes
 
 _COUNT: Final = select(func.count()).select_from(votes).where(votes.c.submission_id == bindparam("the_submission"))
 
@@ -77,7 +78,14 @@ class PickRepository:
         wanted = select(picks.c.submission_id, picks.c.votes).where(of_week).order_by(picks.c.place)
         return [(row.submission_id, row.votes) for row in self._connection.execute(wanted)]
 
-    def weeks_of(self, submission_id: str) -> list[int]:
-        """Return the weeks with a submission among their picks."""
-        wanted = select(picks.c.week).where(picks.c.submission_id == submission_id).order_by(picks.c.week)
-        return list(self._connection.execute(wanted).scalars())
+    def refresh(self, submission_ids: Collection[str], at: datetime) -> None:
+        """Make the posts of picks with these submissions due again."""
+        wanted = select(picks.c.guild_id, picks.c.week).where(picks.c.submission_id.in_(list(submission_ids)))
+        for row in self._connection.execute(wanted.distinct()).all():
+            of_week = (
+                (outbox_messages.c.kind == MessageKind.PICKS.value)
+                & (outbox_messages.c.guild_id == row.guild_id)
+                & (outbox_messages.c.number == row.week)
+            )
+            again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at, "tries": 0}
+            self._connection.execute(update(outbox_messages).where(of_week).values(again))

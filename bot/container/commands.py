@@ -19,6 +19,7 @@ from bot.ui.handlers.preferences import PreferenceHandlers
 from bot.ui.handlers.privacy import PrivacyHandlers
 from bot.ui.handlers.prompt_rules import PromptRuleHandlers
 from bot.ui.handlers.sharing.challenges import ChallengeHandlers
+from bot.ui.handlers.sharing.picks import PickHandlers
 from cogs.appeals import Appeals
 from cogs.arrivals import Arrivals
 from cogs.card import Card
@@ -46,6 +47,7 @@ from cogs.studio import (
     KeyCommands,
     ModerationCommands,
     PauseCommands,
+    PickCommands,
     RuleCommands,
     SetupCommands,
     StatisticsCommands,
@@ -120,6 +122,7 @@ class CommandContainer(HandlerContainer):
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
                 ModerationCommands(client=client, handlers=self.moderation_handlers),
                 StatisticsCommands(handlers=self.statistics_handlers),
+                PickCommands(client=client, handlers=PickHandlers(picks=self.pick_service)),
                 RuleCommands(
                     client=client,
                     handlers=PromptRuleHandlers(

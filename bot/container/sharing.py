@@ -11,6 +11,7 @@ from bot.services.outbox import OutboxService
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
 from bot.services.sharing.challenges import ChallengeService
 from bot.services.sharing.notices import NoticeService
+from bot.services.sharing.picks import PickService
 from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.review_watch import ReviewWatch
@@ -24,6 +25,7 @@ from bot.ui.delivery.decision_notices import NoticeRenderer
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
 from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
+from bot.ui.delivery.sharing.picks_messages import PicksMessages
 from bot.ui.delivery.sharing.review_messages import QueueMessages, ReviewMessages
 from bot.ui.delivery.sharing.showcase_messages import ShowcaseMessages
 
@@ -95,6 +97,9 @@ class SharingContainer(DeliveryContainer):
             MessageKind.NOTICE: NoticeRenderer(
                 notices=NoticeService(database=self.database, clock=self.clock), client=self.client
             ),
+            MessageKind.PICKS: PicksMessages(
+                picks=self.pick_service, image_service=self.image_service, client=self.client
+            ),
         }
 
     @cached_property
@@ -127,6 +132,16 @@ class SharingContainer(DeliveryContainer):
             clock=self.clock,
             new_id=self.new_id,
             # The publisher is built with this.
+            wake=lambda message_ids: self.outbox_publisher.wake(message_ids),  # noqa: PLW0108
+        )
+
+    @cached_property
+    def pick_service(self) -> PickService:
+        """Weeks' picks."""
+        return PickService(
+            database=self.database,
+            clock=self.clock,
+            new_id=self.new_id,
             wake=lambda message_ids: self.outbox_publisher.wake(message_ids),  # noqa: PLW0108
         )
 

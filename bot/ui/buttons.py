@@ -190,6 +190,9 @@ RULE_ADD: Final = ButtonSpec("ruleadd", N_("Add rules"), discord.ButtonStyle.pri
 """Opens the form to add rules, which has the same action. So does the next one, for bans after refusals."""
 RULE_BANS: Final = ButtonSpec("rulebans", N_("Bans after refusals"))
 VOTE: Final = ButtonSpec("vote", N_("Vote"))
+PICKS_POST: Final = ButtonSpec("pickspost", N_("Post the picks"), discord.ButtonStyle.primary)
+PICKS_ABOUT: Final = ButtonSpec("picksabout", N_("How picks are made"))
+"""Of these two the target is as of `SETUP`, and the week takes the place of the search."""
 SHOWCASE_OWN: Final = ButtonSpec("showown", N_("Make my own"))
 SHOWCASE_REFERENCE: Final = ButtonSpec("showref", N_("Use as reference"))
 POST_AGAIN: Final = ButtonSpec("postagain", N_("Try again"), discord.ButtonStyle.primary)
@@ -334,6 +337,8 @@ BUTTONS: Final = (
     REVIEW_BULK_CONFIRM,
     REVIEW_BULK_BACK,
     VOTE,
+    PICKS_POST,
+    PICKS_ABOUT,
     SHOWCASE_OWN,
     SHOWCASE_REFERENCE,
     POST_AGAIN,

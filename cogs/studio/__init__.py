@@ -6,6 +6,7 @@ from cogs.studio.group import Studio
 from cogs.studio.keys import KeyCommands
 from cogs.studio.moderation import ModerationCommands
 from cogs.studio.pauses import PauseCommands
+from cogs.studio.picks import PickCommands
 from cogs.studio.rules import RuleCommands
 from cogs.studio.setup import SetupCommands
 from cogs.studio.statistics import StatisticsCommands
@@ -16,6 +17,7 @@ __all__ = [
     "KeyCommands",
     "ModerationCommands",
     "PauseCommands",
+    "PickCommands",
     "RuleCommands",
     "SetupCommands",
     "StatisticsCommands",

@@ -128,6 +128,15 @@ async def test_private_picture_is_posted_voted_for_and_used_by_others(
     made = await finish_job(system, await other.submit_modal(form, {"prompt": "a garden of mine"}))
     assert made.ephemeral
 
+    owner = system.discord.actor("owner")
+    preview = await (await owner.slash("studio picks")).response()
+    assert "My garden" in text(preview)
+    await owner.click(preview, label="Post the picks")
+    posts = await poll(lambda: _public(member.sees("showcase")), until=lambda found: len(found) == 2)
+    assert "Picks of the week" in text(posts[1])
+    assert len(media(posts[1])) == 1
+    assert system.discord.world.user("member").id not in str(posts[1].components)
+
     await service.withdraw(submission.id, submission.member_id)
     # What is left are the private answers.
     await poll(lambda: _now(other.sees("showcase")), until=lambda found: all(each.ephemeral for each in found))
@@ -150,6 +159,10 @@ async def test_forum_gets_a_post_with_tags_which_is_removed(system: SystemHarnes
     # The bot may not delete threads here: it leaves one without words.
     await poll(lambda: _now(member.sees(thread)), until=lambda found: not found)
     await poll(lambda: _now(thread.name), until=lambda name: name == "…")
+
+
+async def _public(messages: list[Message]) -> list[Message]:
+    return [each for each in messages if not each.ephemeral]
 
 
 async def _now(value: Any) -> Any:

@@ -88,6 +88,7 @@ from bot.domain.errors import (
     OwnAppealError,
     OwnEntryError,
     OwnVoteError,
+    PicksPostedError,
     PictureTakenDownError,
     PresetError,
     PresetLimitError,
@@ -422,6 +423,7 @@ WORDED: list[tuple[AtelierError, str]] = [
         SharingOffError(is_review=True),
         ("This server has no channel for the review of shared pictures.\nAn admin chooses one in `/studio setup`."),
     ),
+    (PicksPostedError(), "The picks of this week are posted already.\nThe next week begins on Monday."),
     (OwnVoteError(), "This is your own picture.\nVotes come from others."),
     (AnonymousOffError(), "This server shows who made a picture.\nShare it with your name."),
     (

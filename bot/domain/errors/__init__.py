@@ -96,6 +96,7 @@
     |  |- RefusedBeforeError   the moderators refused this picture
     |  |- SharingOffError      no showcase channel, or none for the review
     |  |- AnonymousOffError    the server's rules allow no anonymous submission
+    |  |- PicksPostedError     the picks of this week are posted already
     |  |- OwnVoteError         members cannot vote for their own pictures
     |  |- AgeRestrictedShareError  a channel for sharing may not show the picture
     |  |- NotShareableError    the message has no pictures of the member's from here
@@ -242,6 +243,7 @@ from bot.domain.errors.sharing import (
     AnonymousOffError,
     NotShareableError,
     OwnVoteError,
+    PicksPostedError,
     RefusedBeforeError,
     SharingError,
     SharingOffError,
@@ -334,6 +336,7 @@ __all__ = [
     "OwnAppealError",
     "OwnEntryError",
     "OwnVoteError",
+    "PicksPostedError",
     "PictureTakenDownError",
     "PresetError",
     "PresetLimitError",

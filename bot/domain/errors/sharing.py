@@ -94,6 +94,12 @@ class AnonymousOffError(SharingError):
     code = "anonymous_off"
 
 
+class PicksPostedError(SharingError):
+    """The picks of this week are posted already."""
+
+    code = "picks_posted"
+
+
 class OwnVoteError(SharingError):
     """Members cannot vote for their own pictures."""
 

@@ -14,6 +14,7 @@ from db.audit_log import AuditLogRepository
 from db.challenges import ChallengeRepository
 from db.outbox import OutboxRepository
 from db.submissions import SubmissionRepository
+from db.votes import PickRepository
 
 _ACTIONS: Final[Mapping[SubmissionState, str]] = {
     SubmissionState.WAITING: "share.resubmit",
@@ -78,6 +79,8 @@ class SubmissionTransitions:
             current = repository.get(submission.id)
             raise AlreadyDecidedError(state=current.state, by=current.decided_by, at=current.at)
         moved = repository.get(submission.id)
+        if submission.state in _OF_SHOWCASE:
+            PickRepository(connection).refresh([submission.id], at)
         waited = None
         if submission.state is SubmissionState.WAITING and by_moderator:
             waited = int((at - submission.waiting_since).total_seconds())

@@ -67,6 +67,7 @@ _ACTIONS: Final = {
     "share.withdraw": N_("withdrew a submission of"),
     "share.hide": N_("hid a submission after reports, of"),
     "share.takedown": N_("took down a submission of"),
+    "share.picks": N_("posted the picks of the week in"),
     "ban.add": N_("banned"),
     "ban.end": N_("ended the ban of"),
     "budget.limit": N_("changed the limit of the budget"),

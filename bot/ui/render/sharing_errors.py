@@ -9,6 +9,7 @@ from bot.domain.errors import (
     AnonymousOffError,
     NotShareableError,
     OwnVoteError,
+    PicksPostedError,
     RefusedBeforeError,
     SharingError,
     SharingOffError,
@@ -81,6 +82,8 @@ def sharing_message(error: SharingError) -> str | None:  # noqa: PLR0911, PLR091
             )
         case AnonymousOffError():
             return in_lines(_("This server shows who made a picture."), _("Share it with your name."))
+        case PicksPostedError():
+            return in_lines(_("The picks of this week are posted already."), _("The next week begins on Monday."))
         case OwnVoteError():
             return in_lines(_("This is your own picture."), _("Votes come from others."))
         case AgeRestrictedShareError():
