@@ -1,4 +1,4 @@
-"""Picks of a week: their order, once a week, and what leaves the showcase."""
+"""Picks of a week: their order, their post, and withdrawn ones."""
 
 import asyncio
 from datetime import timedelta
