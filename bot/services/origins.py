@@ -1,6 +1,6 @@
 """Search for the job of a picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from bot.services.member_limits import FreeAction, MemberLimits
 from db.database import Database
 from db.fingerprints import FingerprintRepository, Viewer
 from db.jobs import JobRepository
+from db.submissions import SubmissionRepository
 
 MOST_PICTURES: Final = 4
 """Pictures of one message that are looked up."""
@@ -87,6 +88,21 @@ def _candidates(connection: Connection, identity: Identity, actor: Actor) -> tup
     viewer = Viewer(member_id=actor.member_id, guild_id=actor.guild_id)
     fingerprints, jobs = FingerprintRepository(connection), JobRepository(connection)
     exact = jobs.list_by_id(fingerprints.find_exact(identity.sha256, viewer))
-    if identity.fingerprint is None:
-        return exact, []
-    return exact, jobs.list_by_id(fingerprints.find_alike(identity.fingerprint, viewer))
+    alike = []
+    if identity.fingerprint is not None:
+        alike = jobs.list_by_id(fingerprints.find_alike(identity.fingerprint, viewer))
+    return _named(connection, exact, actor), _named(connection, alike, actor)
+
+
+def _named(connection: Connection, jobs: Sequence[Job], actor: Actor) -> list[Job]:
+    """Return the jobs without those that other members shared anonymously.
+
+    Their cards have the member's name.
+    """
+    submissions = SubmissionRepository(connection)
+    return [
+        each
+        for each in jobs
+        if each.place.member_id == actor.member_id
+        or not any(shared.options.is_anonymous for shared in submissions.list_of_job(each.id))
+    ]

@@ -11,6 +11,7 @@ from bot.domain.jobs import Action, Job, Origin
 from bot.domain.sharing.submissions import Submission, SubmissionOptions, SubmissionState
 from bot.services.details import read_lineage
 from bot.services.jobs import Actor
+from bot.services.origins import _named
 from bot.services.remix import RemixOptions
 from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
@@ -97,3 +98,15 @@ async def test_details_lead_to_no_anonymous_member(services: ServiceHarness, is_
         return link.job is None, link.is_shared
 
     assert await services.database.read(read) == (is_anonymous, is_anonymous)
+
+
+@pytest.mark.parametrize("is_anonymous", [True, False])
+async def test_search_by_picture_leads_to_no_anonymous_member(services: ServiceHarness, is_anonymous: bool) -> None:
+    job, _ = await shared(services, is_anonymous=is_anonymous)
+
+    def read(connection: Connection) -> tuple[int, int]:
+        own = Actor(member_id=MEMBER, guild_id=GUILD)
+        found = JobRepository(connection).list_by_id([job.id])
+        return len(_named(connection, found, OTHER)), len(_named(connection, found, own))
+
+    assert await services.database.read(read) == (not is_anonymous, 1)
