@@ -36,6 +36,8 @@ from db.tables import (
     prompt_appeals,
     prompt_blocks,
     prompt_rules,
+    report_cases,
+    reports,
     risks,
     searches,
     submissions,
@@ -60,6 +62,7 @@ _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (submissions, ()),
     (challenge_entries, ("challenge_id",)),
     (challenge_votes, ("challenge_id", "number")),
+    (reports, ("case_id",)),
 )
 # Where the member decided something about others, or others about the member.
 _MENTIONS: Final[tuple[Column[int], ...]] = (
@@ -77,6 +80,7 @@ _MENTIONS: Final[tuple[Column[int], ...]] = (
     prompt_rules.c.set_by,
     presets.c.saved_by,
     takedowns.c.actor_id,
+    report_cases.c.closed_by,
 )
 # Free text of admins, moderators and owners, who may name a member in it.
 _REASONS: Final[tuple[Column[str], ...]] = (
@@ -167,11 +171,12 @@ class DeletionRepository:
     def delete_private(self, member_id: int) -> None:
         """Delete the member's settings, presets, forms, questions and searches.
 
-        An export that is being sent is sent no further.
+        The words of their reports go, too. An export that is being sent is sent no further.
         """
         for table in _PRIVATE:
             self._connection.execute(delete(table).where(table.c.member_id == member_id))
         self._connection.execute(delete(presets).where(presets.c.guild_id == 0, presets.c.member_id == member_id))
+        self._connection.execute(update(reports).where(reports.c.member_id == member_id).values(words=""))
 
     def finish(self, deletion: Deletion, pseudonym: int, at: datetime) -> bool:
         """Put the pseudonym in the member's place everywhere.

@@ -10,6 +10,7 @@ from db.file_references import referenced_hashes
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.reports import close_reports
 from db.submissions import withdraw_shared
 from db.tables import jobs
 
@@ -42,6 +43,7 @@ class JobDeletionRepository:
         """
         JobRepository(self._connection).set_deleted(job_id, requested_at)
         withdraw_shared(self._connection, [job_id], at)
+        close_reports(self._connection, [job_id], at)
         files = ResultImageRepository(self._connection).remove_for(job_id, at)
         files |= InputImageRepository(self._connection).remove_for(job_id, at)
         needed = referenced_hashes(self._connection, [sha256 for sha256, _ in files]) if files else set()

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, null, select, union,
 
 from bot.domain.jobs import Delivery
 from db.prompts import PromptRepository
+from db.reports import close_reports
 from db.submissions import withdraw_shared
 from db.tables import attempts, fingerprint_keys, inputs, jobs, pictures
 
@@ -59,6 +60,7 @@ class MemberJobRepository:
         )
         found = {(row.sha256, row.media_type) for row in self._connection.execute(files)}
         withdraw_shared(self._connection, job_ids, at)
+        close_reports(self._connection, job_ids, at)
         for table in (fingerprint_keys, pictures, inputs):
             self._connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
         self._connection.execute(

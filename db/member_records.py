@@ -29,6 +29,7 @@ from db.tables import (
     presets,
     prompt_appeals,
     prompt_blocks,
+    reports,
     searches,
     submissions,
     votes,
@@ -97,6 +98,10 @@ class MemberRecords:
                 _plain(row, "granted", "is_test", "noted_at", "ends_at", "revoked_at")
                 | {"purchase": _id(row.id), "offer": _id(row.sku_id), "server": _id(row.guild_id)}
                 for row in self._rows(entitlements, entitlements.c.member_id == member)
+            ],
+            "reports_of_yours": [
+                _plain(row, "reason", "words", "position", "at")
+                for row in self._rows(reports, reports.c.member_id == member)
             ],
             "bans": [
                 _plain(row, "scope", "until", "reason", "at") | {"server": _id(row.guild_id)}

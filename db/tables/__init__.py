@@ -17,6 +17,7 @@ from db.tables.jobs import attempts, jobs
 from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
 from db.tables.members import deletions, drafts, entitlements, exports, forms, preferences, presets, searches
 from db.tables.processes import facts, turns, workers
+from db.tables.reports import report_cases, reports
 from db.tables.sharing import (
     challenge_entries,
     challenge_votes,
@@ -65,6 +66,8 @@ __all__ = [
     "prompt_appeals",
     "prompt_blocks",
     "prompt_rules",
+    "report_cases",
+    "reports",
     "risks",
     "searches",
     "sharing_settings",

@@ -52,6 +52,8 @@ KEPT: Final = {
     "takedowns": {"code", "id", "job_id", "kind", "reason"},
     "prompt_blocks": {"field", "id", "rule_id", "rule_name", "source", "words"},
     "prompt_rules": {"id", "kind", "name", "scope", "state", "text"},
+    "report_cases": {"id", "job_id", "outcome"},
+    "reports": {"case_id", "reason", "words"},
     "risks": {"cause", "job_id", "month", "outcome"},
 }
 """Texts of a backup. Neither Discord, a provider nor the web server accepts one of them in place of a key."""

@@ -101,6 +101,13 @@
     |  |- AgeRestrictedShareError  a channel for sharing may not show the picture
     |  |- NotShareableError    the message has no pictures of the member's from here
     |  '- SubmissionLimitError the member has too many waiting submissions
+    |- ReportError             a picture cannot be reported, or a case not decided
+    |  |- NothingToReportError  no picture of the studio in the message
+    |  |- OwnPictureError      the member's own picture
+    |  |- AlreadyReportedError  a second report by the same member
+    |  |- ReportLimitError     the reports of a day are used up
+    |  |- CaseNotFoundError
+    |  '- CaseClosedError      somebody else was faster
     |- TakedownGoneError       no takedown in force has this code
     |- StudioPausedError       a pause refuses new jobs
     |- AppealError             an appeal against a refused prompt is impossible
@@ -221,6 +228,15 @@ from bot.domain.errors.prompt_rules import (
     PromptRuleTextError,
 )
 from bot.domain.errors.providers import FaultKind, ImageError, ImageProblem, ProviderError
+from bot.domain.errors.reports import (
+    AlreadyReportedError,
+    CaseClosedError,
+    CaseNotFoundError,
+    NothingToReportError,
+    OwnPictureError,
+    ReportError,
+    ReportLimitError,
+)
 from bot.domain.errors.requests import (
     EditOnlyError,
     ExclusiveOptionsError,
@@ -265,6 +281,7 @@ __all__ = [
     "AlreadyBegunError",
     "AlreadyDecidedError",
     "AlreadyEnteredError",
+    "AlreadyReportedError",
     "AlreadySharedError",
     "AmountError",
     "AnonymousOffError",
@@ -278,6 +295,8 @@ __all__ = [
     "BudgetLimitError",
     "BudgetSpentError",
     "CannotPostError",
+    "CaseClosedError",
+    "CaseNotFoundError",
     "ChallengeError",
     "ChallengeFullError",
     "ChallengeGoneError",
@@ -331,10 +350,12 @@ __all__ = [
     "NotOfferedError",
     "NotShareableError",
     "NothingGrantedError",
+    "NothingToReportError",
     "NothingUsedError",
     "OptionRangeError",
     "OwnAppealError",
     "OwnEntryError",
+    "OwnPictureError",
     "OwnVoteError",
     "PicksPostedError",
     "PictureTakenDownError",
@@ -355,6 +376,8 @@ __all__ = [
     "RefusalReasonsError",
     "RefusedBeforeError",
     "Remedy",
+    "ReportError",
+    "ReportLimitError",
     "RequestError",
     "RoleNeededError",
     "RoleNeededToVoteError",
