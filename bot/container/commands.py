@@ -36,6 +36,7 @@ from cogs.origins import Origins
 from cogs.premium import Premium
 from cogs.preset import PresetCommands
 from cogs.privacy import Privacy
+from cogs.reports import Reports
 from cogs.review import Review
 from cogs.settings import SettingsCommands
 from cogs.share import Share
@@ -73,6 +74,7 @@ class CommandContainer(HandlerContainer):
             ),
             Origins(client=client, handlers=self.origin_handlers),
             Share(client=client, handlers=self.share_handlers),
+            Reports(client=client, handlers=self.report_handlers),
             Jobs(client=client, jobs=self.jobs, requests=self.job_requests),
             LiveJobs(client=client, handlers=self.live_job_handlers),
             Mentions(client=client, handlers=self.mention_handlers),

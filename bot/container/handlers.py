@@ -25,6 +25,7 @@ from bot.ui.handlers.publications import PublicationHandlers
 from bot.ui.handlers.remix_forms import RemixForms
 from bot.ui.handlers.remix_requests import RemixRequests
 from bot.ui.handlers.setup import SetupHandlers
+from bot.ui.handlers.sharing.reports import ReportHandlers
 from bot.ui.handlers.sharing.review import ReviewHandlers
 from bot.ui.handlers.sharing.review_queue import ReviewQueueHandlers
 from bot.ui.handlers.sharing.share import ShareHandlers
@@ -205,6 +206,10 @@ class HandlerContainer(SharingContainer):
             actions=self.card_actions,
             remix_forms=self.remix_forms,
         )
+
+    def report_handlers(self) -> ReportHandlers:
+        """Answers to reports, and decisions about them."""
+        return ReportHandlers(reports=self.reports, contact=self.settings.contact_address)
 
     @cached_property
     def setup_handlers(self) -> SetupHandlers:

@@ -1,6 +1,6 @@
 """Sharing: submissions, their review, and the messages about them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from bot.container.delivery import DeliveryContainer
@@ -8,6 +8,7 @@ from bot.domain.outbox import MessageKind
 from bot.domain.remix import editing_models
 from bot.services.appeals import AppealService, AppealSnapshots
 from bot.services.outbox import OutboxService
+from bot.services.reports import ReportService
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
 from bot.services.sharing.challenges import ChallengeService
 from bot.services.sharing.notices import NoticeService
@@ -26,8 +27,20 @@ from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
 from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
 from bot.ui.delivery.sharing.picks_messages import PicksMessages
+from bot.ui.delivery.sharing.report_messages import ReportMessages
 from bot.ui.delivery.sharing.review_messages import QueueMessages, ReviewMessages
 from bot.ui.delivery.sharing.showcase_messages import ShowcaseMessages
+
+
+class LateWaker:
+    """A waker built before the publisher, which needs its user."""
+
+    def __init__(self, publisher: Callable[[], OutboxPublisher]) -> None:
+        self._publisher = publisher
+
+    def wake(self, message_ids: Sequence[str]) -> None:
+        """Publish due messages at once."""
+        self._publisher().wake(message_ids)
 
 
 class SharingContainer(DeliveryContainer):
@@ -91,6 +104,9 @@ class SharingContainer(DeliveryContainer):
             MessageKind.APPEAL: AppealMessages(appeals=self.appeal_snapshots, client=self.client),
             MessageKind.CHALLENGE: ChallengeMessages(
                 snapshots=ChallengeSnapshots(database=self.database), images=self.image_service, client=self.client
+            ),
+            MessageKind.REPORT: ReportMessages(
+                reports=self.reports, images=self.image_service, messages=self.messages, client=self.client
             ),
             MessageKind.QUEUE: QueueMessages(queue=self.review_queue, alerts=self.review_alerts, clock=self.clock),
             MessageKind.SHOWCASE: self.showcase_messages,
@@ -165,3 +181,21 @@ class SharingContainer(DeliveryContainer):
     def review_service(self) -> ReviewService:
         """Moderators' side of sharing."""
         return ReviewService(database=self.database, clock=self.clock, new_id=self.new_id, waker=self.outbox_publisher)
+
+    @cached_property
+    def reports(self) -> ReportService:
+        """Reports of pictures, and decisions about them."""
+        return ReportService(
+            database=self.database,
+            access=self.access,
+            takedowns=self.takedowns,
+            moderation=self.moderation,
+            clock=self.clock,
+            new_id=self.new_id,
+            waker=self.report_waker,
+        )
+
+    @cached_property
+    def report_waker(self) -> LateWaker:
+        """The publisher, which renders with the reports themselves."""
+        return LateWaker(lambda: self.outbox_publisher)

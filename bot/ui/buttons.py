@@ -267,6 +267,14 @@ REVIEW_BULK_BACK: Final = ButtonSpec("reviewbulkback", N_("Back"))
 REVIEW_BANS: Final = {BanScope.SHARING: "reviewbansharing", BanScope.STUDIO: "reviewbanstudio"}
 """The actions of the forms to refuse a submission and ban its member."""
 
+REPORT: Final = "report"
+"""The action of the form of a report; the target is the job."""
+REPORT_TAKE_DOWN: Final = ButtonSpec("reporttakedown", N_("Take down…"), discord.ButtonStyle.danger)
+"""A moderator's decision about reports; of all four, the target is the case. The forms have the same actions."""
+REPORT_DISMISS: Final = ButtonSpec("reportdismiss", N_("Dismiss"))
+REPORT_BAN_SHARING: Final = ButtonSpec("reportbansharing", N_("Ban from sharing…"))
+REPORT_BAN_STUDIO: Final = ButtonSpec("reportbanstudio", N_("Ban from the studio…"))
+
 
 BUTTONS: Final = (
     CANCEL,
@@ -348,6 +356,10 @@ BUTTONS: Final = (
     WITHDRAW_NOW,
     SHARES,
     OLDER_SHARES,
+    REPORT_TAKE_DOWN,
+    REPORT_DISMISS,
+    REPORT_BAN_SHARING,
+    REPORT_BAN_STUDIO,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

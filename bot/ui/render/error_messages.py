@@ -46,6 +46,7 @@ from bot.domain.errors import (
     PromptRefusedError,
     PromptRuleError,
     QueueFullError,
+    ReportError,
     RequestError,
     SearchGoneError,
     SearchRunningError,
@@ -77,6 +78,7 @@ from bot.ui.render.guild_key_words import ASK_ADMIN, guild_key_message
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
 from bot.ui.render.prompt_rule_words import prompt_rule_message, refused_prompt
 from bot.ui.render.refusal_lines import in_lines, nothing_charged, option_name
+from bot.ui.render.report_errors import report_message
 from bot.ui.render.setup_messages import setup_message
 from bot.ui.render.sharing.challenge_errors import challenge_message
 from bot.ui.render.sharing_errors import sharing_message
@@ -128,6 +130,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             )
         case PictureTakenDownError():
             return in_lines(*failure(FaultKind.INPUT_TAKEN_DOWN))
+        case ReportError():
+            return report_message(error)
         case TakedownGoneError():
             return _("No takedown in force has this code.")
         case EditOnlyError():

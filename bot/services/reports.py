@@ -1,0 +1,306 @@
+"""Members' reports of pictures, and moderators' decisions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from bot.domain.audit_log import AuditEntry
+from bot.domain.bans import BanScope
+from bot.domain.errors import (
+    AlreadyReportedError,
+    CaseClosedError,
+    CaseNotFoundError,
+    NotAllowedError,
+    NothingToReportError,
+    OwnPictureError,
+    ReportLimitError,
+)
+from bot.domain.guild_settings import GuildSettings
+from bot.domain.images import ResultImage
+from bot.domain.jobs import Job
+from bot.domain.lazy_text import LazyText
+from bot.domain.outbox import MessageKind
+from bot.domain.reports import MAX_WORDS, Report, ReportCase, ReportOutcome, ReportReason, position_of
+from bot.domain.sharing.submissions import SubmissionState
+from bot.domain.takedowns import TakedownKind
+from bot.engine.clock import Clock
+from bot.services.access import AccessService
+from bot.services.jobs import Actor, check_visible
+from bot.services.moderation import ModerationService, Target
+from bot.services.request_gate import check_ban
+from bot.services.sharing.submissions import Waker
+from bot.services.sharing.transitions import SubmissionTransitions
+from bot.services.takedowns import Subject, TakedownService
+from db.audit_log import AuditLogRepository
+from db.database import Database
+from db.guilds import GuildRepository
+from db.jobs import JobRepository
+from db.outbox import OutboxRepository
+from db.pictures import ResultImageRepository
+from db.reports import ReportRepository
+from db.sharing_settings import SharingSettingsRepository
+from db.submissions import SubmissionRepository
+
+_SCOPES = {
+    ReportOutcome.BANNED_FROM_SHARING: BanScope.SHARING,
+    ReportOutcome.BANNED_FROM_STUDIO: BanScope.STUDIO,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportForm:
+    """A member's choices in the form. `position` is the picture; None is all."""
+
+    reason: ReportReason
+    position: int | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSnapshot:
+    """A case with everything on its card; `pictures` are those still kept."""
+
+    case: ReportCase
+    reports: tuple[Report, ...]
+    job: Job
+    pictures: tuple[ResultImage, ...]
+    guild: GuildSettings
+
+    @property
+    def channel_id(self) -> int | None:
+        """The moderators' channel: for the review, else for the log."""
+        return self.guild.review_channel_id or self.guild.log_channel_id
+
+
+class ReportService:
+    """Reports and their cases, each change in one transaction."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        access: AccessService,
+        takedowns: TakedownService,
+        moderation: ModerationService,
+        clock: Clock,
+        new_id: Callable[[], str],
+        waker: Waker,
+    ) -> None:
+        self._database = database
+        self._access = access
+        self._takedowns = takedowns
+        self._moderation = moderation
+        self._clock = clock
+        self._new_id = new_id
+        self._waker = waker
+        self._transitions = SubmissionTransitions(new_id=new_id)
+
+    async def check(self, job_id: str, actor: Actor) -> int:
+        """Check that a member may report a job; return its number of pictures.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobDeletedError: the job was deleted.
+            NotAllowedError: the job is another member's private one.
+            NothingToReportError: the job is of another server.
+            NotAdmittedError: the server is not admitted.
+            BannedError: the member is banned from the studio.
+            OwnPictureError: the job is the member's own.
+            AlreadyReportedError: the member reported it before.
+            ReportLimitError: the member's reports of a day are used up.
+        """
+        return (
+            await self._database.read(lambda connection: self._reportable(connection, job_id, actor))
+        ).request.images
+
+    async def report(self, job_id: str, form: ReportForm, actor: Actor) -> bool:
+        """Store a report; return False if the server has no channel for it.
+
+        Enough members' reports hide the job's posts in the showcase. Raises as `check` does.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[list[str], bool]:
+            job = self._reportable(connection, job_id, actor)
+            reports = ReportRepository(connection)
+            new = ReportCase(id=self._new_id(), guild_id=job.place.guild_id, job_id=job_id, at=now)
+            case = reports.open_case(new)
+            report = Report(
+                case_id=case.id,
+                member_id=actor.member_id,
+                reason=form.reason,
+                at=now,
+                position=form.position,
+                words=form.words.strip()[:MAX_WORDS],
+            )
+            if not reports.add(report):
+                raise AlreadyReportedError(is_open=True)
+            due = self._hide(connection, case, len(reports.list_for(case.id)), now)
+            due.append(self._request_card(connection, case, now))
+            settings = GuildRepository(connection).settings(case.guild_id)
+            return due, bool(settings.review_channel_id or settings.log_channel_id)
+
+        due, has_channel = await self._database.write(write)
+        self._waker.wake(due)
+        return has_channel
+
+    async def get(self, case_id: str) -> ReportSnapshot:
+        """Return a case with its job.
+
+        Raises:
+            CaseNotFoundError: there is no such case.
+        """
+
+        def read(connection: Connection) -> ReportSnapshot:
+            case = ReportRepository(connection).get(case_id)
+            return ReportSnapshot(
+                case=case,
+                reports=ReportRepository(connection).list_for(case_id),
+                job=JobRepository(connection).get(case.job_id),
+                pictures=ResultImageRepository(connection).list_for(case.job_id),
+                guild=GuildRepository(connection).settings(case.guild_id),
+            )
+
+        return await self._database.read(read)
+
+    async def get_open(self, case_id: str, actor: Actor) -> ReportSnapshot:
+        """Return an open case to a moderator of its server.
+
+        Raises as `get` does.
+
+        Raises:
+            NotAllowedError: the actor does not moderate the server.
+            CaseClosedError: somebody else was faster.
+        """
+        snapshot = await self.get(case_id)
+        _require_open(snapshot.case, actor)
+        return snapshot
+
+    async def decide(
+        self,
+        case_id: str,
+        outcome: ReportOutcome,
+        actor: Actor,
+        *,
+        reason: str = "",
+        target: Target | None = None,
+        term: timedelta | None = None,
+    ) -> ReportCase:
+        """Close a case: the first decision wins. Bans take the picture down, too.
+
+        `target` is the picture's member for a ban. Raises as `get_open` does.
+
+        Raises:
+            BanRefusedError: the member cannot be banned; nothing is decided.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> tuple[ReportCase, list[str]]:
+            reports = ReportRepository(connection)
+            case = reports.get(case_id, lock=True)
+            _require_open(case, actor)
+            if not reports.close(case_id, outcome, now, actor.member_id):
+                raise CaseNotFoundError
+            due = self._settle_submissions(connection, case, outcome, actor, now, reason)
+            if outcome.takes_down:
+                self._takedowns.record(
+                    connection,
+                    Subject(job_id=case.job_id, position=position_of(reports.list_for(case_id))),
+                    kind=TakedownKind.REPORTS,
+                    reason=reason,
+                    guild_id=case.guild_id,
+                    actor_id=actor.member_id,
+                    at=now,
+                )
+            else:
+                self._log_dismissal(connection, case, actor, now)
+            if target is not None and outcome in _SCOPES:
+                self._moderation.plan_ban(
+                    case.guild_id,
+                    target,
+                    scope=_SCOPES[outcome],
+                    term=term,
+                    reason=reason,
+                    actor_id=actor.member_id,
+                )(connection)
+            return reports.get(case_id), [*due, self._request_card(connection, case, now)]
+
+        case, due = await self._database.write(write)
+        self._takedowns.wake()
+        self._waker.wake(due)
+        return case
+
+    def _reportable(self, connection: Connection, job_id: str, actor: Actor) -> Job:
+        job = JobRepository(connection).get(job_id)
+        if not actor.guild_id or job.place.guild_id != actor.guild_id:
+            raise NothingToReportError
+        self._access.check(connection, actor.guild_id)
+        now = self._clock.now()
+        check_ban(connection, actor.guild_id, actor.member_id, now)
+        check_visible(job, actor)
+        if job.place.member_id == actor.member_id:
+            raise OwnPictureError
+        reports = ReportRepository(connection)
+        earlier = reports.find_of_member(job_id, actor.member_id)
+        if earlier is not None:
+            raise AlreadyReportedError(is_open=earlier.closed_at is None)
+        record = reports.record_of(actor.guild_id, actor.member_id, now)
+        if record.today >= record.limit:
+            raise ReportLimitError(record.limit)
+        return job
+
+    def _hide(self, connection: Connection, case: ReportCase, count: int, now: datetime) -> list[str]:
+        """Hide the job's posts once enough members reported it."""
+        threshold = SharingSettingsRepository(connection).get(case.guild_id).report_threshold
+        due: list[str] = []
+        if threshold and count >= threshold:
+            for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True):
+                if submission.state is SubmissionState.APPROVED:
+                    _, ids = self._transitions.move(connection, submission, SubmissionState.HIDDEN, now, actor_id=0)
+                    due += ids
+        return due
+
+    def _settle_submissions(
+        self,
+        connection: Connection,
+        case: ReportCase,
+        outcome: ReportOutcome,
+        actor: Actor,
+        now: datetime,
+        reason: str,
+    ) -> list[str]:
+        """Take the job's submissions down, or show hidden ones again."""
+        to = SubmissionState.TAKEN_DOWN if outcome.takes_down else SubmissionState.APPROVED
+        due: list[str] = []
+        for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True):
+            if outcome.takes_down or submission.state is SubmissionState.HIDDEN:
+                _, ids = self._transitions.move(
+                    connection, submission, to, now, actor_id=actor.member_id, by_moderator=True, reason=reason
+                )
+                due += ids
+        return due
+
+    def _request_card(self, connection: Connection, case: ReportCase, now: datetime) -> str:
+        return OutboxRepository(connection).request(
+            MessageKind.REPORT, case.id, new_id=self._new_id(), guild_id=case.guild_id, at=now
+        )
+
+    def _log_dismissal(self, connection: Connection, case: ReportCase, actor: Actor, now: datetime) -> None:
+        entry = AuditEntry(
+            id=self._new_id(),
+            guild_id=case.guild_id,
+            actor_id=actor.member_id,
+            action="report.dismiss",
+            at=now,
+            target_id=JobRepository(connection).get(case.job_id).place.member_id,
+        )
+        AuditLogRepository(connection).add(entry)
+
+
+def _require_open(case: ReportCase, actor: Actor) -> None:
+    if not actor.moderator or actor.guild_id != case.guild_id:
+        raise NotAllowedError(LazyText("a moderator"))
+    if case.closed_at is not None:
+        raise CaseClosedError(outcome=case.outcome or ReportOutcome.GONE, by=case.closed_by, at=case.closed_at)

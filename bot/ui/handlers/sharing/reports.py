@@ -1,0 +1,144 @@
+"""The message menu "Report", its form, and the moderators' decisions."""
+
+from typing import Any, Final
+
+import discord
+from discord import ui
+
+from bot.domain.errors import JobNotFoundError, NothingToReportError, NotOfferedError
+from bot.domain.reports import MAX_WORDS, ReportOutcome, ReportReason
+from bot.domain.takedowns import MAX_REASON
+from bot.services.jobs import Actor
+from bot.services.reports import ReportForm, ReportService
+from bot.ui.buttons import CUSTOM_ID, REPORT, REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_TAKE_DOWN, custom_id
+from bot.ui.component_tree import custom_ids
+from bot.ui.handlers.component_registry import submitted_values
+from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.message_images import card_job
+from bot.ui.handlers.modals import Form, chosen_value, select_options
+from bot.ui.handlers.sharing.review import ban_target
+from bot.ui.i18n import _
+from bot.ui.render.report_cards import REASONS, reported_note
+
+_WORDS: Final = "words"
+_REASON: Final = "reason"
+_PICTURE: Final = "picture"
+_ALL: Final = "all"
+_ACTIONS: Final = {
+    ReportOutcome.TAKEN_DOWN: REPORT_TAKE_DOWN,
+    ReportOutcome.BANNED_FROM_SHARING: REPORT_BAN_SHARING,
+    ReportOutcome.BANNED_FROM_STUDIO: REPORT_BAN_STUDIO,
+}
+
+
+class ReportModal(Form):
+    """The form of a report about a job with a number of pictures."""
+
+    def __init__(self, job_id: str, images: int) -> None:
+        super().__init__(_("Report to the moderators"), custom_id(REPORT, job_id))
+        names = {each.value: _(REASONS[each]) for each in ReportReason}
+        self._ask(_("Reason"), ui.Select(custom_id=_REASON, options=select_options(names, ReportReason.RULES)))
+        if images > 1:
+            pictures = {str(at): _("Picture {number}").format(number=at + 1) for at in range(images)}
+            options = select_options({_ALL: _("All pictures")} | pictures)
+            self._ask(_("Which picture"), ui.Select(custom_id=_PICTURE, options=options))
+        field: ui.TextInput[Any] = ui.TextInput(
+            custom_id=_WORDS, style=discord.TextStyle.paragraph, required=False, max_length=MAX_WORDS
+        )
+        self._ask(_("In your own words"), field, _("The moderators read it"))
+
+
+class DecisionModal(Form):
+    """The form before a takedown or a ban, with its consequences."""
+
+    def __init__(self, case_id: str, outcome: ReportOutcome) -> None:
+        spec = _ACTIONS[outcome]
+        super().__init__(_(spec.label).rstrip("…"), custom_id(spec.action, case_id))
+        lines = [_("The picture, its copies and its messages are removed for good.")]
+        if outcome is not ReportOutcome.TAKEN_DOWN:
+            lines.append(_("The ban holds until a moderator ends it with `/studio unban`."))
+        self.add_item(ui.TextDisplay("\n".join(lines)))
+        field: ui.TextInput[Any] = ui.TextInput(
+            custom_id=_WORDS, style=discord.TextStyle.paragraph, required=False, max_length=MAX_REASON
+        )
+        self._ask(_("Reason"), field, _("For the audit log; a banned member reads it"))
+
+
+class ReportHandlers:
+    """Takes reports of members, and decisions of moderators.
+
+    Rights are checked at each press and each form. The card follows by the outbox.
+    """
+
+    def __init__(self, *, reports: ReportService, contact: str | None) -> None:
+        self._reports = reports
+        self._contact = contact
+
+    async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """Open the form about a message's pictures.
+
+        Raises the errors of `ReportService.check`.
+        """
+        me = interaction.client.user
+        job_id = None if me is None else _job_of(message, me.id)
+        if job_id is None:
+            raise NothingToReportError
+        try:
+            images = await self._reports.check(job_id, actor_of(interaction))
+        except JobNotFoundError:
+            raise NothingToReportError from None
+        await interaction.response.send_modal(ReportModal(job_id, images))
+
+    async def submit(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        """Store a report; raises the errors of `ReportService.report`.
+
+        Raises:
+            NotOfferedError: a chosen value is not offered.
+        """
+        values, actor = submitted_values(interaction), actor_of(interaction)
+        images = await self._reports.check(job_id, actor)
+        reason = chosen_value(values, _REASON, [each.value for each in ReportReason])
+        picture = chosen_value(values, _PICTURE, [_ALL, *range(images)])
+        if reason is None:
+            raise NotOfferedError
+        form = ReportForm(
+            reason=ReportReason(reason),
+            position=None if picture in (None, _ALL) else int(picture or 0),
+            words=next(iter(values.get(_WORDS, ())), ""),
+        )
+        has_channel = await self._reports.report(job_id, form, actor)
+        view = reported_note(has_channel=has_channel, contact=self._contact)
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    async def ask_decision(self, interaction: discord.Interaction[Any], case_id: str, outcome: ReportOutcome) -> None:
+        """Open the form of a decision about an open case."""
+        await self._reports.get_open(case_id, _moderator(interaction))
+        await interaction.response.send_modal(DecisionModal(case_id, outcome))
+
+    async def dismiss(self, interaction: discord.Interaction[Any], case_id: str) -> None:
+        """Dismiss the reports of a case."""
+        await self._reports.decide(case_id, ReportOutcome.DISMISSED, _moderator(interaction))
+        await interaction.response.defer()
+
+    async def decide(self, interaction: discord.Interaction[Any], case_id: str, outcome: ReportOutcome) -> None:
+        """Carry out a decision with its form's reason."""
+        actor = _moderator(interaction)
+        snapshot = await self._reports.get_open(case_id, actor)
+        await interaction.response.defer()
+        reason = next(iter(submitted_values(interaction).get(_WORDS, ())), "").strip()
+        target = None
+        if outcome is not ReportOutcome.TAKEN_DOWN:
+            target = await ban_target(interaction, snapshot.job.place.member_id)
+        await self._reports.decide(case_id, outcome, actor, reason=reason, target=target)
+
+
+def _moderator(interaction: discord.Interaction[Any]) -> Actor:
+    return actor_of(interaction, everywhere=True)
+
+
+def _job_of(message: discord.Message, me: int) -> str | None:
+    """Return a candidate for the job of a message of the bot, or None."""
+    if message.author.id != me:
+        return None
+    issued = map(CUSTOM_ID.fullmatch, custom_ids(message.components))
+    return card_job(message, me) or next((each["target"] for each in issued if each is not None), None)
