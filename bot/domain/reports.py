@@ -98,6 +98,6 @@ def reasons_of(reports: tuple[Report, ...]) -> list[tuple[ReportReason, int]]:
 
 
 def position_of(reports: tuple[Report, ...]) -> int | None:
-    """Return the one picture that all reports are about, None for the whole job."""
+    """Return the one picture of all reports, None for the whole job."""
     positions = {each.position for each in reports}
     return positions.pop() if len(positions) == 1 else None

@@ -6,12 +6,13 @@ from typing import Final
 import discord
 from discord import ui
 
-from bot.domain.reports import ReportOutcome, ReportReason, reasons_of
+from bot.domain.reports import ReportReason, reasons_of
 from bot.services.reports import ReportSnapshot
 from bot.ui.buttons import REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_DISMISS, REPORT_TAKE_DOWN
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, alternative, escaped, number
 from bot.ui.render.job_card import AMBER, GREY, RED, Attached, asked, card_title, payload_view
+from bot.ui.render.report_errors import outcome_words
 from bot.ui.truncation import cut
 
 REASONS: Final = {
@@ -23,21 +24,9 @@ REASONS: Final = {
     ReportReason.RULES: N_("Against the server's rules"),
     ReportReason.OTHER: N_("Something else"),
 }
-_OUTCOMES: Final = {
-    ReportOutcome.TAKEN_DOWN: N_("Taken down by {moderator}, {when}"),
-    ReportOutcome.DISMISSED: N_("Dismissed by {moderator}, {when}"),
-    ReportOutcome.BANNED_FROM_SHARING: N_("Taken down, its member banned from sharing, by {moderator}, {when}"),
-    ReportOutcome.BANNED_FROM_STUDIO: N_("Taken down, its member banned from the studio, by {moderator}, {when}"),
-    ReportOutcome.GONE: N_("The picture was deleted, {when}"),
-}
 _PROMPT_SHOWN: Final = 450
 _WORDS_SHOWN: Final = 150
 _MOST_WORDS: Final = 4
-
-
-def outcome_words(outcome: ReportOutcome) -> str:
-    """Return the words for a decision, with places for moderator and time."""
-    return _(_OUTCOMES[outcome])
 
 
 def report_card(snapshot: ReportSnapshot, files: Sequence[Attached], link: str | None) -> ui.LayoutView:

@@ -1,5 +1,7 @@
 """Words for errors of reports."""
 
+from typing import Final
+
 from bot.domain.errors import (
     AlreadyReportedError,
     CaseClosedError,
@@ -10,10 +12,22 @@ from bot.domain.errors import (
     ReportLimitError,
 )
 from bot.domain.reports import ReportOutcome
-from bot.ui.i18n import _, ngettext
+from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, number
 from bot.ui.render.refusal_lines import in_lines
-from bot.ui.render.report_cards import outcome_words
+
+_OUTCOMES: Final = {
+    ReportOutcome.TAKEN_DOWN: N_("Taken down by {moderator}, {when}"),
+    ReportOutcome.DISMISSED: N_("Dismissed by {moderator}, {when}"),
+    ReportOutcome.BANNED_FROM_SHARING: N_("Taken down, its member banned from sharing, by {moderator}, {when}"),
+    ReportOutcome.BANNED_FROM_STUDIO: N_("Taken down, its member banned from the studio, by {moderator}, {when}"),
+    ReportOutcome.GONE: N_("The picture was deleted, {when}"),
+}
+
+
+def outcome_words(outcome: ReportOutcome) -> str:
+    """Return the words for a decision, with places for moderator and time."""
+    return _(_OUTCOMES[outcome])
 
 
 def report_message(error: ReportError) -> str | None:

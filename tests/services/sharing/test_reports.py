@@ -1,0 +1,229 @@
+"""Reports: their limits, merging, threshold and decisions."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from bot.domain.bans import BanScope
+from bot.domain.errors import (
+    AlreadyReportedError,
+    BannedError,
+    BanRefusedError,
+    CaseClosedError,
+    JobDeletedError,
+    NotAllowedError,
+    NothingToReportError,
+    OwnPictureError,
+    ReportLimitError,
+)
+from bot.domain.outbox import MessageKind
+from bot.domain.reports import DISMISSED_FOR_MISUSE, REPORTS_A_DAY, ReportOutcome, ReportReason
+from bot.domain.sharing.submissions import SubmissionOptions, SubmissionState
+from bot.images.image_service import ImageService
+from bot.services.access import AccessService
+from bot.services.deletion_register import DeletionRegister
+from bot.services.jobs import Actor
+from bot.services.moderation import ModerationService, Target
+from bot.services.reports import ReportForm, ReportService
+from bot.services.takedowns import TakedownService
+from db.bans import BanRepository
+from db.job_deletions import JobDeletionRepository
+from db.outbox import OutboxRepository
+from db.reports import ReportRepository
+from db.submissions import SubmissionRepository
+from tests.services.sharing.conftest import REVIEW, SharingHarness, moderator, sharer
+from tests.support.catalogue import BOTH
+from tests.support.factories import GUILD, MEMBER, make_id
+
+SPAM = ReportForm(reason=ReportReason.RULES)
+
+
+def reporter(number: int = 1, guild: int = GUILD) -> Actor:
+    """Return a member who reports."""
+    return Actor(member_id=1000 + number, guild_id=guild)
+
+
+class Case:
+    """The services of reports, and a finished job."""
+
+    def __init__(self, sharing: SharingHarness, folder: Path) -> None:
+        self.sharing = sharing
+        clock, database = sharing.clock, sharing.database
+        images: Any = ImageService.__new__(ImageService)  # nothing is carried out here
+        self.takedowns = TakedownService(
+            database=database,
+            image_service=images,
+            register=DeletionRegister(folder / "deletions.txt", ""),
+            clock=clock,
+            new_id=make_id,
+        )
+        self.moderation = ModerationService(database=database, clock=clock, catalogue=BOTH, new_id=make_id)
+        self.service = ReportService(
+            database=database,
+            access=AccessService(database=database, admitted="*", now=clock.now),
+            takedowns=self.takedowns,
+            moderation=self.moderation,
+            clock=clock,
+            new_id=make_id,
+            waker=sharing.woken,
+        )
+
+    async def job(self, **changes: Any) -> str:
+        """Store a finished job; return its id."""
+        return (await self.sharing.finished_job(**changes)).id
+
+    async def case_of(self, job_id: str, *numbers: int) -> str:
+        """Report a job by members; return the id of its case."""
+        for number in numbers:
+            await self.service.report(job_id, SPAM, reporter(number))
+
+        def read(connection: Connection) -> str:
+            found = ReportRepository(connection).find_of_member(job_id, 1000 + numbers[0])
+            assert found is not None
+            return found.id
+
+        return await self.sharing.database.read(read)
+
+
+@pytest.fixture
+def case(sharing: SharingHarness, tmp_path: Path) -> Case:
+    """Return the services."""
+    return Case(sharing, tmp_path)
+
+
+async def test_reports_of_a_picture_merge_into_one_case(case: Case) -> None:
+    job_id = await case.job()
+    assert await case.service.report(job_id, ReportForm(reason=ReportReason.HATE, position=1, words=" x "), reporter(1))
+    case_id = await case.case_of(job_id, 2, 3)
+    snapshot = await case.service.get(case_id)
+    assert [each.member_id for each in snapshot.reports] == [1001, 1002, 1003]
+    assert (snapshot.reports[0].words, snapshot.reports[0].position) == ("x", 1)
+    assert snapshot.channel_id == REVIEW
+    card = await case.sharing.database.read(lambda c: OutboxRepository(c).find(MessageKind.REPORT, case_id))
+    assert card is not None
+    assert card.wanted == 3
+    assert card.id in case.sharing.woken.ids
+    with pytest.raises(AlreadyReportedError):
+        await case.service.report(job_id, SPAM, reporter(2))
+
+
+async def test_server_without_moderators_channel_keeps_the_report(case: Case) -> None:
+    await case.sharing.set_guild(review_channel_id=None)
+    job_id = await case.job()
+    assert not await case.service.report(job_id, SPAM, reporter())
+    await case.sharing.set_guild(log_channel_id=5)
+    assert await case.service.report(job_id, SPAM, reporter(2))
+
+
+async def test_some_pictures_cannot_be_reported(case: Case) -> None:
+    job_id = await case.job()
+    with pytest.raises(OwnPictureError):
+        await case.service.check(job_id, Actor(member_id=MEMBER, guild_id=GUILD))
+    for guild in (GUILD + 1, 0):
+        with pytest.raises(NothingToReportError):
+            await case.service.check(job_id, reporter(guild=guild))
+    await case.moderation.ban(GUILD, Target(member_id=1001), scope=BanScope.STUDIO, term=None, reason="", actor_id=90)
+    with pytest.raises(BannedError):
+        await case.service.check(job_id, reporter(1))
+    now = case.sharing.clock.now()
+    await case.sharing.database.write(lambda c: JobDeletionRepository(c).delete(job_id, now, now))
+    with pytest.raises(JobDeletedError):
+        await case.service.check(job_id, reporter(2))
+
+
+async def test_reports_of_a_day_are_limited(case: Case) -> None:
+    for _ in range(REPORTS_A_DAY):
+        await case.service.report(await case.job(), SPAM, reporter())
+    another = await case.job()
+    with pytest.raises(ReportLimitError):
+        await case.service.report(another, SPAM, reporter())
+    case.sharing.clock.advance(86_401)
+    await case.service.report(another, SPAM, reporter())
+
+
+async def test_reporter_with_many_dismissed_reports_is_limited(case: Case) -> None:
+    for _ in range(DISMISSED_FOR_MISUSE):
+        case_id = await case.case_of(await case.job(), 1)
+        await case.service.decide(case_id, ReportOutcome.DISMISSED, moderator())
+    case.sharing.clock.advance(86_401)
+    await case.service.report(await case.job(), SPAM, reporter())
+    with pytest.raises(ReportLimitError) as raised:
+        await case.service.report(await case.job(), SPAM, reporter())
+    assert raised.value.limit == 1
+    await case.service.report(await case.job(), SPAM, reporter(2))
+
+
+async def test_first_decision_wins(case: Case) -> None:
+    case_id = await case.case_of(await case.job(), 1)
+    decisions = (
+        case.service.decide(case_id, outcome, moderator(90 + at))
+        for at, outcome in enumerate((ReportOutcome.DISMISSED, ReportOutcome.TAKEN_DOWN))
+    )
+    results = await asyncio.gather(*decisions, return_exceptions=True)
+    (error,) = [each for each in results if isinstance(each, BaseException)]
+    assert isinstance(error, CaseClosedError)
+    stored = (await case.service.get(case_id)).case
+    assert (error.by, error.outcome) == (stored.closed_by, stored.outcome)
+    assert len(await case.takedowns.list()) == (stored.outcome is ReportOutcome.TAKEN_DOWN)
+
+
+async def test_only_moderators_of_the_server_decide(case: Case) -> None:
+    case_id = await case.case_of(await case.job(), 1)
+    for actor in (reporter(1), moderator(guild_id=GUILD + 1)):
+        with pytest.raises(NotAllowedError):
+            await case.service.decide(case_id, ReportOutcome.DISMISSED, actor)
+    assert (await case.service.get(case_id)).case.closed_at is None
+
+
+async def test_ban_takes_the_picture_down_or_nothing_is_decided(case: Case) -> None:
+    case_id = await case.case_of(await case.job(), 1)
+    outcome = ReportOutcome.BANNED_FROM_SHARING
+    admin = Target(member_id=MEMBER, is_protected=True)
+    with pytest.raises(BanRefusedError):
+        await case.service.decide(case_id, outcome, moderator(), target=admin)
+    assert (await case.service.get(case_id)).case.closed_at is None
+    assert await case.takedowns.list() == []
+    await case.service.decide(case_id, outcome, moderator(), target=Target(member_id=MEMBER), reason="again")
+    (taken,) = await case.takedowns.list()
+    assert (taken.guild_id, taken.reason, taken.actor_id) == (GUILD, "again", 90)
+    now = case.sharing.clock.now()
+    ban = await case.sharing.database.read(lambda c: BanRepository(c).find(GUILD, MEMBER, now, BanScope.SHARING))
+    assert ban is not None
+
+
+async def test_enough_reports_hide_the_post_until_a_decision(case: Case) -> None:
+    await case.sharing.set_rules(report_threshold=2, review="none")
+    job_id = await case.job()
+    shared = await case.sharing.submissions.share(job_id, [0], SubmissionOptions(), sharer())
+
+    async def state() -> SubmissionState:
+        found = await case.sharing.database.read(lambda c: SubmissionRepository(c).get(shared.id))
+        return found.state
+
+    case_id = await case.case_of(job_id, 1)
+    assert await state() is SubmissionState.APPROVED
+    await case.case_of(job_id, 2)
+    assert await state() is SubmissionState.HIDDEN
+    await case.service.decide(case_id, ReportOutcome.DISMISSED, moderator())
+    assert await state() is SubmissionState.APPROVED
+    with pytest.raises(AlreadyReportedError) as raised:
+        await case.service.check(job_id, reporter(1))
+    assert not raised.value.is_open
+    again = await case.case_of(job_id, 3)
+    assert again != case_id
+    await case.service.decide(again, ReportOutcome.TAKEN_DOWN, moderator())
+    assert await state() is SubmissionState.TAKEN_DOWN
+
+
+async def test_deleted_job_closes_its_case(case: Case) -> None:
+    job_id = await case.job()
+    case_id = await case.case_of(job_id, 1)
+    now = case.sharing.clock.now()
+    await case.sharing.database.write(lambda c: JobDeletionRepository(c).delete(job_id, now, now))
+    closed = (await case.service.get(case_id)).case
+    assert (closed.outcome, closed.closed_by) == (ReportOutcome.GONE, None)
+    with pytest.raises(CaseClosedError):
+        await case.service.decide(case_id, ReportOutcome.TAKEN_DOWN, moderator())
