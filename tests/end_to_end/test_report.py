@@ -24,9 +24,9 @@ async def test_reported_picture_is_taken_down_by_a_moderator(tmp_path: Path) -> 
         system.skillboss.finish(await wait_for_provider_job(system.skillboss, "a fox"))
         card = await made.wait_until(has_images)
 
-        admin = system.discord.actor("admin")
-        form = await (await admin.context_menu("Report", card)).modal()
-        answer = await admin.submit_modal(form, {"reason": "rules", "words": "*mine* <@1>"})
+        person = system.discord.actor("moderator")
+        opened = await person.context_menu("Report", card)
+        answer = await person.submit_modal(opened, {"reason": ["rules"], "words": "*mine* <@1>"})
         assert "Reported to the moderators" in text(await answer.response())
 
         def report() -> Message | None:
@@ -38,8 +38,8 @@ async def test_reported_picture_is_taken_down_by_a_moderator(tmp_path: Path) -> 
         assert "a fox" in text(shown)
         assert "Against the server's rules 1×" in text(shown)
         assert len(media(shown)) == 1
-        form = await (await admin.click(shown, label="Take down…")).modal()
-        await admin.submit_modal(form, {"words": "rule 3"})
+        opened = await person.click(shown, label="Take down…")
+        await person.submit_modal(opened, {"words": "rule 3"})
         await system.discord.recorder.wait(lambda _: "Taken down by" in text(shown))
         assert buttons(shown) == []
         assert media(shown) == []
