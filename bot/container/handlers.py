@@ -207,6 +207,7 @@ class HandlerContainer(SharingContainer):
             remix_forms=self.remix_forms,
         )
 
+    @cached_property
     def report_handlers(self) -> ReportHandlers:
         """Answers to reports, and decisions about them."""
         return ReportHandlers(reports=self.reports, contact=self.settings.contact_address)

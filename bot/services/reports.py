@@ -16,6 +16,7 @@ from bot.domain.errors import (
     NothingToReportError,
     OwnPictureError,
     ReportLimitError,
+    SubmissionNotFoundError,
 )
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ResultImage
@@ -114,6 +115,23 @@ class ReportService:
         return (
             await self._database.read(lambda connection: self._reportable(connection, job_id, actor))
         ).request.images
+
+    async def find_job(self, target_id: str) -> str:
+        """Return the job of a message's target: itself, or a submission's.
+
+        Raises:
+            NothingToReportError: there is neither.
+        """
+
+        def read(connection: Connection) -> str:
+            if JobRepository(connection).find(target_id) is not None:
+                return target_id
+            return SubmissionRepository(connection).get(target_id).job_id
+
+        try:
+            return await self._database.read(read)
+        except SubmissionNotFoundError:
+            raise NothingToReportError from None
 
     async def report(self, job_id: str, form: ReportForm, actor: Actor) -> bool:
         """Store a report; return False if the server has no channel for it.

@@ -112,6 +112,7 @@ from bot.domain.errors import (
     RefusalReasonsError,
     RefusedBeforeError,
     Remedy,
+    ReportError,
     ReportLimitError,
     RequestError,
     RoleNeededError,

@@ -227,3 +227,11 @@ async def test_deleted_job_closes_its_case(case: Case) -> None:
     assert (closed.outcome, closed.closed_by) == (ReportOutcome.GONE, None)
     with pytest.raises(CaseClosedError):
         await case.service.decide(case_id, ReportOutcome.TAKEN_DOWN, moderator())
+
+
+async def test_report_of_a_post_is_about_its_job(case: Case) -> None:
+    job_id = await case.job()
+    shared = await case.sharing.submissions.share(job_id, [0], SubmissionOptions(), sharer())
+    assert await case.service.find_job(shared.id) == await case.service.find_job(job_id) == job_id
+    with pytest.raises(NothingToReportError):
+        await case.service.find_job("0" * 32)
