@@ -42,7 +42,7 @@ SPAM = ReportForm(reason=ReportReason.RULES)
 
 
 def reporter(number: int = 1, guild: int = GUILD) -> Actor:
-    """Return a member who reports."""
+    """Return a reporting member."""
     return Actor(member_id=1000 + number, guild_id=guild)
 
 

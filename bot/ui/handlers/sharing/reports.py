@@ -5,7 +5,7 @@ from typing import Any, Final
 import discord
 from discord import ui
 
-from bot.domain.errors import JobNotFoundError, NothingToReportError, NotOfferedError
+from bot.domain.errors import NothingToReportError, NotOfferedError
 from bot.domain.reports import MAX_WORDS, ReportOutcome, ReportReason
 from bot.domain.takedowns import MAX_REASON
 from bot.services.jobs import Actor
@@ -80,13 +80,11 @@ class ReportHandlers:
         Raises the errors of `ReportService.check`.
         """
         me = interaction.client.user
-        job_id = None if me is None else _job_of(message, me.id)
-        if job_id is None:
+        target = None if me is None else _target_of(message, me.id)
+        if target is None:
             raise NothingToReportError
-        try:
-            images = await self._reports.check(job_id, actor_of(interaction))
-        except JobNotFoundError:
-            raise NothingToReportError from None
+        job_id = await self._reports.find_job(target)
+        images = await self._reports.check(job_id, actor_of(interaction))
         await interaction.response.send_modal(ReportModal(job_id, images))
 
     async def submit(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -136,8 +134,8 @@ def _moderator(interaction: discord.Interaction[Any]) -> Actor:
     return actor_of(interaction, everywhere=True)
 
 
-def _job_of(message: discord.Message, me: int) -> str | None:
-    """Return a candidate for the job of a message of the bot, or None."""
+def _target_of(message: discord.Message, me: int) -> str | None:
+    """Return the target of a message of the bot: a job, a submission, or else."""
     if message.author.id != me:
         return None
     issued = map(CUSTOM_ID.fullmatch, custom_ids(message.components))
