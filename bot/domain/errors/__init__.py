@@ -69,6 +69,7 @@
     |  '- ModelClosedError     no provider serves this model; others are named
     |- SetupError              a field of a server's setup cannot be read
     |  |- UnknownTimeZoneError  no time zone, or several, have this name
+    |  |- RefusalReasonsError  reasons that cannot be stored
     |  '- ModeratorRoleError   a role of everyone or of a bot
     |- GuildKeyError           a server's own provider key
     |  |- KeysOffError         the operator allows none, or none for this provider
