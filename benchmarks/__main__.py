@@ -9,11 +9,11 @@ from typing import Final
 from rich.console import Console
 
 from benchmarks.completion_latency import measure_flow
-from benchmarks.databases import Maker, makers
+from benchmarks.databases import Maker, makers, sqlite_maker
 from benchmarks.decoders import measure_decoders
 from benchmarks.hostile_pictures import measure_attack
 from benchmarks.load import Amounts, compare
-from benchmarks.many_jobs import measure_crowd, measure_polls, measure_weight
+from benchmarks.many_jobs import WEIGHTS, measure_crowd, measure_polls, measure_weight
 from benchmarks.measurements import Figure, show
 from benchmarks.micro import medians
 from benchmarks.profiling import profile
@@ -21,6 +21,7 @@ from benchmarks.prompt_rules import measure_rules
 from benchmarks.report import show as show_race
 from benchmarks.scale import Sizes, measure_scale
 from benchmarks.throughput import measure_rate
+from bot.domain.jobs import State
 
 _QUICK: Final = Amounts(rounds=1, single=10, steady=24, burst=50)
 
@@ -35,6 +36,7 @@ class Plan:
     rate: int
     flow: int
     attack_pixels: int
+    weights: tuple[tuple[State, str], ...] = WEIGHTS
 
 
 WHOLE: Final = Plan(sizes=Sizes(), crowd=10_000, polls=(1_000, 10_000), rate=1_000, flow=20, attack_pixels=33_547_264)
@@ -60,14 +62,14 @@ async def crowd(console: Console, plan: Plan) -> bool:
 
 async def polls(console: Console, plan: Plan) -> bool:
     """Measure the rate and the cost of polls."""
-    with makers() as (maker, *_):
+    with sqlite_maker() as maker:
         figures = [figure for jobs in plan.polls for figure in await measure_polls(maker, jobs)]
     return show(console, "Polls", "steady", figures)
 
 
 async def weight(console: Console, plan: Plan) -> bool:
     """Measure the memory per waiting job."""
-    return show(console, "Memory for each job in the engine", "", await measure_weight(plan.crowd))
+    return show(console, "Memory for each job in the engine", "", await measure_weight(plan.crowd, plan.weights))
 
 
 async def rate(console: Console, plan: Plan) -> bool:

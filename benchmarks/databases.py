@@ -69,6 +69,13 @@ class PostgresqlMaker:
 
 
 @contextmanager
+def sqlite_maker() -> Iterator[Maker]:
+    """Yield a maker of SQLite's files; remove them at the end."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        yield SqliteMaker(Path(folder))
+
+
+@contextmanager
 def makers() -> Iterator[tuple[Maker, ...]]:
     """Yield a maker of each available kind; remove its databases at the end."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:

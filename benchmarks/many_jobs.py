@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -132,22 +132,25 @@ async def _polls(harness: Harness, clock: ManualClock, provider: EndlessProvider
     return (provider.polls - before) / seconds
 
 
-async def measure_weight(jobs: int) -> list[Figure]:
+WEIGHTS: Final = tuple((state, way) for state in (State.HELD, State.QUEUED) for way in ("counted", "resident"))
+"""What is weighed: the state of the jobs, and the method."""
+
+
+async def measure_weight(jobs: int, weights: Sequence[tuple[State, str]] = WEIGHTS) -> list[Figure]:
     """Measure the engine's memory per job, by state and by method.
 
     Tracing allocations takes more memory than it measures, so each measurement has a separate process.
     """
     figures = []
-    for state in (State.HELD, State.QUEUED):
-        for way in ("counted", "resident"):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "benchmarks.many_jobs", state, str(jobs), way, stdout=asyncio.subprocess.PIPE
-            )
-            output, _ = await process.communicate()
-            if process.returncode:
-                raise RuntimeError("the memory could not be measured")
-            weight = json.loads(output.splitlines()[-1])
-            figures.append(Figure(name=f"a {state} job, {way}", taken=weight, unit="kB", aim=WEIGHT_AIM_KB))
+    for state, way in weights:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.many_jobs", state, str(jobs), way, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError("the memory could not be measured")
+        weight = json.loads(output.splitlines()[-1])
+        figures.append(Figure(name=f"a {state} job, {way}", taken=weight, unit="kB", aim=WEIGHT_AIM_KB))
     return figures
 
 

@@ -11,6 +11,7 @@ from benchmarks.__main__ import GROUPS, LITTLE, Plan
 from benchmarks.databases import Maker, makers, open_database
 from benchmarks.measurements import Figure, show
 from benchmarks.scale import Sizes
+from bot.domain.jobs import State
 from db.audit import audit
 
 TINY = Plan(
@@ -20,6 +21,7 @@ TINY = Plan(
     rate=4,
     flow=1,
     attack_pixels=90_000,
+    weights=((State.HELD, "counted"), (State.QUEUED, "resident")),
 )
 LINES = {
     "scale": ("hold", "history, latest overview", "jobs taken over", "a hold during the audit, longest"),
