@@ -23,6 +23,7 @@ from bot.services.sharing.challenges import ChallengeService
 from bot.services.sharing.review_watch import ReviewWatch
 from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.duel_updater import DuelUpdater
 from bot.ui.delivery.outbox_publisher import OutboxPublisher
 from bot.web.server import WebServer
 
@@ -59,6 +60,7 @@ class Lifecycle:
         exports: ExportService,
         deletions: DeletionService,
         card_updater: CardUpdater,
+        duel_updater: DuelUpdater,
         housekeeping: Maintenance,
         web: WebServer,
     ) -> None:
@@ -67,10 +69,11 @@ class Lifecycle:
         self._deletions = deletions
         self._beside = (
             *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports, prompt_block_reports),
-            *(exports, deletions, takedowns, premium_sync, outbox_publisher, challenges, review_watch),
+            *(exports, deletions, takedowns, premium_sync, outbox_publisher, challenges, review_watch, duel_updater),
         )
         self._engine = engine
         self._card_updater = card_updater
+        self._duel_updater = duel_updater
         self._housekeeping = housekeeping
         self._web = web
 
@@ -99,7 +102,9 @@ class Lifecycle:
         finally:
             _log.info("app.stopping")
             await asyncio.gather(self._engine.stop(hurry), self._hang_up())
-            await self._card_updater.stop(_EDIT_GRACE_SECONDS)
+            await asyncio.gather(
+                self._card_updater.stop(_EDIT_GRACE_SECONDS), self._duel_updater.stop(_EDIT_GRACE_SECONDS)
+            )
             await self._engine.release_lease()
             # Before the client is closed: discord.py logs a traceback if that happens while a shard connects. Bounded,
             # because discord.py can swallow a cancellation at the moment a shard is connected.
@@ -121,6 +126,7 @@ class Lifecycle:
 
     async def _start_work(self) -> None:
         self._card_updater.start()
+        self._duel_updater.start()
         await self._engine.start()
 
     async def _connect(self, token: SecretStr) -> None:

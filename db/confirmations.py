@@ -1,17 +1,20 @@
 """Requests awaiting confirmation by their member."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from bot.domain.confirmations import Confirmation
+from bot.domain.confirmations import Confirmation, DuelPlan
 from bot.domain.errors import ConfirmationGoneError
 from db.jobs import origin_columns, origin_of
 from db.latest_rows import keep_latest
 from db.request_codec import INPUTS, inputs_of, options_of, plain_inputs, request_of
 from db.tables import drafts
 
+# The key of a duel's plan among the stored options; requests ignore unknown keys.
+_DUEL: Final = "duel"
 _INSERT: Final = insert(drafts)
 _GET: Final = select(drafts).where(drafts.c.id == bindparam("the_id"))
 _SINCE: Final = select(drafts).where(
@@ -43,7 +46,7 @@ class ConfirmationRepository:
                 "member_id": confirmation.member_id,
                 "prompt": request.prompt,
                 "model": request.model,
-                "options": options_of(request) | inputs,
+                "options": options_of(request) | inputs | _plan_options(confirmation.duel),
                 "price": confirmation.price,
                 "private": confirmation.private,
                 "created_at": confirmation.created_at,
@@ -99,4 +102,20 @@ def _from_row(row: Row[Any]) -> Confirmation:
         private=values["private"],
         created_at=values["created_at"],
         origin=origin_of(values),
+        duel=_plan(values["prompt"], options.get(_DUEL)),
     )
+
+
+def _plan_options(plan: DuelPlan | None) -> dict[str, Any]:
+    """Return the stored form of a duel's plan; nothing without one."""
+    if plan is None:
+        return {}
+    others = [{"model": each.model, "options": options_of(each)} for each in plan.others]
+    return {_DUEL: {"hours": plan.hours, "others": others}}
+
+
+def _plan(prompt: str, stored: Mapping[str, Any] | None) -> DuelPlan | None:
+    if stored is None:
+        return None
+    others = tuple(request_of(prompt, each["model"], each["options"]) for each in stored["others"])
+    return DuelPlan(others=others, hours=stored["hours"])

@@ -23,6 +23,8 @@ from db.tables import (
     communities,
     deletions,
     drafts,
+    duel_votes,
+    duels,
     entitlements,
     exports,
     forms,
@@ -47,7 +49,7 @@ from db.tables import (
 )
 
 # What only its member uses.
-_PRIVATE: Final = (drafts, forms, searches, preferences, exports, prompt_blocks, prompt_appeals, votes)
+_PRIVATE: Final = (drafts, forms, searches, preferences, exports, prompt_blocks, prompt_appeals, votes, duel_votes)
 # What counts for credits, purchases and bans, with the rest of its primary key where the member is a part of that.
 _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (accounts, ("guild_id",)),
@@ -63,6 +65,7 @@ _KEPT: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (challenge_entries, ("challenge_id",)),
     (challenge_votes, ("challenge_id", "number")),
     (reports, ("case_id",)),
+    (duels, ()),
 )
 # Where the member decided something about others, or others about the member.
 _MENTIONS: Final[tuple[Column[int], ...]] = (

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, s
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Delivery
 from bot.domain.provenance import MAX_DISTANCE, distance, index_keys, search_keys
-from db.tables import fingerprint_keys, jobs, pictures
+from db.tables import duels, fingerprint_keys, jobs, pictures
 
 # Members can ask for any number of pictures that look the same.
 _MOST_CANDIDATES: Final = 20_000
@@ -18,11 +18,14 @@ _MOST_FOUND: Final = 20
 
 _INSERT: Final = insert(fingerprint_keys)
 _DELETE: Final = delete(fingerprint_keys).where(fingerprint_keys.c.job_id == bindparam("of_job"))
+# Until its end, nobody but its organizer may learn the models of a duel.
+_IS_TOLD: Final = jobs.c.duel_id.is_(None) | jobs.c.duel_id.in_(select(duels.c.id).where(duels.c.ended_at.is_not(None)))
 # What the member may see: their own jobs, and those with a public card in their server. 0 is no server.
 _IS_VISIBLE: Final = jobs.c.deleted_at.is_(None) & or_(
     jobs.c.member_id == bindparam("for_member", type_=BigInteger),
     (jobs.c.guild_id == bindparam("in_guild", type_=BigInteger))
     & (bindparam("in_guild", type_=BigInteger) != 0)
+    & _IS_TOLD
     & or_(jobs.c.private.is_(False) & (jobs.c.delivery == Delivery.CARD.value), jobs.c.public_message_id.is_not(None)),
 )
 _COLUMNS: Final = (pictures.c.job_id, pictures.c.position, pictures.c.fingerprint)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select
 
 from bot.domain.credits import LedgerAccount, MovementKind
+from bot.domain.duels import LETTERS
 from db.request_codec import INPUTS
 from db.tables import (
     accounts,
@@ -20,6 +21,9 @@ from db.tables import (
     challenge_entries,
     challenge_votes,
     drafts,
+    duel_entries,
+    duel_votes,
+    duels,
     entitlements,
     forms,
     jobs,
@@ -132,6 +136,15 @@ class MemberRecords:
                 _plain(row, "at") | {"server": _id(row.guild_id), "submission": row.submission_id}
                 for row in self._rows(votes, votes.c.member_id == member)
             ],
+            "duels": [
+                _plain(row, "hours", "created_at", "opened_at", "ended_at")
+                | {"duel": row.id, "server": _id(row.guild_id), "models": self._models(row.id)}
+                for row in self._rows(duels, duels.c.member_id == member)
+            ],
+            "votes_in_open_duels": [
+                _plain(row, "at") | {"duel": row.duel_id, "picture": LETTERS[row.position]}
+                for row in self._rows(duel_votes, duel_votes.c.member_id == member)
+            ],
             "decisions_about_you": [
                 _plain(row, "action", "detail", "reason", "at") | {"server": _id(row.guild_id)}
                 for row in self._rows(audit_log, audit_log.c.target_id == member)
@@ -157,6 +170,11 @@ class MemberRecords:
         mine = jobs.c.member_id == self._member_id, jobs.c.id > after
         rows = self._connection.execute(select(jobs).where(*mine).order_by(jobs.c.id).limit(most))
         return [(row.id, _job(row)) for row in rows]
+
+    def _models(self, duel_id: str) -> list[Record]:
+        """Return the models of a duel with their votes."""
+        rows = self._rows(duel_entries, duel_entries.c.duel_id == duel_id)
+        return [_plain(row, "model", "votes") for row in rows]
 
     def _settings(self) -> Record | None:
         row = next(iter(self._rows(preferences, preferences.c.member_id == self._member_id)), None)

@@ -25,6 +25,7 @@ from cogs.arrivals import Arrivals
 from cogs.card import Card
 from cogs.challenge import ChallengeCommands
 from cogs.credits import Credits
+from cogs.duel import DuelCommands
 from cogs.edit import Edit
 from cogs.help import Help
 from cogs.history import History
@@ -72,6 +73,7 @@ class CommandContainer(HandlerContainer):
                 presets=self.preset_handlers,
                 edit_menu=self.edit_menu,
             ),
+            DuelCommands(client=client, duels=self.duel_handlers, resolver=self.request_resolver),
             Origins(client=client, handlers=self.origin_handlers),
             Share(client=client, handlers=self.share_handlers),
             Reports(client=client, handlers=self.report_handlers),

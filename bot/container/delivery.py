@@ -11,6 +11,7 @@ from bot.services.export_parts import ExportBuilder
 from bot.services.exports import ExportService
 from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
+from bot.ui.delivery.duel_updater import DuelUpdater
 from bot.ui.delivery.export_messages import ExportMessages
 from bot.ui.delivery.first_hint import FirstHint
 from bot.ui.delivery.input_publisher import CardInputPublisher
@@ -73,6 +74,25 @@ class DeliveryContainer(AlertContainer):
             notifier=JobNotifier(card_store=self.card_store, messages=self.messages, delivery=self.result_delivery),
             hint=self.first_hint if self.settings.first_hint else None,
             page_turns=self.page_turns,
+            on_duel_changed=self._note_duel,
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+
+    def _note_duel(self, duel_id: str) -> None:
+        """Pass a change on.
+
+        The engine is built with the card updater, and the duels with the engine.
+        """
+        self.duel_updater.on_duel_changed(duel_id)
+
+    @cached_property
+    def duel_updater(self) -> DuelUpdater:
+        """Edits of duels' messages, and the end of due votes."""
+        return DuelUpdater(
+            duels=self.duels,
+            messages=self.messages,
+            image_service=self.image_service,
             clock=self.clock,
             randomness=self.randomness,
         )

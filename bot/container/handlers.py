@@ -10,6 +10,7 @@ from bot.services.sharing.review_statistics import ReviewStatisticsService
 from bot.services.versions import VersionService
 from bot.ui.handlers.card_actions import CardActions
 from bot.ui.handlers.comparisons import ComparisonHandlers
+from bot.ui.handlers.duels import DuelHandlers
 from bot.ui.handlers.edit_menu import EditMenu
 from bot.ui.handlers.form_errors import FormErrors
 from bot.ui.handlers.form_reopen import FormReopener
@@ -150,6 +151,13 @@ class HandlerContainer(SharingContainer):
             limits=self.member_limits,
             clock=self.clock,
             read_settings=self.guild_settings.get,
+        )
+
+    @cached_property
+    def duel_handlers(self) -> DuelHandlers:
+        """Answers to `/duel`."""
+        return DuelHandlers(
+            duels=self.duels, jobs=self.jobs, card_updater=self.card_updater, duel_updater=self.duel_updater
         )
 
     @cached_property

@@ -93,6 +93,7 @@ class Container(CommandContainer):
             exports=self.exports,
             deletions=self.deletions,
             card_updater=self.card_updater,
+            duel_updater=self.duel_updater,
             housekeeping=self.maintenance,
             web=self.web,
         )

@@ -19,6 +19,7 @@ from bot.services.credits import CreditService
 from bot.services.deletion_register import FILE_NAME as DELETIONS_FILE
 from bot.services.deletion_register import DeletionRegister
 from bot.services.details import DetailService
+from bot.services.duels import DuelService
 from bot.services.guild_key_policy import GuildKeyPolicy
 from bot.services.guild_keys import GuildKeyService
 from bot.services.guild_settings import GuildSettingsService
@@ -213,6 +214,25 @@ class ServiceContainer(EngineContainer):
     def saved_forms(self) -> SavedFormService:
         """Rejected modal input."""
         return SavedFormService(database=self.database, clock=self.clock, new_id=self.new_id, limits=self.member_limits)
+
+    @cached_property
+    def duels(self) -> DuelService:
+        """Duels of models."""
+        return DuelService(
+            database=self.database,
+            jobs=self.jobs,
+            card_store=self.card_store,
+            resolver=self.request_resolver,
+            gate=self.request_gate,
+            ledger=self.ledger,
+            access=self.access,
+            identity=self.member_identity,
+            limits=self.member_limits,
+            catalogue=self.catalogue,
+            clock=self.clock,
+            new_id=self.new_id,
+            randomness=self.randomness,
+        )
 
     @cached_property
     def credits(self) -> CreditService:

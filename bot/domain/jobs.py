@@ -145,7 +145,7 @@ class Job:
     the time when its member made a private one public, `public_message_id` the message that shows it then.
     `favourite_at` is the time when its member chose it as a favourite. `own_key`: it uses the guild's own provider keys
     alone, and the operator owes nothing for it. `age_restricted`: it was made in an age-restricted channel, or from
-    such a picture; this never changes.
+    such a picture; this never changes. `duel_id` is the duel that it was made for: its message is the duel's.
     """
 
     id: str
@@ -181,6 +181,7 @@ class Job:
     favourite_at: datetime | None = None
     own_key: bool = False
     age_restricted: bool = False
+    duel_id: str | None = None
 
     @property
     def is_private(self) -> bool:

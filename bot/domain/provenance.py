@@ -25,10 +25,13 @@ class SourceType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Statement of a picture's file about its origin."""
+    """Statement of a picture's file about its origin.
+
+    `model` is None while nobody may know it.
+    """
 
     source: SourceType
-    model: str
+    model: str | None
 
 
 def mark_for(model: str, inputs: Iterable[InputImage], *, from_photo: bool = False) -> Mark:

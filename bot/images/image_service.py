@@ -19,7 +19,7 @@ from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
 from bot.images.identity import Identity, hash_file, read_look, sanitize_with_look
 from bot.images.marks import build_packet
-from bot.images.reencode import Upload, fit, make_thumbnail
+from bot.images.reencode import Upload, fit, make_thumbnail, make_unsigned
 from bot.images.results import finish_result
 from bot.images.sanitize import SanitizedImage
 from bot.images.store import EXTENSIONS, ImageStore, StoredFile
@@ -230,6 +230,24 @@ class ImageService:
             if image_file.size <= limit_bytes:
                 return fit(path, image_file, limit_bytes)  # as it is: nothing is decoded
             return await self._fit(path, image_file, limit_bytes, member, self._packet(mark))
+        except FileNotFoundError:
+            raise ImageError(ImageProblem.GONE, "store") from None
+
+    async def prepare_unsigned(
+        self, image_file: ImageFile, limit_bytes: int, *, member: int, mark: Mark | None = None
+    ) -> Upload:
+        """Return the stored image without any trace of its model.
+
+        See `make_unsigned`. It comes before the member's other images, as in `prepare_upload`.
+
+        Raises:
+            ImageError: GONE if the file is no longer in the store, TOO_LARGE if it cannot be made to fit, DECODER_DIED.
+        """
+        path = self._store.path(image_file.sha256, image_file.media_type)
+        try:
+            return await self._decoders.run(
+                make_unsigned, path, image_file, limit_bytes, self._packet(mark), member=member, first=True
+            )
         except FileNotFoundError:
             raise ImageError(ImageProblem.GONE, "store") from None
 

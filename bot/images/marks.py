@@ -16,13 +16,14 @@ MAX_PACKET_BYTES: Final = 4096
 """Bytes that a mark adds to a file at most."""
 
 _SOURCE_TYPES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_MODEL: Final = "<Iptc4xmpExt:AISystemUsed>{model}</Iptc4xmpExt:AISystemUsed>"
 _PACKET: Final = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
     "<Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType>"
-    "<Iptc4xmpExt:AISystemUsed>{model}</Iptc4xmpExt:AISystemUsed>"
+    "{model}"
     "</rdf:Description></rdf:RDF></x:xmpmeta>"
     '<?xpacket end="r"?>'
 )
@@ -72,8 +73,9 @@ def build_packet(mark: Mark) -> bytes:
 
     `AISystemUsed` is IPTC's property for the model (Photo Metadata Standard 2025.1).
     """
-    model = "".join(character for character in mark.model[:_LONGEST_MODEL] if character.isprintable())
-    return _PACKET.format(source=_SOURCE_TYPES + mark.source, model=escape(model, quote=False)).encode()
+    name = "".join(character for character in (mark.model or "")[:_LONGEST_MODEL] if character.isprintable())
+    model = _MODEL.format(model=escape(name, quote=False)) if name else ""
+    return _PACKET.format(source=_SOURCE_TYPES + mark.source, model=model).encode()
 
 
 def is_marked(data: bytes, media_type: str) -> bool:

@@ -25,6 +25,8 @@ _ROUNDS: Final = 8
 _SMALLEST_SIDE: Final = 64
 _LARGEST_WEBP_SIDE: Final = 16_383
 _THUMBNAIL_QUALITY: Final = 80
+UNSIGNED_SIDE: Final = 1536
+"""Pixels of the longer side of a picture whose model is not told."""
 THUMBNAIL_SIDE: Final = 384
 """Pixels of a thumbnail's longer side: a third of a phone's width, at three device pixels each."""
 
@@ -68,6 +70,28 @@ def fit(path: Path, image_file: ImageFile, limit_bytes: int, packet: bytes | Non
             # A picture without a mark is better than none.
             return _shrink(image, _Encoder(media_type, profile, limit_bytes))
         return replace(upload, content=add_packet(bytes(upload.content), media_type, packet))
+
+
+def make_unsigned(path: Path, image_file: ImageFile, limit_bytes: int, packet: bytes | None) -> Upload:
+    """Return the image as a JPEG without any trace of its model.
+
+    Takes processor time: run it in a worker. All such files have the same format and at most `UNSIGNED_SIDE` pixels a
+    side. They have no metadata but the XMP `packet`. What is transparent becomes white.
+
+    Raises:
+        ImageError: TOO_LARGE if no sensible size fits, or it cannot be decoded.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file, pillow_faults():
+        opened = Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]])
+        image, profile = load_upright(opened)
+        if image.mode == "RGBA":
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image).convert("RGB")
+        image = _scaled(image, min(1.0, UNSIGNED_SIDE / max(image.size)))
+        media_type = "image/jpeg"
+        upload = _shrink(image, _Encoder(media_type, profile, limit_bytes - MAX_PACKET_BYTES))
+    return upload if packet is None else replace(upload, content=add_packet(bytes(upload.content), media_type, packet))
 
 
 def make_thumbnail(path: Path, image_file: ImageFile) -> Upload:

@@ -202,6 +202,34 @@ class JobService:
         self._engine.schedule_ack_check(snapshot.job.id)
         return snapshot
 
+    async def create_all(
+        self,
+        places: Sequence[InteractionContext],
+        requests: Sequence[GenerationRequest],
+        *,
+        duel_id: str,
+        prepare: Callable[[Connection, Sequence[Job]], None],
+    ) -> tuple[Snapshot, ...]:
+        """Create the jobs of a duel and return their first snapshots.
+
+        All are made or none. `prepare` is called first in their transaction. Raises what it and `create` raise; then
+        nothing is held.
+        """
+        now = self._clock.now()
+        jobs = [
+            replace(self._job(place, request, None, now), duel_id=duel_id)
+            for place, request in zip(places, requests, strict=True)
+        ]
+
+        def write(connection: Connection) -> tuple[Snapshot, ...]:
+            prepare(connection, jobs)
+            return tuple(self._make(connection, job) for job in jobs)
+
+        snapshots = await self._database.write(write)
+        for job in jobs:
+            self._engine.schedule_ack_check(job.id)
+        return snapshots
+
     def _job(self, place: InteractionContext, request: GenerationRequest, origin: Origin | None, now: datetime) -> Job:
         self._policy.check(request.inputs, now)
         # An earlier job's address of an input ends with that job.

@@ -37,7 +37,7 @@ def custom_id(
 ) -> str:
     """Return the custom id of an action on a target or on one of its pictures.
 
-    The target is a job, a confirmation, a saved form or an undo token. Pictures count from 0.
+    The target is a job, a confirmation, a duel, a saved form or an undo token. Pictures count from 0.
     """
     base = f"{PREFIX}{action}:{target_id}:{picture}"
     if search_id is not None:
@@ -210,6 +210,13 @@ SHARES: Final = ButtonSpec("shares", N_("My submissions"))
 """The member's latest submissions in the server of the target."""
 OLDER_SHARES: Final = ButtonSpec("sharesolder", N_("Older"))
 """The submissions before the target."""
+DUEL_START: Final = ButtonSpec("duelstart", N_("Generate"), discord.ButtonStyle.primary)
+"""The target is the question's confirmation; the targets of the four buttons below are the duel."""
+DUEL_CANCEL: Final = ButtonSpec("duelcancel", N_("Cancel"))
+DUEL_VOTE: Final = ButtonSpec("duelvote", N_("Vote"), discord.ButtonStyle.primary)
+"""A vote for the picture."""
+DUEL_END: Final = ButtonSpec("duelend", N_("End vote"))
+DUEL_END_NOW: Final = ButtonSpec("duelendnow", N_("End vote"), discord.ButtonStyle.danger)
 
 REMIX: Final = {
     Action.AGAIN: ButtonSpec("again", N_("Again")),
@@ -360,6 +367,11 @@ BUTTONS: Final = (
     REPORT_DISMISS,
     REPORT_BAN_SHARING,
     REPORT_BAN_STUDIO,
+    DUEL_START,
+    DUEL_CANCEL,
+    DUEL_VOTE,
+    DUEL_END,
+    DUEL_END_NOW,
     *REMIX.values(),
     *PICTURE_REMIX.values(),
 )

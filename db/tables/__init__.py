@@ -1,5 +1,6 @@
 """The tables. Migrations create them; a test checks that both agree."""
 
+from db.tables.duels import duel_entries, duel_votes, duels
 from db.tables.guilds import (
     access_rules,
     allowances,
@@ -46,6 +47,9 @@ __all__ = [
     "communities",
     "deletions",
     "drafts",
+    "duel_entries",
+    "duel_votes",
+    "duels",
     "entitlements",
     "exports",
     "facts",

@@ -81,6 +81,8 @@ jobs = Table(
     Column("own_key", Boolean, nullable=False, server_default=false()),
     # Made in an age-restricted channel, or from a picture of such a job. Never cleared.
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
+    # The duel that it was made for. No foreign key: the duels of a guild are erased before its jobs.
+    id_column("duel_id"),
     UniqueConstraint("interaction_id"),
     CheckConstraint("price > 0", name="price_positive"),
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),

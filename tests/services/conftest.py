@@ -33,6 +33,7 @@ from bot.services.confirmations import ConfirmationService
 from bot.services.credits import CreditService
 from bot.services.deletion_register import DeletionRegister
 from bot.services.details import DetailService
+from bot.services.duels import DuelService
 from bot.services.history import HistoryService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import JobService
@@ -77,6 +78,7 @@ class ServiceHarness:
     remix: RemixService
     details: DetailService
     history: HistoryService
+    duels: DuelService
     store: ImageStore
 
     async def account(self, member: int = MEMBER) -> Account:
@@ -153,6 +155,7 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
             remix=container.remix,
             details=container.details,
             history=container.history,
+            duels=container.duels,
             store=store,
         )
 

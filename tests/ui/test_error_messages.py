@@ -48,6 +48,9 @@ from bot.domain.errors import (
     CreditsError,
     CreditTargetError,
     DeletionRunningError,
+    DuelError,
+    DuelGoneError,
+    DuelHiddenError,
     DuplicateInteractionError,
     EditOnlyError,
     EmptyPresetError,
@@ -90,6 +93,7 @@ from bot.domain.errors import (
     NoVotesLeftError,
     OptionRangeError,
     OwnAppealError,
+    OwnDuelError,
     OwnEntryError,
     OwnPictureError,
     OwnVoteError,
@@ -117,6 +121,7 @@ from bot.domain.errors import (
     RequestError,
     RoleNeededError,
     RoleNeededToVoteError,
+    SameModelError,
     SearchGoneError,
     SearchRunningError,
     SetupError,
@@ -138,6 +143,7 @@ from bot.domain.errors import (
     UnknownPauseTargetError,
     UnknownTimeZoneError,
     UnsupportedOptionError,
+    VoteClosedError,
     WrongChannelError,
 )
 from bot.domain.fit import FIT_FORMS
@@ -748,6 +754,26 @@ WORDED: list[tuple[AtelierError, str]] = [
         ),
     ),
     (JobDeletedError(), "This was deleted, so there is nothing left to work with."),
+    (
+        SameModelError("reve-2.0"),
+        "\u2068reve\\-2.0\u2069 is in this duel twice.\nChoose two to four different models.",
+    ),
+    (DuelGoneError(), "This duel's records are gone, so the button does nothing any more."),
+    (VoteClosedError(), "This vote is not open."),
+    (
+        OwnDuelError(),
+        (
+            "This duel is yours: you have no vote, because your `/history` names the models.\n"
+            "Everybody else here can vote."
+        ),
+    ),
+    (
+        DuelHiddenError(),
+        (
+            "A duel needs a channel that the studio sees, and where everybody sees its answers. Nothing was charged.\n"
+            "Start it in another channel."
+        ),
+    ),
     (JobRunningError(), "This is still being made.\nPress again once it is finished."),
     (
         AlreadyBegunError(),
@@ -926,6 +952,7 @@ BASES = (
     CreditChangeError,
     CreditsError,
     SharingError,
+    DuelError,
     GuildKeyError,
     JobError,
     LimitError,

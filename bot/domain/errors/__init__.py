@@ -52,6 +52,12 @@
     |  |- SearchGoneError      a search of `/history` is no longer stored
     |  |- ImageGoneError       an image is no longer stored and cannot be fetched again
     |  '- StaleJobError        another worker changed the job after it was read
+    |- DuelError
+    |  |- SameModelError       a model was chosen twice
+    |  |- DuelGoneError        there is no such duel any more
+    |  |- VoteClosedError      the vote has not begun, or has ended
+    |  |- OwnDuelError         the organizer has no vote
+    |  '- DuelHiddenError      nobody else would see the duel
     |- PresetError
     |  |- PresetNotFoundError  the member and the server have no preset of this name
     |  |- EmptyPresetError     neither a prompt nor an option to save
@@ -187,6 +193,14 @@ from bot.domain.errors.credits import (
     LedgerError,
     Remedy,
 )
+from bot.domain.errors.duels import (
+    DuelError,
+    DuelGoneError,
+    DuelHiddenError,
+    OwnDuelError,
+    SameModelError,
+    VoteClosedError,
+)
 from bot.domain.errors.guild_keys import (
     GuildKeyError,
     KeyFormError,
@@ -311,6 +325,9 @@ __all__ = [
     "CreditTargetError",
     "CreditsError",
     "DeletionRunningError",
+    "DuelError",
+    "DuelGoneError",
+    "DuelHiddenError",
     "DuplicateInteractionError",
     "EditOnlyError",
     "EmptyPresetError",
@@ -355,6 +372,7 @@ __all__ = [
     "NothingUsedError",
     "OptionRangeError",
     "OwnAppealError",
+    "OwnDuelError",
     "OwnEntryError",
     "OwnPictureError",
     "OwnVoteError",
@@ -382,6 +400,7 @@ __all__ = [
     "RequestError",
     "RoleNeededError",
     "RoleNeededToVoteError",
+    "SameModelError",
     "SearchGoneError",
     "SearchRunningError",
     "SetupError",
@@ -403,5 +422,6 @@ __all__ = [
     "UnknownPauseTargetError",
     "UnknownTimeZoneError",
     "UnsupportedOptionError",
+    "VoteClosedError",
     "WrongChannelError",
 ]

@@ -5,7 +5,7 @@ import hashlib
 import json
 import random
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -102,7 +102,7 @@ class _Channel:
 class CardUpdater:
     """A `JobObserver` that shows jobs on Discord.
 
-    `outcomes` counts its updates since the start.
+    `outcomes` counts its updates since the start. `on_duel_changed` is called for jobs of duels, which share a message.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class CardUpdater:
         notifier: JobNotifier,
         hint: FirstHint | None = None,
         page_turns: PageTurns | None = None,
+        on_duel_changed: Callable[[str], None] | None = None,
         clock: Clock,
         randomness: random.Random,
     ) -> None:
@@ -127,6 +128,7 @@ class CardUpdater:
         self._notifier = notifier
         self._hint = hint
         self._page_turns = page_turns or PageTurns()
+        self._on_duel_changed = on_duel_changed
         self._clock = clock
         self._random = randomness
         self.outcomes: Counter[CardOutcome] = Counter()
@@ -292,6 +294,11 @@ class CardUpdater:
             snapshot = await self._snapshots.get(job_id)
         except JobNotFoundError:
             self.forget(job_id)
+            return
+        if snapshot.job.duel_id is not None:
+            self.forget(job_id)
+            if self._on_duel_changed is not None:
+                self._on_duel_changed(snapshot.job.duel_id)
             return
         old = self._is_old(snapshot.job)
         if not self._enter(snapshot.job, old=old):

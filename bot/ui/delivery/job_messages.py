@@ -133,7 +133,7 @@ class JobMessages:
                 case _:
                     return None
         issued = [match for each in custom_ids(message.components) if (match := CUSTOM_ID.fullmatch(each))]
-        if any(match["target"] == job.id for match in issued):
+        if any(match["target"] in (job.id, job.duel_id) for match in issued):
             return CardLookup(exists=True, message_id=message.id, is_private=message.flags.ephemeral)
         if message.id == job.place.message_id and any(match["action"] in QUESTION_ACTIONS for match in issued):
             return CardLookup(exists=False)  # still the confirmation that the member pressed

@@ -16,6 +16,7 @@ from bot.domain.errors import (
     ConfirmationGoneError,
     CreditChangeError,
     CreditsError,
+    DuelError,
     EditOnlyError,
     EmptyPresetError,
     ExclusiveOptionsError,
@@ -73,6 +74,7 @@ from bot.ui.render.appeal_errors import appeal_message
 from bot.ui.render.attachment_messages import input_refusal
 from bot.ui.render.budget_words import budget_limit_refusal
 from bot.ui.render.credit_errors import credit_refusal
+from bot.ui.render.duel_words import duel_message
 from bot.ui.render.formatting import ago, counted, escaped, in_credits, listed, number
 from bot.ui.render.guild_key_words import ASK_ADMIN, guild_key_message
 from bot.ui.render.pauses import pause_refusal, unknown_pause_target
@@ -161,6 +163,8 @@ def error_message(error: AtelierError) -> str | None:  # noqa: PLR0911, PLR0912 
             return f"{_('Your earlier searches are still running.')}\n{_('Wait for their answers, then search again.')}"
         case JobError():
             return _about_job(error)
+        case DuelError():
+            return duel_message(error)
         case PresetError():
             return _about_preset(error)
         case StorageFullError(own=True):
