@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from bot.client import AtelierClient
 from bot.domain.reports import ReportOutcome
-from bot.ui.buttons import REPORT, REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_DISMISS, REPORT_TAKE_DOWN
+from bot.ui.buttons import REPORT, REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_DISMISS, REPORT_POST, REPORT_TAKE_DOWN
 from bot.ui.handlers.sharing.reports import ReportHandlers
 
 
@@ -28,6 +28,7 @@ class Reports(commands.Cog):
         self._client.tree.add_command(self._menu)
         components, handlers = self._client.components, self._handlers
         components.register_form(REPORT, handlers.submit, of_job=True)
+        components.register(REPORT_POST.action, handlers.ask_about_post)
         components.register(REPORT_DISMISS.action, handlers.dismiss)
         for outcome, spec in (
             (ReportOutcome.TAKEN_DOWN, REPORT_TAKE_DOWN),

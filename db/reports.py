@@ -19,7 +19,7 @@ from bot.domain.reports import (
 )
 from db.dialects import insert
 from db.outbox import OutboxRepository
-from db.tables import report_cases, reports
+from db.tables import jobs, report_cases, reports
 
 _CASE: Final = tuple(report_cases.c[name].label(name) for name in ReportCase.__dataclass_fields__)
 _REPORT: Final = tuple(reports.c[name] for name in Report.__dataclass_fields__)
@@ -79,6 +79,22 @@ class ReportRepository:
         )
         row = self._connection.execute(wanted).first()
         return None if row is None else _case(row)
+
+    def count_of_job(self, job_id: str) -> int:
+        """Return the number of reports of a job's pictures."""
+        of_job = select(func.count()).select_from(reports).join(report_cases, report_cases.c.id == reports.c.case_id)
+        return self._connection.execute(of_job.where(report_cases.c.job_id == job_id)).scalar_one()
+
+    def count_about(self, guild_id: int, member_id: int) -> int:
+        """Return the number of reports of a member's pictures in a guild."""
+        about = (
+            select(func.count())
+            .select_from(reports)
+            .join(report_cases, report_cases.c.id == reports.c.case_id)
+            .join(jobs, jobs.c.id == report_cases.c.job_id)
+            .where(jobs.c.guild_id == guild_id, jobs.c.member_id == member_id)
+        )
+        return self._connection.execute(about).scalar_one()
 
     def record_of(self, guild_id: int, member_id: int, now: datetime) -> ReportRecord:
         """Return a member's recent reports in a guild."""

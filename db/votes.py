@@ -35,6 +35,27 @@ class VoteRepository:
         """Return a submission's votes."""
         return self._connection.execute(_COUNT, {"the_submission": submission_id}).scalar_one()
 
+    def list_posts(self, guild_id: int, most: int) -> list[tuple[str, int, int]]:
+        """Return a guild's latest posts: submission, channel and message."""
+        wanted = (
+            select(submissions.c.id, outbox_messages.c.channel_id, outbox_messages.c.message_id)
+            .join(outbox_messages, outbox_messages.c.subject_id == submissions.c.id)
+            .where(
+                outbox_messages.c.kind == MessageKind.SHOWCASE.value,
+                outbox_messages.c.message_id.is_not(None),
+                submissions.c.guild_id == guild_id,
+                submissions.c.state == SubmissionState.APPROVED.value,
+            )
+            .order_by(submissions.c.id.desc())
+            .limit(most)
+        )
+        return [(row.id, row.channel_id, row.message_id) for row in self._connection.execute(wanted)]
+
+    def list_voters(self, submission_id: str) -> set[int]:
+        """Return the members with a vote for a submission."""
+        wanted = select(votes.c.member_id).where(votes.c.submission_id == submission_id)
+        return set(self._connection.execute(wanted).scalars())
+
     def list_leading(self, guild_id: int, since: datetime, until: datetime, most: int) -> list[tuple[str, int]]:
         """Return the approved submissions with most votes of a time.
 

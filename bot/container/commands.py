@@ -8,6 +8,7 @@ from bot.container.handlers import HandlerContainer
 from bot.services.guild_presence import GuildPresenceService
 from bot.ui.command_options import name_default_model
 from bot.ui.delivery.owner_messages import OwnerMessages
+from bot.ui.delivery.sharing.reaction_votes import ReactionVotes
 from bot.ui.handlers.allowances import AllowanceHandlers
 from bot.ui.handlers.appeals import AppealHandlers
 from bot.ui.handlers.arrivals import ArrivalHandlers
@@ -126,7 +127,12 @@ class CommandContainer(HandlerContainer):
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
                 ModerationCommands(client=client, handlers=self.moderation_handlers),
                 StatisticsCommands(handlers=self.statistics_handlers),
-                PickCommands(client=client, handlers=PickHandlers(picks=self.pick_service)),
+                PickCommands(
+                    client=client,
+                    handlers=PickHandlers(
+                        picks=self.pick_service, reactions=ReactionVotes(votes=self.vote_service, client=client)
+                    ),
+                ),
                 RuleCommands(
                     client=client,
                     handlers=PromptRuleHandlers(

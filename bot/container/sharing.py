@@ -175,6 +175,7 @@ class SharingContainer(DeliveryContainer):
             clock=self.clock,
             new_id=self.new_id,
             waker=self.outbox_publisher,
+            tries=self.prompt_checks.has_dry_match,
         )
 
     @cached_property

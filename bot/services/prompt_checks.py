@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.errors import PromptRefusedError
-from bot.domain.jobs import InteractionContext
+from bot.domain.jobs import InteractionContext, Job
 from bot.domain.prompt_rules import (
     Match,
     PromptField,
@@ -98,6 +98,18 @@ class PromptChecks:
                     is_dry=True,
                 )
                 PromptBlockRepository(connection).add(block)
+
+    def has_dry_match(self, connection: Connection, job: Job) -> bool:
+        """Return whether a guild's rule in its dry run matches a job's words."""
+        version = PromptRuleRepository(connection).version(job.place.guild_id)
+        if version is None:
+            return False
+        rules, is_edit = self._rules_of(connection, job.place.guild_id, version), bool(job.request.inputs)
+        return any(
+            match.rule.state is PromptRuleState.DRY
+            for searched, text in words_of(job.request)
+            for match in rules.find(PreparedText(text), searched, is_edit=is_edit)
+        )
 
     def _find(
         self, prepared: PreparedText, searched: PromptField, guild: CompiledRules | None, *, is_edit: bool

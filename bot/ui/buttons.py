@@ -276,6 +276,8 @@ REVIEW_BANS: Final = {BanScope.SHARING: "reviewbansharing", BanScope.STUDIO: "re
 
 REPORT: Final = "report"
 """The action of the form of a report; the target is the job."""
+REPORT_POST: Final = ButtonSpec("reportpost", N_("Report…"))
+"""Opens the form of a report; the target is a submission."""
 REPORT_TAKE_DOWN: Final = ButtonSpec("reporttakedown", N_("Take down…"), discord.ButtonStyle.danger)
 """A moderator's decision about reports; of all four, the target is the case. The forms have the same actions."""
 REPORT_DISMISS: Final = ButtonSpec("reportdismiss", N_("Dismiss"))
@@ -363,6 +365,7 @@ BUTTONS: Final = (
     WITHDRAW_NOW,
     SHARES,
     OLDER_SHARES,
+    REPORT_POST,
     REPORT_TAKE_DOWN,
     REPORT_DISMISS,
     REPORT_BAN_SHARING,

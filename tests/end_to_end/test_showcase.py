@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 from bot.container.engine import new_id
-from bot.domain.sharing.settings import ReviewMode
+from bot.domain.sharing.settings import ReviewMode, VoteKind
 from bot.domain.sharing.submissions import Submission, SubmissionOptions
 from bot.engine.clock import SystemClock
 from bot.services.access import AccessService
 from bot.services.sharing.submissions import Sharer, SubmissionService
+from bot.ui.delivery.sharing.showcase_messages import VOTE_REACTION
 from db.database import Database
 from db.guilds import GuildRepository
 from db.sharing_settings import SharingSettingsRepository
@@ -111,7 +112,7 @@ async def test_private_picture_is_posted_voted_for_and_used_by_others(
     assert system.discord.world.user("member").id not in everything
     assert submission.job_id not in everything
     assert [each.filename for each in post.attachments.values()] == ["SPOILER_atelier-1.png"]
-    assert named(post) == ["Vote", "Make my own", "Use as reference"]
+    assert named(post) == ["Vote", "Make my own", "Use as reference", "Report…"]
 
     voted = await (await other.click(post, label="Vote")).response()
     assert voted.ephemeral
@@ -140,6 +141,19 @@ async def test_private_picture_is_posted_voted_for_and_used_by_others(
     await service.withdraw(submission.id, submission.member_id)
     # What is left are the private answers.
     await poll(lambda: _now(other.sees("showcase")), until=lambda found: all(each.ephemeral for each in found))
+
+
+async def test_reactions_under_a_post_decide_the_picks(system: SystemHarness, database: Database) -> None:
+    await change(system, database, "announcements", votes=VoteKind.REACTIONS)
+    member, other, owner = (system.discord.actor(name) for name in ("member", "moderator", "owner"))
+    await finish_job(system, await member.slash("imagine", prompt="a red kite"))
+    await share(system, database, [0], title="Kite")
+    (post,) = await poll(lambda: _now(other.sees("announcements")), until=bool)
+    assert named(post) == ["Make my own", "Use as reference", "Report…"]
+    for actor in (member, other, owner):
+        await actor.react(post, VOTE_REACTION)
+    preview = await (await owner.slash("studio picks")).wait_until(lambda message: "Kite" in text(message))
+    assert "2 votes" in text(preview)  # not the member's own, and not the bot's
 
 
 async def test_forum_gets_a_post_with_tags_which_is_removed(system: SystemHarness, database: Database) -> None:

@@ -80,7 +80,6 @@ class FlagKind(StrEnum):
 
     AGE_RESTRICTED = "age"  # made in an age-restricted channel
     FIRST = "first"  # the member's first submission in the server
-    REFUSED_BEFORE = "refused"  # the same picture was refused in the server
     LIKE_TAKEN_DOWN = "takedown"  # similar to a picture on the list of takedowns
     PROMPT_RULE = "rule"  # a prompt rule in its dry run matches the prompt
     REPORTED = "reported"  # members reported the pictures

@@ -1,6 +1,6 @@
 """Snapshots of submissions for their messages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -18,6 +18,7 @@ from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
+from db.reports import ReportRepository
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import SubmissionRepository
 
@@ -81,7 +82,10 @@ def read_snapshot(connection: Connection, submission_id: str) -> SubmissionSnaps
         submission=submission,
         job=JobRepository(connection).get(submission.job_id),
         pictures=tuple(each for each in pictures if each.position in submission.positions),
-        record=submissions.record_of(submission.guild_id, submission.member_id),
+        record=replace(
+            submissions.record_of(submission.guild_id, submission.member_id),
+            reports=ReportRepository(connection).count_about(submission.guild_id, submission.member_id),
+        ),
         guild=GuildRepository(connection).settings(submission.guild_id),
         sharing=SharingSettingsRepository(connection).get(submission.guild_id),
         review=outbox.find(MessageKind.REVIEW, submission.id),

@@ -27,6 +27,7 @@ from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job, State
 from bot.domain.lazy_text import LazyText
+from bot.domain.provenance import MAX_DISTANCE, distance
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import (
     MAX_PICTURES,
@@ -47,8 +48,10 @@ from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.reports import ReportRepository
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import SubmissionRepository
+from db.takedowns import TakedownRepository
 
 MAX_WAITING: Final = 20
 """Submissions of a member that may wait for moderators at a time, in a server."""
@@ -109,7 +112,10 @@ class ShareOffer:
 
 
 class SubmissionService:
-    """Submissions of members, each change in one transaction."""
+    """Submissions of members, each change in one transaction.
+
+    `tries` returns whether a prompt rule in its dry run matches a job.
+    """
 
     def __init__(
         self,
@@ -119,9 +125,11 @@ class SubmissionService:
         clock: Clock,
         new_id: Callable[[], str],
         waker: Waker,
+        tries: Callable[[Connection, Job], bool] | None = None,
     ) -> None:
         self._database = database
         self._access = access
+        self._tries = tries
         self._clock = clock
         self._new_id = new_id
         self._waker = waker
@@ -349,9 +357,26 @@ class SubmissionService:
         return chosen
 
     def _flags(self, connection: Connection, offer: ShareOffer, member_id: int) -> tuple[Flag, ...]:
-        record = SubmissionRepository(connection).record_of(offer.job.place.guild_id, member_id)
-        is_first = not (record.approved or record.refused or record.taken_down)
-        return (Flag(kind=FlagKind.FIRST),) if is_first else ()
+        guild_id = offer.job.place.guild_id
+        record = SubmissionRepository(connection).record_of(guild_id, member_id)
+        takedowns = TakedownRepository(connection)
+        found = {
+            FlagKind.AGE_RESTRICTED: offer.job.age_restricted,
+            FlagKind.FIRST: not (record.approved or record.refused or record.taken_down),
+            FlagKind.LIKE_TAKEN_DOWN: any(_is_like_taken_down(takedowns, guild_id, each) for each in offer.pictures),
+            FlagKind.REPORTED: ReportRepository(connection).count_of_job(offer.job.id) > 0,
+            FlagKind.PROMPT_RULE: self._tries is not None and self._tries(connection, offer.job),
+        }
+        return tuple(Flag(kind=kind) for kind, is_found in found.items() if is_found)
+
+
+def _is_like_taken_down(takedowns: TakedownRepository, guild_id: int, picture: ResultImage) -> bool:
+    """Return whether a picture looks like one that was taken down."""
+    look = picture.file.fingerprint
+    if look is None:
+        return False
+    candidates = takedowns.list_refused(guild_id, (picture.file.sha256,), look)
+    return any(other is not None and distance(look, other) <= MAX_DISTANCE for _, _, other in candidates)
 
 
 def _require_channels(settings: GuildSettings, *, needs_review: bool, needs_showcase: bool) -> None:

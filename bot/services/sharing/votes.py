@@ -1,5 +1,7 @@
 """Votes for posts in the showcase."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -21,6 +23,7 @@ from bot.domain.sharing.votes import OLD_POST, OLD_VOTES_SHOWN_AFTER, VOTES_SHOW
 from bot.engine.clock import Clock
 from bot.services.request_gate import check_ban
 from bot.services.sharing.submissions import Sharer
+from db.bans import BanRepository
 from db.database import Database
 from db.outbox import OutboxRepository
 from db.sharing_settings import SharingSettingsRepository
@@ -29,6 +32,17 @@ from db.votes import VoteRepository
 
 _DISCORD_EPOCH: Final = 1_420_070_400_000
 _TIME_SHIFT: Final = 22
+_MOST_POSTS: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedVotes:
+    """A post with votes by reactions. `needs_roles`: some roles vote."""
+
+    submission_id: str
+    channel_id: int
+    message_id: int
+    needs_roles: bool
 
 
 class VoteService:
@@ -80,6 +94,57 @@ class VoteService:
                 now=now,
             )
             return VoteResult(has_voted=has_voted, count=votes.count(submission_id))
+
+        return await self._database.write(write)
+
+    async def list_posts(self, guild_id: int) -> tuple[PostedVotes, ...]:
+        """Return a server's latest posts, if it votes by reactions."""
+
+        def read(connection: Connection) -> tuple[PostedVotes, ...]:
+            settings = SharingSettingsRepository(connection).get(guild_id)
+            if settings.votes is not VoteKind.REACTIONS:
+                return ()
+            return tuple(
+                PostedVotes(
+                    submission_id=submission_id,
+                    channel_id=channel_id,
+                    message_id=message_id,
+                    needs_roles=bool(settings.voter_roles),
+                )
+                for submission_id, channel_id, message_id in VoteRepository(connection).list_posts(
+                    guild_id, _MOST_POSTS
+                )
+            )
+
+        return await self._database.read(read)
+
+    async def record_reactions(self, submission_id: str, voters: Mapping[int, tuple[int, ...]]) -> int:
+        """Store who reacted to a post, with their roles; return the votes.
+
+        The member's own reaction counts for nothing, nor do those of banned members and of others without a role for
+        voting. A reaction that was taken back is a vote no longer.
+        """
+        now = self._clock.now()
+
+        def write(connection: Connection) -> int:
+            submission = SubmissionRepository(connection).get(submission_id, lock=True)
+            settings = SharingSettingsRepository(connection).get(submission.guild_id)
+            if settings.votes is not VoteKind.REACTIONS or submission.state is not SubmissionState.APPROVED:
+                return 0
+            bans, votes = BanRepository(connection), VoteRepository(connection)
+            wanted = {
+                member_id
+                for member_id, roles in voters.items()
+                if member_id != submission.member_id
+                and (not settings.voter_roles or set(roles) & set(settings.voter_roles))
+                and bans.find(submission.guild_id, member_id, now, BanScope.STUDIO, BanScope.SHARING) is None
+            }
+            stored = votes.list_voters(submission_id)
+            for member_id in stored - wanted:
+                votes.remove(submission_id, member_id)
+            for member_id in wanted - stored:
+                votes.add(submission_id, member_id, submission.guild_id, now)
+            return len(wanted)
 
         return await self._database.write(write)
 

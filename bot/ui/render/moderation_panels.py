@@ -38,7 +38,7 @@ LOG_KINDS: Final = (
     ("privacy",),
     ("takedown", "report"),
     ("share",),
-    ("challenge",),
+    ("challenge", "duel"),
     ("appeal",),
 )
 """The filters of the audit log: first words of actions. Buttons hold their places, so new ones come last."""
@@ -52,7 +52,7 @@ LOG_FILTERS: Final = (
     N_("Privacy"),
     N_("Takedowns and reports"),
     N_("Sharing and review"),
-    N_("Challenges"),
+    N_("Challenges and duels"),
     N_("Appeals"),
 )
 """The names of the filters."""
@@ -99,6 +99,7 @@ _ACTIONS: Final = {
     "appeal.allow": N_("allowed a refused prompt of"),
     "appeal.exception": N_("added an exception for a refused prompt of"),
     "appeal.keep": N_("kept a prompt refused of"),
+    "duel.end": N_("ended the vote of a duel of"),
     "challenge.start": N_("started a challenge in"),
     "challenge.vote": N_("began the vote of a challenge in"),
     "challenge.end": N_("ended a challenge in"),

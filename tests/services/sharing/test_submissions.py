@@ -25,8 +25,10 @@ from bot.domain.errors import (
     SubmissionStateError,
 )
 from bot.domain.outbox import MessageKind, guild_subject
+from bot.domain.reports import Report, ReportCase, ReportReason
 from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import FlagKind, SubmissionOptions, SubmissionState
+from bot.domain.takedowns import Takedown, TakedownKind, TakenPicture
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.sharing.reviews import Decision
 from bot.services.sharing.snapshots import SubmissionSnapshots
@@ -35,10 +37,13 @@ from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
 from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
+from db.pictures import ResultImageRepository
+from db.reports import ReportRepository
 from db.submissions import SubmissionRepository
+from db.takedowns import TakedownRepository
 from tests.services.sharing.conftest import MODERATOR, REVIEW, SHOWCASE, SharingHarness, moderator, sharer
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_id, make_job
+from tests.support.factories import GUILD, MEMBER, make_id, make_image, make_job
 from tests.support.ledger import adding
 
 PLAIN = SubmissionOptions(title="A lighthouse")
@@ -70,6 +75,43 @@ async def test_share_waits_for_a_moderator_and_makes_its_cards_due(sharing: Shar
     assert len(sharing.woken.ids) == 2
     assert await log_of(sharing) == [("share.submit", MEMBER)]
     assert await sharing.submissions.get(submission.id, MEMBER) == submission
+
+
+async def test_reported_and_age_restricted_pictures_are_flagged(sharing: SharingHarness) -> None:
+    first = await sharing.finished_job()
+    await sharing.submissions.share(first.id, [0], PLAIN, sharer())
+    job = await sharing.finished_job(age_restricted=True)
+    case = ReportCase(id=make_id(), guild_id=GUILD, job_id=job.id, at=START)
+    report = Report(case_id=case.id, member_id=61, reason=ReportReason.RULES, at=START)
+
+    def write(connection: Connection) -> None:
+        reports = ReportRepository(connection)
+        reports.open_case(case)
+        reports.add(report)
+
+    await sharing.database.write(write)
+    submission = await sharing.submissions.share(job.id, [0], PLAIN, sharer())
+    flags = {each.kind for each in submission.flags}
+    assert {FlagKind.AGE_RESTRICTED, FlagKind.REPORTED} <= flags
+    snapshot = await SubmissionSnapshots(database=sharing.database).get(submission.id)
+    assert snapshot.record.reports == 1
+
+
+async def test_picture_like_one_taken_down_is_flagged(sharing: SharingHarness) -> None:
+    job = await sharing.finished_job(pictures=0)
+    picture = make_image(job, fingerprint="0f" * 32)
+    similar = TakenPicture(sha256="a" * 64, fingerprint="ff" + "0f" * 31)
+    takedown = Takedown(
+        id=make_id(), code="ABCD-EFGH", guild_id=GUILD, kind=TakedownKind.OPERATOR, actor_id=0, reason="", at=START
+    )
+
+    def write(connection: Connection) -> None:
+        ResultImageRepository(connection).add_all([picture], START)
+        TakedownRepository(connection).add(takedown, [similar])
+
+    await sharing.database.write(write)
+    submission = await sharing.submissions.share(job.id, [0], PLAIN, sharer())
+    assert FlagKind.LIKE_TAKEN_DOWN in {each.kind for each in submission.flags}
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,42 @@ async def test_vote_during_an_edit_waits_for_the_next(sharing: SharingHarness) -
     )
     assert due == now + timedelta(seconds=5)
     assert (await post_of(sharing, submission)).due_at == now + timedelta(seconds=5)
+
+
+async def by_reactions(sharing: SharingHarness, **rules: object) -> tuple[Submission, VoteService]:
+    """Return a post of a server that votes by reactions."""
+    submission = await posted(sharing)
+    await sharing.set_rules(votes=VoteKind.REACTIONS, **rules)
+    return submission, votes_of(sharing)
+
+
+async def test_reactions_count_as_votes_but_ones_own_and_those_of_the_banned(sharing: SharingHarness) -> None:
+    submission, votes = await by_reactions(sharing)
+    ban = Ban(guild_id=GUILD, member_id=63, scope=BanScope.SHARING, at=START, actor_id=90)
+    await sharing.database.write(lambda connection: BanRepository(connection).set(ban))
+    (post,) = await votes.list_posts(GUILD)
+    assert (post.submission_id, post.channel_id, post.message_id, post.needs_roles) == (
+        submission.id,
+        SHOWCASE,
+        NEW,
+        False,
+    )
+    assert await votes.record_reactions(submission.id, {MEMBER: (), 61: (), 62: (), 63: ()}) == 2
+    assert await votes.count(submission.id) == 2
+    assert await votes.record_reactions(submission.id, {62: ()}) == 1
+    assert await votes.count(submission.id) == 1
+
+
+async def test_reactions_of_voters_alone_count(sharing: SharingHarness) -> None:
+    submission, votes = await by_reactions(sharing, voter_roles=(5,))
+    (post,) = await votes.list_posts(GUILD)
+    assert post.needs_roles
+    assert await votes.record_reactions(submission.id, {61: (5, 6), 62: (6,)}) == 1
+
+
+async def test_reactions_are_not_read_where_buttons_vote(sharing: SharingHarness) -> None:
+    submission = await posted(sharing)
+    votes = votes_of(sharing)
+    assert await votes.list_posts(GUILD) == ()
+    assert await votes.record_reactions(submission.id, {61: ()}) == 0
+    assert await votes.count(submission.id) == 0

@@ -6,6 +6,7 @@ import discord
 
 from bot.domain.errors import NotOfferedError
 from bot.services.sharing.picks import PickService
+from bot.ui.delivery.sharing.reaction_votes import ReactionVotes
 from bot.ui.handlers.component_registry import search_id_of
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.render.sharing.picks import picks_about, picks_preview
@@ -16,13 +17,25 @@ _QUIET: Final = discord.AllowedMentions.none()
 class PickHandlers:
     """Answers moderators about a week's picks, privately."""
 
-    def __init__(self, *, picks: PickService) -> None:
+    def __init__(self, *, picks: PickService, reactions: ReactionVotes) -> None:
         self._picks = picks
+        self._reactions = reactions
 
     async def preview(self, interaction: discord.Interaction[Any]) -> None:
-        """Show the week's picks; raises as `PickService.preview` does."""
-        picks = await self._picks.preview(actor_of(interaction, everywhere=True))
-        await interaction.response.send_message(view=picks_preview(picks), ephemeral=True, allowed_mentions=_QUIET)
+        """Show the week's picks; raises as `PickService.preview` does.
+
+        Reactions are read first, which may take longer than Discord waits for an answer.
+        """
+        actor = actor_of(interaction, everywhere=True)
+        picks = await self._picks.preview(actor)
+        posts = await self._reactions.list_posts(actor.guild_id)
+        if not posts:
+            await interaction.response.send_message(view=picks_preview(picks), ephemeral=True, allowed_mentions=_QUIET)
+            return
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self._reactions.read(actor.guild_id, posts)
+        view = picks_preview(await self._picks.preview(actor))
+        await interaction.edit_original_response(view=view, allowed_mentions=_QUIET)
 
     async def post(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Post the previewed picks; raises as `PickService.post` does."""

@@ -87,6 +87,12 @@ class ReportHandlers:
         images = await self._reports.check(job_id, actor_of(interaction))
         await interaction.response.send_modal(ReportModal(job_id, images))
 
+    async def ask_about_post(self, interaction: discord.Interaction[Any], submission_id: str) -> None:
+        """Open the form about a showcase post; raises as `ask` does."""
+        job_id = await self._reports.find_job(submission_id)
+        images = await self._reports.check(job_id, actor_of(interaction))
+        await interaction.response.send_modal(ReportModal(job_id, images))
+
     async def submit(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         """Store a report; raises the errors of `ReportService.report`.
 

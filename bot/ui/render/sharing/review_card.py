@@ -70,12 +70,11 @@ _STATES: Final = {
 _FLAGS: Final = {
     FlagKind.AGE_RESTRICTED: N_("Made in an age-restricted channel"),
     FlagKind.FIRST: N_("Their first submission here"),
-    FlagKind.REFUSED_BEFORE: N_("Refused here before"),
     FlagKind.LIKE_TAKEN_DOWN: N_("Similar to a picture that was taken down"),
     FlagKind.PROMPT_RULE: N_("A prompt rule that is only tried out matches"),
     FlagKind.REPORTED: N_("Reported by members"),
 }
-_SPOILERED: Final = (FlagKind.AGE_RESTRICTED, FlagKind.REFUSED_BEFORE, FlagKind.LIKE_TAKEN_DOWN, FlagKind.REPORTED)
+_SPOILERED: Final = (FlagKind.AGE_RESTRICTED, FlagKind.LIKE_TAKEN_DOWN, FlagKind.REPORTED)
 _WITHOUT_PICTURES: Final = (SubmissionState.WITHDRAWN, SubmissionState.TAKEN_DOWN)
 
 

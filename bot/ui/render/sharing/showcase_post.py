@@ -10,7 +10,7 @@ from bot.domain.sharing.settings import VoteKind
 from bot.domain.sharing.submissions import Submission
 from bot.domain.sharing.votes import VoteResult
 from bot.services.sharing.snapshots import SubmissionSnapshot
-from bot.ui.buttons import SHOWCASE_OWN, SHOWCASE_REFERENCE, VOTE
+from bot.ui.buttons import REPORT_POST, SHOWCASE_OWN, SHOWCASE_REFERENCE, VOTE
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import alternative, escaped, number, one_line
 from bot.ui.render.job_card import BLURPLE, GREY, payload_view
@@ -122,4 +122,4 @@ def _buttons(snapshot: SubmissionSnapshot, votes: int, *, can_remix: bool) -> li
         buttons.append(SHOWCASE_OWN.build(submission_id))
     if can_remix:
         buttons.append(SHOWCASE_REFERENCE.build(submission_id))
-    return buttons
+    return [*buttons, REPORT_POST.build(submission_id)]

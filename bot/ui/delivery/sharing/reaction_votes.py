@@ -1,0 +1,74 @@
+"""Votes by reactions, read from Discord when they count."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import discord
+import structlog
+
+from bot.services.sharing.votes import PostedVotes, VoteService
+from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
+from bot.ui.delivery.discord_errors import RETRYABLE, classify
+from bot.ui.delivery.sharing.showcase_messages import VOTE_REACTION
+
+_log = structlog.get_logger(__name__)
+
+_MOST_VOTERS: Final = 1000
+
+
+class ReactionVotes:
+    """Reads the reactions under a server's posts into votes.
+
+    Discord's events of reactions are not asked for, so the reactions are read on demand.
+    """
+
+    def __init__(self, *, votes: VoteService, client: discord.Client) -> None:
+        self._votes = votes
+        self._client = client
+
+    async def list_posts(self, guild_id: int) -> tuple[PostedVotes, ...]:
+        """Return a server's latest posts; none without votes by reactions."""
+        return await self._votes.list_posts(guild_id)
+
+    async def read(self, guild_id: int, posts: Sequence[PostedVotes]) -> None:
+        """Store the votes under posts of a server.
+
+        A post out of reach keeps its votes of before.
+        """
+        for post in posts:
+            try:
+                async with bounded(REQUEST_SECONDS):
+                    voters = await self._voters(guild_id, post)
+            except Exception as error:
+                kind = classify(error)
+                if kind is None:
+                    raise
+                _log.info("votes.not_read", error=type(error).__name__)
+                if kind in RETRYABLE:
+                    return  # the others would not be read either
+            else:
+                await self._votes.record_reactions(post.submission_id, voters)
+
+    async def _voters(self, guild_id: int, post: PostedVotes) -> dict[int, tuple[int, ...]]:
+        """Return the members with the reaction, and their roles if these count."""
+        channel = self._client.get_partial_messageable(post.channel_id, guild_id=guild_id)
+        message = await channel.fetch_message(post.message_id)
+        found: dict[int, tuple[int, ...]] = {}
+        for reaction in message.reactions:
+            if str(reaction.emoji) not in (VOTE_REACTION, VOTE_REACTION[0]):
+                continue
+            async for user in reaction.users(limit=_MOST_VOTERS):
+                if not user.bot:
+                    found[user.id] = await self._roles(guild_id, user.id) if post.needs_roles else ()
+        return found
+
+    async def _roles(self, guild_id: int, member_id: int) -> tuple[int, ...]:
+        """Return a member's roles; none of a member who left."""
+        guild = self._client.get_guild(guild_id)
+        if guild is None:
+            return ()
+        try:
+            member = await guild.fetch_member(member_id)
+        except discord.NotFound:
+            return ()
+        return tuple(each.id for each in member.roles)
