@@ -63,7 +63,8 @@ class Rendering:
     `is_created`: a message that does not exist is sent. `is_reposted`: so is one that somebody deleted.
     `follows_channel`: one in another channel moves. The message is due again at `again_at`. `marker` is a part of a
     custom id that this message alone has, if several have the subject. `content` names the files, and is kept with the
-    message. `reaction` is added to a new message.
+    message. `reaction` is added to a new message. A new message with a `pin_group` is pinned, and earlier ones
+    with that part of a custom id no longer.
     """
 
     view: ui.LayoutView
@@ -73,6 +74,7 @@ class Rendering:
     post: ForumPost | None = None
     content: str = ""
     reaction: str | None = None
+    pin_group: str | None = None
     is_created: bool = True
     is_reposted: bool = False
     follows_channel: bool = False
@@ -419,6 +421,8 @@ class OutboxPublisher:
         await self._outbox.set_message(message.id, *place, rendering.content)
         if rendering.reaction is not None:
             await self._react(*place, rendering.reaction)
+        if rendering.pin_group is not None and not isinstance(channel, discord.ForumChannel):
+            await self._pin(*place, rendering.pin_group)
 
     async def _remove_copies(self, forum: discord.ForumChannel, begun_at: datetime, marker: str, kept_id: int) -> None:
         """Delete other posts with a marker."""
@@ -437,6 +441,21 @@ class OutboxPublisher:
             if classify(error) is None:
                 raise
             _log.info("outbox.no_reaction", error=type(error).__name__)
+
+    async def _pin(self, channel_id: int, message_id: int, group: str) -> None:
+        """Pin a message in place of earlier ones of its group, where the bot may."""
+        channel = self._client.get_partial_messageable(channel_id)
+        me = self._client.user
+        try:
+            async with bounded(REQUEST_SECONDS):
+                await channel.get_partial_message(message_id).pin()
+                async for each in channel.pins():
+                    if each.id != message_id and me is not None and each.author.id == me.id and _is_about(each, group):
+                        await each.unpin()
+        except Exception as error:
+            if classify(error) is None:
+                raise
+            _log.info("outbox.not_pinned", error=type(error).__name__)
 
     async def _channel(self, rendering: Rendering) -> Any:
         if rendering.channel_id is None and rendering.member_id is None:

@@ -51,6 +51,7 @@ class PicksMessages:
                 view=picks_post(picks, {submission_id: name for submission_id, (name, __) in uploads.items()}),
                 channel_id=settings.showcase_channel_id,
                 files=lambda: [open_file(upload, name) for name, upload in uploads.values()],
+                pin_group=f":{PICKS_ABOUT.action}:{guild_target(message.guild_id)}:",
                 post=ForumPost(title=_("Picks of the week")),
                 marker=custom_id(
                     PICKS_ABOUT.action, guild_target(message.guild_id), search_id=week_target(message.number)

@@ -15,8 +15,11 @@ from bot.ui.truncation import cut
 _TITLE_SHOWN = 100
 
 
-def picks_preview(picks: WeekPicks) -> ui.LayoutView:
-    """Return the preview for a moderator, with a button to post it."""
+def picks_preview(picks: WeekPicks, *, can_pin: bool | None = None) -> ui.LayoutView:
+    """Return the preview for a moderator, with a button to post it.
+
+    `can_pin` is the bot's right in the showcase; None where nothing is pinned.
+    """
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE if picks.picks else GREY)
     container.add_item(ui.TextDisplay(f"### {_('Picks of the week since {day}').format(day=day(picks.since))}"))
     if not picks.picks:
@@ -27,7 +30,8 @@ def picks_preview(picks: WeekPicks) -> ui.LayoutView:
     if picks.is_posted:
         container.add_item(ui.TextDisplay(f"-# {_('They are posted in the showcase.')}"))
     else:
-        container.add_item(ui.TextDisplay(f"-# {_('They can be posted once a week, in the showcase.')}"))
+        lines = [_("They can be posted once a week, in the showcase."), *_pinning(can_pin)]
+        container.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in lines)))
         container.add_item(
             ui.ActionRow(PICKS_POST.build(guild_target(picks.guild_id), search_id=week_target(picks.week)))
         )
@@ -62,6 +66,14 @@ def picks_about() -> str:
 def week_target(week: int) -> str:
     """Return a week as a part of a custom id, in decimal digits."""
     return f"{week:032d}"
+
+
+def _pinning(can_pin: bool | None) -> list[str]:
+    if can_pin is None:
+        return []
+    if can_pin:
+        return [_("The post is pinned there, in place of the last week's.")]
+    return [_("It is not pinned: the bot lacks the right *Pin Messages* there.")]
 
 
 def _lines(picks: WeekPicks) -> list[str]:
