@@ -136,7 +136,7 @@ async def test_private_picture_is_posted_voted_for_and_used_by_others(
     posts = await poll(lambda: _public(member.sees("showcase")), until=lambda found: len(found) == 2)
     assert "Picks of the week" in text(posts[1])
     assert len(media(posts[1])) == 1
-    await poll(lambda: _now(posts[1].pinned), until=bool)
+    await poll(lambda: _now(posts[1].pinned_at), until=bool)
     assert system.discord.world.user("member").id not in str(posts[1].components)
 
     await service.withdraw(submission.id, submission.member_id)

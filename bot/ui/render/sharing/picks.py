@@ -30,7 +30,7 @@ def picks_preview(picks: WeekPicks, *, can_pin: bool | None = None) -> ui.Layout
     if picks.is_posted:
         container.add_item(ui.TextDisplay(f"-# {_('They are posted in the showcase.')}"))
     else:
-        lines = [_("They can be posted once a week, in the showcase."), *_pinning(can_pin)]
+        lines = [_("They can be posted once a week, in the showcase."), *_pinning(can_pin=can_pin)]
         container.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in lines)))
         container.add_item(
             ui.ActionRow(PICKS_POST.build(guild_target(picks.guild_id), search_id=week_target(picks.week)))
@@ -68,7 +68,7 @@ def week_target(week: int) -> str:
     return f"{week:032d}"
 
 
-def _pinning(can_pin: bool | None) -> list[str]:
+def _pinning(*, can_pin: bool | None) -> list[str]:
     if can_pin is None:
         return []
     if can_pin:
