@@ -14,6 +14,7 @@ from bot.ui.buttons import CHALLENGE_BALLOT, CHALLENGE_ENTER, CHALLENGE_PICK, CH
 from bot.ui.handlers.sharing.challenges import ChallengeHandlers
 
 
+@app_commands.guild_only()
 class ChallengeCommands(commands.GroupCog, name="challenge", description=locale_str("Hold contests of pictures")):
     """Contests of a server."""
 

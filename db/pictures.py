@@ -78,6 +78,12 @@ class ResultImageRepository:
         )
         FingerprintRepository(self._connection).add_all(new)
 
+    def list_fingerprints(self, job_id: str) -> list[tuple[str, str]]:
+        """Return the hashes and fingerprints of a job's kept pictures."""
+        kept = (pictures.c.job_id == job_id) & pictures.c.removed_at.is_(None) & pictures.c.fingerprint.is_not(None)
+        rows = self._connection.execute(select(pictures.c.sha256, pictures.c.fingerprint).where(kept))
+        return [(row.sha256, row.fingerprint) for row in rows]
+
     def list_for(self, job_id: str) -> tuple[ResultImage, ...]:
         """Return a job's kept images in order."""
         rows = self._connection.execute(_OF_JOB, {"of_job": job_id})

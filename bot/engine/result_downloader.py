@@ -183,14 +183,19 @@ class ResultDownloader:
             _log.error("picture.not_stored", job=job.id, error=type(error).__name__, errno=error.errno)
             self._storage_gate.record_write_failure(error)
             return False
+        else:
+            await self._screen_stored(job, url, file, progress)
+        self._storage_gate.record_success(provider, None if is_inline(url) else url)
+        return True
+
+    async def _screen_stored(self, job: Job, url: str, file: ImageFile, progress: ResultDownloadProgress) -> None:
+        """Keep a stored image, unless it was taken down."""
         if self._screen is not None and await self._screen.refuses_result(job, file):
             self._image_service.note_unrecorded([file])
             progress.unusable.add(url)
             progress.taken_down.add(url)
         else:
             progress.stored[url] = file
-        self._storage_gate.record_success(provider, None if is_inline(url) else url)
-        return True
 
 
 def _is_not_fetched(error: ImageError) -> bool:

@@ -78,12 +78,12 @@ async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
 
 @pytest.mark.bot(reve2img=True)
 async def test_help_names_every_command_and_menu(bot: BotHarness) -> None:
-    """But not itself, those for admins, and those named in panels."""
+    """But not itself, duels, those for admins, and those named in panels."""
     text = "\n".join(panel(await bot.member("member").slash(bot.channel, "help")))
     names = [each.qualified_name for each in bot.client.tree.walk_commands() if not isinstance(each, Group)]
     names += [each.name for each in bot.client.tree.get_commands(type=AppCommandType.message)]
     unnamed = [each for each in names if f"</{each}:" not in text and f"*{each}*" not in text]
-    of_members = sorted(each for each in unnamed if not each.startswith(("studio ", "review ", "challenge ")))
+    of_members = sorted(each for each in unnamed if not each.startswith(("studio ", "review ", "challenge ", "duel ")))
     assert of_members == [
         *(f"credits {name}" for name in ("allowance", "grant", "reset", "take")),
         "help",

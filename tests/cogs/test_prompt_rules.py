@@ -178,9 +178,12 @@ async def test_again_and_mentions_are_checked(bot: BotHarness) -> None:
     card = await finished(bot, member, prompt="a volcano")
     rules = await admin.slash(bot.channel, "studio rules")
     await add(admin, rules, "volcano", state=["on"])
-    assert private(await press(member, card, "Again")).startswith("A rule of this server forbids")
+    again = await press(member, card, "Again")
+    assert panel(again)[0].startswith("A rule of this server forbids")
     answer = await ask(bot, member, "a v0lcano in the snow")
-    assert answer.content.splitlines() == [
+    said = answer.components[0]
+    assert isinstance(said, discord.TextDisplay)
+    assert said.content.splitlines() == [
         "A rule of this server forbids ||“\u2068v0lcano\u2069”|| in the prompt.",
         "Nothing was charged. Reword it and send it again.",
     ]
@@ -193,5 +196,5 @@ async def test_question_is_checked_again_with_its_answer(bot: BotHarness) -> Non
     rules = await admin.slash(bot.channel, "studio rules")
     await add(admin, rules, "volcano", state=["on"])
     refused = await member.click(question, label="Generate · 12 credits")
-    assert private(refused).startswith("A rule of this server forbids")
+    assert panel(refused)[0].startswith("A rule of this server forbids")
     assert await bot.column("id") == []

@@ -12,7 +12,7 @@ import pytest
 from bot.ui.delivery.age_flags import is_flagged
 
 ROOT: Final = Path(__file__).parents[2]
-UPLOADS: Final = frozenset({"prepare_uploads", "prepare_upload", "prepare_thumbnail"})
+UPLOADS: Final = frozenset({"prepare_uploads", "prepare_upload", "prepare_unsigned", "prepare_thumbnail"})
 WAYS: Final = {
     "bot/ui/delivery/uploads.py": "the helper itself",
     "bot/ui/delivery/result_delivery.py": "asks `may_show` before any upload",
@@ -21,6 +21,10 @@ WAYS: Final = {
     "bot/ui/delivery/sharing/challenge_messages.py": "asks `may_show` for each entry",
     "bot/ui/handlers/comparisons.py": "its service asks `may_show`",
     "bot/ui/delivery/sharing/review_messages.py": "shows none on cards in channels without the flag",
+    "bot/ui/delivery/sharing/report_messages.py": "asks `may_show` for the review channel",
+    "bot/ui/delivery/sharing/showcase_messages.py": "asks `may_show` for the showcase",
+    "bot/ui/delivery/sharing/picks_messages.py": "asks `may_show` for each pick",
+    "bot/ui/delivery/duel_updater.py": "asks `may_show` for the duel's channel",
     "bot/services/export_parts.py": "a file of the member's own data, which Discord does not show",
 }
 """Modules that upload stored pictures, and how each keeps age-restricted ones in their channels."""

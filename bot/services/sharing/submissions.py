@@ -360,22 +360,22 @@ class SubmissionService:
         guild_id = offer.job.place.guild_id
         record = SubmissionRepository(connection).record_of(guild_id, member_id)
         takedowns = TakedownRepository(connection)
+        looks = ResultImageRepository(connection).list_fingerprints(offer.job.id)
         found = {
             FlagKind.AGE_RESTRICTED: offer.job.age_restricted,
             FlagKind.FIRST: not (record.approved or record.refused or record.taken_down),
-            FlagKind.LIKE_TAKEN_DOWN: any(_is_like_taken_down(takedowns, guild_id, each) for each in offer.pictures),
+            FlagKind.LIKE_TAKEN_DOWN: any(
+                _is_like_taken_down(takedowns, guild_id, sha256, look) for sha256, look in looks
+            ),
             FlagKind.REPORTED: ReportRepository(connection).count_of_job(offer.job.id) > 0,
             FlagKind.PROMPT_RULE: self._tries is not None and self._tries(connection, offer.job),
         }
         return tuple(Flag(kind=kind) for kind, is_found in found.items() if is_found)
 
 
-def _is_like_taken_down(takedowns: TakedownRepository, guild_id: int, picture: ResultImage) -> bool:
+def _is_like_taken_down(takedowns: TakedownRepository, guild_id: int, sha256: str, look: str) -> bool:
     """Return whether a picture looks like one that was taken down."""
-    look = picture.file.fingerprint
-    if look is None:
-        return False
-    candidates = takedowns.list_refused(guild_id, (picture.file.sha256,), look)
+    candidates = takedowns.list_refused(guild_id, (sha256,), look)
     return any(other is not None and distance(look, other) <= MAX_DISTANCE for _, _, other in candidates)
 
 

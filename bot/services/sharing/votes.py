@@ -119,7 +119,7 @@ class VoteService:
         return await self._database.read(read)
 
     async def record_reactions(self, submission_id: str, voters: Mapping[int, tuple[int, ...]]) -> int:
-        """Store who reacted to a post, with their roles; return the votes.
+        """Store the reactions of members, with their roles; return the votes.
 
         The member's own reaction counts for nothing, nor do those of banned members and of others without a role for
         voting. A reaction that was taken back is a vote no longer.

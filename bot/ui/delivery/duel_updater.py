@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from discord import File, ui
 
+from bot.domain.age_restriction import may_show
 from bot.domain.duels import Phase
 from bot.domain.errors import DuelGoneError, ImageError, ImageProblem
 from bot.domain.jobs import Delivery
@@ -234,7 +235,14 @@ class DuelUpdater:
             self._schedule.set(view.duel.id)
 
     async def _pictures(self, view: DuelView, shown: _Shown) -> _Pictures:
-        """Return the pictures to attach, without their models before the end."""
+        """Return the pictures to attach, without their models before the end.
+
+        Age-restricted ones are shown while the channel has its flag.
+        """
+        if view.card_job.age_restricted:
+            flagged = await self._messages.is_age_restricted(view.card_job)
+            if not may_show(is_age_restricted=True, in_age_restricted=flagged):
+                return _Pictures(uploads={})
         kept = list(view.pictures.values())
         most = self._messages.upload_limit(view.card_job)
         if view.duel.phase is Phase.VOTING:

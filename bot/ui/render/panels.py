@@ -208,7 +208,7 @@ def help_panel(
         _("{privacy_export} sends you what is stored about you, {privacy_delete} deletes it."),
         _("{preset_save} keeps options under a name, and {preset_list} lists yours."),
         _("*Share to showcase* in a card's menu does what its *Share* does; {share_list} lists what you shared."),
-        _("*Was this made here?* in a message's menu finds the card that a picture comes from."),
+        _("In a message's menu, *Was this made here?* finds its card, and *Report* tells the moderators."),
     ]
     complaints = _("A picture harms you or breaks the law? Write to {contact}.").format(contact=contact)
     lines = [

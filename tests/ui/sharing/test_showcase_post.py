@@ -102,9 +102,14 @@ def test_longest_post_fits_and_mentions_nobody(title: str) -> None:
 
 
 def test_buttons_show_votes_and_what_the_studio_can_do() -> None:
-    assert labels(showcase_post(snapshot_of(), FILES, can_remix=True)) == ["Vote", "Make my own", "Use as reference"]
-    assert labels(showcase_post(snapshot_of(), FILES, votes=2)) == ["Vote · 2", "Make my own"]
-    assert labels(showcase_post(snapshot_of(votes=VoteKind.OFF), FILES)) == ["Make my own"]
+    assert labels(showcase_post(snapshot_of(), FILES, can_remix=True)) == [
+        "Vote",
+        "Make my own",
+        "Use as reference",
+        "Report…",
+    ]
+    assert labels(showcase_post(snapshot_of(), FILES, votes=2)) == ["Vote · 2", "Make my own", "Report…"]
+    assert labels(showcase_post(snapshot_of(votes=VoteKind.OFF), FILES)) == ["Make my own", "Report…"]
 
 
 def test_spoiler_is_in_gallery_and_file_name() -> None:

@@ -63,7 +63,7 @@ class ReactionVotes:
         return found
 
     async def _roles(self, guild_id: int, member_id: int) -> tuple[int, ...]:
-        """Return a member's roles; none of a member who left."""
+        """Return a member's roles, empty after they left."""
         guild = self._client.get_guild(guild_id)
         if guild is None:
             return ()
