@@ -119,6 +119,18 @@ class ReportRepository:
         is_open = report_cases.c.job_id.in_(list(job_ids)), report_cases.c.closed_at.is_(None)
         return list(self._connection.execute(select(report_cases.c.id).where(*is_open)).scalars())
 
+    def list_open(self, guild_id: int) -> list[str]:
+        """Return the open cases of a guild."""
+        is_open = report_cases.c.guild_id == guild_id, report_cases.c.closed_at.is_(None)
+        return list(self._connection.execute(select(report_cases.c.id).where(*is_open)).scalars())
+
+
+def refresh_reports(connection: Connection, guild_id: int, at: datetime) -> None:
+    """Make the cards of a guild's open cases due: their channel changed."""
+    ids = ReportRepository(connection).list_open(guild_id)
+    if ids:
+        OutboxRepository(connection).refresh((MessageKind.REPORT,), ids, at)
+
 
 def close_reports(connection: Connection, job_ids: Sequence[str], at: datetime) -> None:
     """Close the cases of deleted jobs; their cards follow."""

@@ -13,11 +13,14 @@ from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.outbox import OutboxRepository
+from db.reports import refresh_reports
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import refresh_review
 
 # The moderators' menus list the reasons, and the queue's card is due for the reminder.
 _ON_REVIEW_CARDS: Final = frozenset({"refusal_reasons", "reminder_hours"})
+# Reports without a card get one in the first of them.
+_MODERATORS_CHANNELS: Final = frozenset({"review_channel_id", "log_channel_id"})
 
 
 class GuildSettingsService:
@@ -51,6 +54,8 @@ class GuildSettingsService:
                 guilds.change_settings(guild_id, changed)
                 if "review_channel_id" in changed:
                     refresh_review(connection, guild_id, now)
+                if not _MODERATORS_CHANNELS.isdisjoint(changed):
+                    refresh_reports(connection, guild_id, now)
                 if "showcase_channel_id" in changed:
                     OutboxRepository(connection).reopen(MessageKind.SHOWCASE, guild_id, now)
                 detail = {

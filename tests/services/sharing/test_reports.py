@@ -1,6 +1,7 @@
 """Reports: their limits, merging, threshold and decisions."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from bot.domain.sharing.submissions import SubmissionOptions, SubmissionState
 from bot.images.image_service import ImageService
 from bot.services.access import AccessService
 from bot.services.deletion_register import DeletionRegister
+from bot.services.guild_settings import GuildSettingsService
 from bot.services.jobs import Actor
 from bot.services.moderation import ModerationService, Target
 from bot.services.reports import ReportForm, ReportService
@@ -118,6 +120,26 @@ async def test_server_without_moderators_channel_keeps_the_report(case: Case) ->
     assert await case.service.report(job_id, SPAM, reporter(2))
 
 
+async def test_new_moderators_channel_gets_the_cards_of_open_reports(case: Case) -> None:
+    await case.sharing.set_guild(review_channel_id=None)
+    open_id, closed_id = [await case.case_of(await case.job(), number) for number in (1, 2)]
+    await case.service.decide(closed_id, ReportOutcome.DISMISSED, moderator())
+    settings = GuildSettingsService(database=case.sharing.database, now=case.sharing.clock.now, new_id=make_id)
+
+    async def wanted() -> list[int]:
+        cards = [
+            await case.sharing.database.read(lambda c, each=each: OutboxRepository(c).find(MessageKind.REPORT, each))
+            for each in (open_id, closed_id)
+        ]
+        return [0 if each is None else each.wanted for each in cards]
+
+    assert await wanted() == [1, 2]
+    await settings.change(GUILD, {"showcase_channel_id": 7}, by=9)
+    assert await wanted() == [1, 2]
+    await settings.change(GUILD, {"log_channel_id": 5}, by=9)
+    assert await wanted() == [2, 2]
+
+
 async def test_some_pictures_cannot_be_reported(case: Case) -> None:
     job_id = await case.job()
     with pytest.raises(OwnPictureError):
@@ -186,12 +208,15 @@ async def test_ban_takes_the_picture_down_or_nothing_is_decided(case: Case) -> N
         await case.service.decide(case_id, outcome, moderator(), target=admin)
     assert (await case.service.get(case_id)).case.closed_at is None
     assert await case.takedowns.list() == []
-    await case.service.decide(case_id, outcome, moderator(), target=Target(member_id=MEMBER), reason="again")
+    term = timedelta(days=7)
+    target = Target(member_id=MEMBER)
+    await case.service.decide(case_id, outcome, moderator(), target=target, reason="again", term=term)
     (taken,) = await case.takedowns.list()
     assert (taken.guild_id, taken.reason, taken.actor_id) == (GUILD, "again", 90)
     now = case.sharing.clock.now()
     ban = await case.sharing.database.read(lambda c: BanRepository(c).find(GUILD, MEMBER, now, BanScope.SHARING))
     assert ban is not None
+    assert ban.until == now + term
 
 
 async def test_enough_reports_hide_the_post_until_a_decision(case: Case) -> None:

@@ -16,7 +16,7 @@ from bot.ui.handlers.component_registry import submitted_values
 from bot.ui.handlers.interactions import actor_of
 from bot.ui.handlers.message_images import card_job
 from bot.ui.handlers.modals import Form, chosen_value, select_options
-from bot.ui.handlers.sharing.review import ban_target
+from bot.ui.handlers.sharing.review import ban_target, chosen_term, term_menu
 from bot.ui.i18n import _
 from bot.ui.render.report_cards import REASONS, reported_note
 
@@ -55,13 +55,13 @@ class DecisionModal(Form):
         spec = _ACTIONS[outcome]
         super().__init__(_(spec.label).rstrip("…"), custom_id(spec.action, case_id))
         lines = [_("The picture, its copies and its messages are removed for good.")]
-        if outcome is not ReportOutcome.TAKEN_DOWN:
-            lines.append(_("The ban holds until a moderator ends it with `/studio unban`."))
         self.add_item(ui.TextDisplay("\n".join(lines)))
         field: ui.TextInput[Any] = ui.TextInput(
             custom_id=_WORDS, style=discord.TextStyle.paragraph, required=False, max_length=MAX_REASON
         )
         self._ask(_("Reason"), field, _("For the audit log; a banned member reads it"))
+        if outcome is not ReportOutcome.TAKEN_DOWN:
+            self._ask(_("For how long"), term_menu())
 
 
 class ReportHandlers:
@@ -128,12 +128,13 @@ class ReportHandlers:
         """Carry out a decision with its form's reason."""
         actor = _moderator(interaction)
         snapshot = await self._reports.get_open(case_id, actor)
+        values = submitted_values(interaction)
+        is_ban = outcome is not ReportOutcome.TAKEN_DOWN
+        term = chosen_term(values) if is_ban else None
         await interaction.response.defer()
-        reason = next(iter(submitted_values(interaction).get(_WORDS, ())), "").strip()
-        target = None
-        if outcome is not ReportOutcome.TAKEN_DOWN:
-            target = await ban_target(interaction, snapshot.job.place.member_id)
-        await self._reports.decide(case_id, outcome, actor, reason=reason, target=target)
+        reason = next(iter(values.get(_WORDS, ())), "").strip()
+        target = await ban_target(interaction, snapshot.job.place.member_id) if is_ban else None
+        await self._reports.decide(case_id, outcome, actor, reason=reason, target=target, term=term)
 
 
 def _moderator(interaction: discord.Interaction[Any]) -> Actor:

@@ -24,7 +24,8 @@ from bot.ui.render.details import PROMPT_FILE, prompt_panel
 from bot.ui.render.sharing.review_card import BAN_VALUES, OTHER_REASON, REASON, REVISIONS
 
 _REASON_FIELD: Final = "reason"
-_TERM_FIELD: Final = "term"
+TERM_FIELD: Final = "term"
+"""The field of a ban's term in forms."""
 _TERMS: Final = {
     "7": (N_("7 days"), timedelta(days=7)),
     "1": (N_("1 day"), timedelta(days=1)),
@@ -54,11 +55,7 @@ class BanForm(ReasonForm):
     def __init__(self, scope: BanScope, seen: Submission) -> None:
         title = _("Ban from sharing") if scope is BanScope.SHARING else _("Ban from the studio")
         super().__init__(REVIEW_BANS[scope], seen, title, _("Reason"), required=False)
-        options = [
-            discord.SelectOption(label=_(label), value=value, default=place == 0)
-            for place, (value, (label, _term)) in enumerate(_TERMS.items())
-        ]
-        self._ask(_("For how long"), ui.Select(custom_id=_TERM_FIELD, options=options))
+        self._ask(_("For how long"), term_menu())
 
 
 class ReviewHandlers:
@@ -185,7 +182,7 @@ class ReviewHandlers:
             seen.guild_id,
             await ban_target(interaction, seen.member_id),
             scope=scope,
-            term=_term(submitted_values(interaction)),
+            term=chosen_term(submitted_values(interaction)),
             reason=reason,
             actor_id=actor.member_id,
         )
@@ -230,8 +227,22 @@ def _typed(interaction: discord.Interaction[Any]) -> str:
     return next(iter(submitted_values(interaction).get(_REASON_FIELD, ())), "").strip()
 
 
-def _term(values: Mapping[str, Sequence[str]]) -> timedelta | None:
-    chosen = next(iter(values.get(_TERM_FIELD, ())), None)
+def term_menu() -> ui.Select[Any]:
+    """Return the menu of a ban's terms."""
+    options = [
+        discord.SelectOption(label=_(label), value=value, default=place == 0)
+        for place, (value, (label, _term)) in enumerate(_TERMS.items())
+    ]
+    return ui.Select(custom_id=TERM_FIELD, options=options)
+
+
+def chosen_term(values: Mapping[str, Sequence[str]]) -> timedelta | None:
+    """Return the chosen term of a ban; None is without an end.
+
+    Raises:
+        NotOfferedError: the chosen value is not offered.
+    """
+    chosen = next(iter(values.get(TERM_FIELD, ())), None)
     if chosen not in _TERMS:
         raise NotOfferedError
     return _TERMS[chosen][1]
