@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select
 
 from bot.domain.bans import Ban, BanScope
 from db.dialects import insert
@@ -65,6 +65,13 @@ class BanRepository:
         ended = [ban for ban in self.list(guild_id, now) if ban.member_id == member_id]
         self._connection.execute(delete(bans).where(of_member))
         return tuple(ban.scope for ban in ended)
+
+
+def select_banned(guild_id: int, now: datetime, *scopes: BanScope) -> Select[int]:
+    """Return a query for the members with a ban in force here or everywhere."""
+    in_force = or_(bans.c.until.is_(None), bans.c.until > now)
+    here = bans.c.guild_id.in_([guild_id, EVERYWHERE])
+    return select(bans.c.member_id).where(here, bans.c.scope.in_(scopes), in_force)
 
 
 def _from_row(row: Row[Any]) -> Ban:

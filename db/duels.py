@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
+from bot.domain.bans import BanScope
 from bot.domain.duels import Duel, DuelEntry
 from bot.domain.errors import DuelGoneError
+from db.bans import select_banned
 from db.dialects import insert as upsert
 from db.tables import duel_entries, duel_votes, duels
 
@@ -111,12 +113,16 @@ class DuelRepository:
         mine = select(func.count()).select_from(duel_votes).where(duel_votes.c.duel_id == duel_id)
         return self._connection.execute(mine).scalar_one()
 
-    def settle_votes(self, duel_id: str, positions: Iterable[int]) -> int:
+    def settle_votes(self, duel: Duel, positions: Iterable[int], now: datetime) -> int:
         """Count the votes for the pictures at `positions`; return their number.
 
-        The votes themselves are deleted: nobody needs to know any more who chose what.
+        Those of members banned since then do not count. The votes themselves are deleted: nobody needs to know any more
+        who chose what.
         """
-        chosen = self._connection.execute(select(duel_votes.c.position).where(duel_votes.c.duel_id == duel_id))
+        duel_id = duel.id
+        banned = select_banned(duel.guild_id, now, BanScope.STUDIO, BanScope.SHARING)
+        counted = (duel_votes.c.duel_id == duel_id) & duel_votes.c.member_id.not_in(banned)
+        chosen = self._connection.execute(select(duel_votes.c.position).where(counted))
         counts, total = Counter(chosen.scalars()), 0
         for position in positions:
             total += counts[position]

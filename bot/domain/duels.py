@@ -102,7 +102,8 @@ class Standing:
     """A model's record in the duels of a guild.
 
     `pairings` counts its comparisons with one other model in one duel. `score` is a point for each with more votes than
-    the other, and half a point for each tie. `rating` is the lower bound of its share of points, from 0 to 1.
+    the other, and half a point for each tie. `rating` is the lower bound of its share of points, from 0 to 1. Its
+    sample are the duels: the pairings of one duel share a picture and voters.
     """
 
     model: str
@@ -144,7 +145,7 @@ def rank(duels: Iterable[Sequence[DuelEntry]]) -> tuple[Standing, ...]:
             pairings=pairings[model],
             score=points[model],
             votes=votes[model],
-            rating=lower_bound(points[model], pairings[model]),
+            rating=_rating(points[model], pairings[model], played[model]),
         )
         for model in played
     ]
@@ -162,6 +163,10 @@ def lower_bound(score: float, count: int) -> float:
     centre = share + square / (2 * count)
     spread = _Z * math.sqrt(share * (1 - share) / count + square / (4 * count * count))
     return max(0.0, (centre - spread) / (1 + square / count))
+
+
+def _rating(score: float, pairings: int, duels: int) -> float:
+    return lower_bound(score * duels / pairings, duels) if pairings else 0.0
 
 
 def _share(one: int, other: int) -> float:

@@ -311,7 +311,7 @@ class DuelService:
         duels, duel = DuelRepository(connection), view.duel
         if not duels.end(duel.id, now):
             return False
-        votes = duels.settle_votes(duel.id, view.made)
+        votes = duels.settle_votes(duel, view.made, now)
         # A deleted picture took its duel's message along.
         is_whole = all(job.deleted_at is None for job in view.jobs)
         if duel.phase is Phase.VOTING and is_whole and len(view.made) >= MIN_PICTURES and votes >= MIN_VOTES:
@@ -432,7 +432,7 @@ class DuelService:
         def write(connection: Connection) -> None:
             duels = DuelRepository(connection)
             if duels.end(duel_id, now):
-                duels.settle_votes(duel_id, ())
+                duels.settle_votes(duels.get(duel_id), (), now)
             duels.set_shown(duel_id, now)
 
         await self._database.write(write)

@@ -198,6 +198,15 @@ async def test_pause_of_one_model_stops_its_duel(services: ServiceHarness) -> No
     assert (await services.account()).held == 0
 
 
+async def test_model_gone_since_the_question_stops_its_duel(open_services: Open) -> None:
+    question = await ask(open_services())
+    later = open_services(providers=("skillboss",))
+    with pytest.raises(UnknownModelError):
+        await later.duels.create(make_context(), (await later.duels.get_question(question.id, MEMBER, shown=32))[0])
+    assert (await later.account()).held == 0
+    assert await count(later, duels) == await count(later, jobs) == 0
+
+
 async def test_vote_opens_once_all_jobs_have_ended(services: ServiceHarness) -> None:
     view = await begin(services, *THREE)
     assert (await services.duels.advance(view.duel.id)).duel.phase is Phase.RUNNING

@@ -15,7 +15,7 @@ from bot.services.duels import DuelView
 from bot.ui.buttons import DECLINE, DUEL_CANCEL, DUEL_END, DUEL_END_NOW, DUEL_START, DUEL_VOTE, PROMPT
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.duel_words import hidden_reason
-from bot.ui.render.formatting import ago, alternative, escaped, in_credits, moment, number, one_line, together
+from bot.ui.render.formatting import ago, alternative, escaped, first_of, in_credits, moment, number, one_line, together
 from bot.ui.render.job_card import (
     AMBER,
     BLURPLE,
@@ -37,6 +37,8 @@ _LARGE_HEADING: Final = 72
 _LONGEST_DESCRIPTION: Final = 300
 # The models are secret, and each makes one picture.
 _UNSAID: Final = frozenset({"model", "images"})
+_MOST_RANKED: Final = 15
+_MOST_UNRANKED: Final = 10
 _Container = ui.Container[ui.LayoutView]
 
 
@@ -92,7 +94,7 @@ def duel_card(view: DuelView, files: Mapping[int, str] | None = None) -> ui.Layo
             buttons += [
                 DUEL_VOTE.build(duel.id, label=entry.letter, picture=entry.position)
                 for entry in duel.entries
-                if entry.position in view.made
+                if entry.position in files
             ]
             buttons.append(DUEL_END.build(duel.id))
         case Phase.ENDED:
@@ -206,9 +208,9 @@ def _outcome(view: DuelView) -> str:
             return _("Only one picture arrived, so there was no vote.")
         return _("There was no vote.")
     winners, total = duel.winners, duel.total_votes
-    names = together([f"**{escaped(winner.model)}** ({winner.letter})" for winner in winners])
     if not winners:
         return _("The vote has ended without a vote.")
+    names = together([f"**{escaped(winner.model)}** ({winner.letter})" for winner in winners])
     most = number(winners[0].votes or 0)
     if len(winners) > 1:
         said = ngettext(
@@ -275,7 +277,7 @@ def ranking_panel(standings: Sequence[Standing], duels: int) -> ui.LayoutView:
     held = ngettext("From {count} duel.", "From {count} duels.", duels).format(count=number(duels))
     lines.append(f"{held}\n")
     ranked = [each for each in standings if each.is_ranked]
-    lines += [_standing(place, each) for place, each in enumerate(ranked, 1)]
+    lines += first_of([_standing(place, each) for place, each in enumerate(ranked, 1)], _MOST_RANKED)
     others = [f"{escaped(each.model)} ({_duels(each.duels)})" for each in standings if not each.is_ranked]
     if others:
         needed = ngettext(
@@ -283,12 +285,12 @@ def ranking_panel(standings: Sequence[Standing], duels: int) -> ui.LayoutView:
             "Too few duels for a rank, of which {count} are needed: {models}",
             MIN_DUELS,
         )
-        lines.append(f"-# {needed.format(count=number(MIN_DUELS), models=', '.join(others))}")
+        lines.append(f"-# {needed.format(count=number(MIN_DUELS), models=', '.join(first_of(others, _MOST_UNRANKED)))}")
     how = _(
         "A duel compares its models in pairs: more votes win, and a tie is half a win. The order is by the lower end"
         " of the share's 95 % range, so a model with few duels has to win more of them."
     )
-    lines += [f"-# {how}", f"-# {_counting()}"]
+    lines += ["", f"-# {how}", f"-# {_counting()}"]
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE))
 
 
@@ -301,7 +303,7 @@ def _standing(place: int, standing: Standing) -> str:
         _votes(standing.votes),
     ]
     # Not a Markdown list: phones indent it.
-    return f"**{place}\u2024 {escaped(standing.model)}** · {' · '.join(parts)}"
+    return f"**{place}\u2024 {escaped(standing.model)}**\n-# {' · '.join(parts)}"
 
 
 def _duels(count: int) -> str:
