@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import reduce
+from itertools import accumulate
 from typing import Final, Literal
 
 from bot.ui.i18n import _, ngettext
@@ -19,6 +20,8 @@ _MINUTES_FROM: Final = 120
 _HOURS_FROM: Final = 5400
 _MOST_CHANNELS: Final = 5
 _MOST_ROLES: Final = 20
+# Discord takes 4,000 characters in all the texts of a message, counted as UTF-16.
+_ROOM: Final = 3800
 _NO_BREAK: Final = "\u00a0"
 
 
@@ -176,6 +179,21 @@ def first_of(texts: Sequence[str], most: int) -> list[str]:
     if others > 0:
         shown.append(ngettext("{count} more", "{count} more", others).format(count=number(others)))
     return shown
+
+
+def fitting(entries: Sequence[str], room: int = _ROOM) -> list[str]:
+    """Return the entries with room in a message, and the number left out."""
+    count = count_fitting(entries, room)
+    more = len(entries) - count
+    if not more:
+        return list(entries)
+    return [*entries[:count], f"-# {and_more(more)}"]
+
+
+def count_fitting(entries: Sequence[str], room: int = _ROOM) -> int:
+    """Return the number of entries with room in a message."""
+    sizes = accumulate(len(entry.encode("utf-16-le")) // 2 + 1 for entry in entries)
+    return sum(size <= room for size in sizes)
 
 
 def and_more(count: int) -> str:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate
 from typing import Any, Final
 
 from discord import ui
@@ -17,13 +16,11 @@ from bot.ui.buttons import BANS, OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.access_messages import ban_reason
 from bot.ui.render.allowance_words import amount_words
-from bot.ui.render.formatting import ago, and_more, escaped, moment, number, role_list
+from bot.ui.render.formatting import ago, count_fitting, escaped, fitting, moment, number, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
 from bot.ui.render.sharing.settings_words import REVIEWS, VOTES
 from bot.ui.truncation import cut
 
-# Discord takes 4,000 characters in all the texts of a message, counted as UTF-16.
-_ROOM: Final = 3800
 _REASON_SHOWN: Final = 150
 _VALUE_SHOWN: Final = 80
 _BANS_OF_PAGE: Final = 10
@@ -215,7 +212,7 @@ def bans_panel(bans: Sequence[Ban], page: int = 0) -> ui.LayoutView:
 def rules_panel(rules: Sequence[AccessRule]) -> ui.LayoutView:
     """Return the models and options of some roles only."""
     lines = [f"## {_('Models and options by role')}"]
-    lines += _fitting([_rule(rule) for rule in rules])
+    lines += fitting([_rule(rule) for rule in rules])
     if not rules:
         lines.append(_("Everyone may use every model and option."))
     lines.append("-# " + _("`/studio access` with a role allows it; with *remove* it takes that back."))
@@ -232,7 +229,7 @@ def log_panel(
     parts = [_("Audit log"), *([_(LOG_FILTERS[kind])] if kind else []), *([f"<@{about}>"] if about else [])]
     lines = [f"## {' · '.join(parts)}"]
     words = [log_line(entry) for entry in entries]
-    shown = words[: _count_fitting(words)]
+    shown = words[: count_fitting(words)]
     lines += shown or [_("Nothing here.") if about or kind else _("Nobody has changed anything yet.")]
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=GREY)
     if more or len(shown) < len(words):
@@ -335,22 +332,7 @@ def _pages(entries: Sequence[str]) -> list[Sequence[str]]:
     """Return the entries in pages with room for all; at least one page."""
     pages, rest = [], entries
     while rest:
-        count = min(max(1, _count_fitting(rest)), _BANS_OF_PAGE)
+        count = min(max(1, count_fitting(rest)), _BANS_OF_PAGE)
         pages.append(rest[:count])
         rest = rest[count:]
     return pages or [()]
-
-
-def _fitting(entries: Sequence[str]) -> list[str]:
-    """Return the entries with room in a message, and the number left out."""
-    count = _count_fitting(entries)
-    more = len(entries) - count
-    if not more:
-        return list(entries)
-    return [*entries[:count], f"-# {and_more(more)}"]
-
-
-def _count_fitting(entries: Sequence[str]) -> int:
-    """Return the number of entries with room in a message."""
-    sizes = accumulate(len(entry.encode("utf-16-le")) // 2 + 1 for entry in entries)
-    return sum(size <= _ROOM for size in sizes)

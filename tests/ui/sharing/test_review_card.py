@@ -223,3 +223,11 @@ def test_deleted_jobs_card_has_no_prompt() -> None:
     said = words(replace(shown, job=replace(shown.job, deleted_at=START)))
     assert "secret" not in said
     assert "The pictures were deleted, and their prompt with them." in said
+
+
+def test_reason_for_changes_is_said_once() -> None:
+    asked = AuditEntry(
+        id=make_id(), guild_id=GUILD, actor_id=MODERATOR, action="share.ask", at=START, reason="Crop the edge"
+    )
+    state = {"state": SubmissionState.CHANGES_ASKED, "decided_by": MODERATOR, "reason": "Crop the edge", "revision": 2}
+    assert words(snapshot(history=(asked,), **state)).count("Crop the edge") == 1

@@ -20,13 +20,13 @@ from bot.ui.buttons import (
     custom_id,
 )
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, first_of, in_credits, moment, number, ordinal
+from bot.ui.render.formatting import ago, alternative, escaped, fitting, in_credits, moment, number, ordinal
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, card_title, payload_view
 from bot.ui.truncation import cut
 
 _ROW: Final = 5
 _LONGEST_OPTION: Final = 100
-_MOST_RESULTS: Final = 25
+_ROOM_FOR_RESULTS: Final = 3700
 _COLOURS: Final = {
     ChallengeState.OPEN: BLURPLE,
     ChallengeState.VOTING: AMBER,
@@ -68,7 +68,7 @@ def entries_page(snapshot: ChallengeSnapshot, page: int, files: Mapping[int, str
         if name := files.get(each.entry.number):
             gallery.add_item(
                 media=f"attachment://{name}",
-                description=alternative(_entry_name(each)),
+                description=alternative(_plain_name(each)),
                 spoiler=each.submission.options.is_spoiler,
             )
     if gallery.items:
@@ -106,7 +106,7 @@ def winners_post(snapshot: ChallengeSnapshot, files: Mapping[int, str]) -> ui.La
         if name := files.get(placing.entry.number):
             gallery.add_item(
                 media=f"attachment://{name}",
-                description=alternative(f"{ordinal(placing.place)} · {_entry_name(shown)}"),
+                description=alternative(f"{ordinal(placing.place)} · {_plain_name(shown)}"),
                 spoiler=shown.submission.options.is_spoiler,
             )
     if gallery.items:
@@ -142,7 +142,7 @@ def results_panel(snapshot: ChallengeSnapshot) -> ui.LayoutView:
     ranked = sorted(snapshot.entries, key=lambda each: (-each.entry.votes, each.entry.number))
     lines = [f"{votes_said(each.entry.votes)} · {_credit(each)}" for each in ranked]
     title = _("Results of “{theme}”").format(theme=escaped(snapshot.challenge.theme))
-    text = "\n".join([f"### {title}", *(first_of(lines, _MOST_RESULTS) or [_("There was no entry.")])])
+    text = "\n".join([f"### {title}", *(fitting(lines, _ROOM_FOR_RESULTS) or [_("There was no entry.")])])
     return payload_view(ui.Container(ui.TextDisplay(text), accent_colour=GREY))
 
 
@@ -261,9 +261,21 @@ def _credit(shown: ShownEntry) -> str:
 
 
 def _entry_name(shown: ShownEntry) -> str:
+    return " · ".join([_numbered(shown), *map(escaped, _titles(shown))])
+
+
+def _plain_name(shown: ShownEntry) -> str:
+    """Return the name for an alternative text, where nothing is formatted."""
+    return " · ".join([_numbered(shown), *_titles(shown)])
+
+
+def _numbered(shown: ShownEntry) -> str:
+    return _("Entry {number}").format(number=number(shown.entry.number))
+
+
+def _titles(shown: ShownEntry) -> list[str]:
     title = shown.submission.options.title
-    name = _("Entry {number}").format(number=number(shown.entry.number))
-    return f"{name} · {escaped(title)}" if title else name
+    return [title] if title else []
 
 
 def _entries_said(entries: Sequence[ShownEntry]) -> str:

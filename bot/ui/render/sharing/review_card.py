@@ -24,7 +24,7 @@ from bot.ui.buttons import (
     custom_id,
 )
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, number, together
+from bot.ui.render.formatting import ago, alternative, escaped, first_of, number, together
 from bot.ui.render.job_card import AMBER, GREEN, GREY, RED, Attached, asked, card_title, payload_view
 from bot.ui.truncation import cut
 
@@ -40,6 +40,7 @@ _REASON_SHOWN: Final = 300
 _ASKED_SHOWN: Final = 3
 _ANSWER_SHOWN: Final = 60
 _DETAIL_SHOWN: Final = 40
+_MOST_FLAG_NAMES: Final = 2
 _LONGEST_OPTION: Final = 100
 # With the three other entries the menu has 25.
 _MOST_REASONS: Final = 22
@@ -74,6 +75,13 @@ _FLAGS: Final = {
     FlagKind.PROMPT_RULE: N_("A prompt rule that is only tried out matches"),
     FlagKind.REPORTED: N_("Reported by members"),
 }
+_BY_WEIGHT: Final = (
+    FlagKind.LIKE_TAKEN_DOWN,
+    FlagKind.REPORTED,
+    FlagKind.AGE_RESTRICTED,
+    FlagKind.PROMPT_RULE,
+    FlagKind.FIRST,
+)
 _SPOILERED: Final = (FlagKind.AGE_RESTRICTED, FlagKind.LIKE_TAKEN_DOWN, FlagKind.REPORTED)
 _WITHOUT_PICTURES: Final = (SubmissionState.WITHDRAWN, SubmissionState.TAKEN_DOWN)
 
@@ -118,6 +126,12 @@ def review_card(
     for row in _rows(snapshot, has_more=len(job.request.prompt) > _PROMPT_SHOWN):
         container.add_item(row)
     return payload_view(container)
+
+
+def flag_names(flags: Collection[Flag]) -> str:
+    """Return the first flags without details, for a line among others."""
+    weighty = sorted({each.kind for each in flags}, key=_BY_WEIGHT.index)
+    return ", ".join(first_of([_(_FLAGS[kind]) for kind in weighty], _MOST_FLAG_NAMES))
 
 
 def flag_words(flag: Flag) -> str:
@@ -169,12 +183,15 @@ def _decision(snapshot: SubmissionSnapshot, now: datetime) -> Iterator[str]:
             yield _("Not posted: the bot may not post in <#{channel}>.").format(channel=channel_id)
     if submission.claimed_by is not None and submission.claimed_until is not None and submission.claimed_until > now:
         yield _("{moderator} is looking at this").format(moderator=person(submission.claimed_by))
-    yield from _history(snapshot.history)
+    history = list(snapshot.history)
+    if submission.state is SubmissionState.CHANGES_ASKED and history and history[-1].action == "share.ask":
+        del history[-1]  # the decision says it in full
+    yield from _history(history)
 
 
-def _history(entries: Collection[AuditEntry]) -> Iterator[str]:
+def _history(entries: Sequence[AuditEntry]) -> Iterator[str]:
     """Yield the requests for changes, and the member's answers."""
-    for entry in list(entries)[-_ASKED_SHOWN:]:
+    for entry in entries[-_ASKED_SHOWN:]:
         if entry.action == "share.ask":
             words = _("{moderator} asked {when}: {reason}")
             reason = escaped(cut(entry.reason, _ANSWER_SHOWN))

@@ -23,13 +23,13 @@ from bot.ui.buttons import (
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import ago, escaped, number, one_line
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, RED, card_title, payload_view
-from bot.ui.render.sharing.review_card import flag_words, person, reasons_of
+from bot.ui.render.sharing.review_card import flag_names, person, reasons_of
 from bot.ui.truncation import cut
 
 MOST_LISTED: Final = 10
 OLDEST_SHOWN: Final = 5
 
-_TITLE_SHOWN: Final = 60
+_TITLE_SHOWN: Final = 50
 _LONGEST_OPTION: Final = 100
 
 
@@ -119,7 +119,7 @@ def bulk_question(queue: QueueSnapshot, choice: BulkChoice) -> ui.LayoutView:
         said = ngettext("Refuse {count} submission?", "Refuse {count} submissions?", count)
         label = _("Refuse {count}").format(count=number(count))
     lines = [f"### {said.format(count=number(count))}"]
-    if choice.reason is not None:
+    if choice.reason is not None and choice.reason != NO_REASON:
         lines.append(_("Reason: {reason}").format(reason=escaped(choice.reason)))
     lines += _numbered(queue, only=choice.submission_ids)
     colour = GREEN if choice.reason is None else RED
@@ -188,9 +188,8 @@ def _numbered(queue: QueueSnapshot, *, only: Collection[str] | None = None) -> I
         if only is not None and (entry.submission.id not in only or not is_open(entry)):
             continue
         yield f"{place}. {_entry(queue, entry)}"
-        flags = [flag_words(flag) for flag in entry.submission.flags]
-        if flags:
-            yield f"-# {_('Look closely')}: {', '.join(flags)}"
+        if entry.submission.flags:
+            yield f"-# {_('Look closely')}: {flag_names(entry.submission.flags)}"
 
 
 def _entry(queue: QueueSnapshot, entry: QueueEntry) -> str:
@@ -238,10 +237,11 @@ def _menu(target: str, options: list[discord.SelectOption], *, disabled: bool = 
 def _refusals(
     queue: QueueSnapshot, target: str, *, disabled: bool, chosen: str | None = None
 ) -> ui.Select[ui.LayoutView]:
-    reasons = reasons_of(queue.sharing.refusal_reasons) if chosen is None else [chosen]
-    options = [discord.SelectOption(label=each, value=each, default=each == chosen) for each in reasons]
-    if not options:
-        options = [discord.SelectOption(label=_("No reason"), value=NO_REASON)]
+    reasons = (reasons_of(queue.sharing.refusal_reasons) or [NO_REASON]) if chosen is None else [chosen]
+    options = [
+        discord.SelectOption(label=_("No reason") if each == NO_REASON else each, value=each, default=each == chosen)
+        for each in reasons
+    ]
     return ui.Select(
         custom_id=custom_id(REVIEW_BULK_REFUSE, target),
         placeholder=_("Refuse…"),
