@@ -115,6 +115,7 @@ class CommandContainer(HandlerContainer):
             Appeals(client=client, handlers=AppealHandlers(appeals=self.appeals, snapshots=self.appeal_snapshots)),
             ChallengeCommands(client=client, handlers=ChallengeHandlers(challenges=self.challenges)),
             Help(
+                client=client,
                 catalogue=self.catalogue,
                 command_ids=lambda: self.command_sync.command_ids,
                 mentions=self.settings.edit_by_mention,

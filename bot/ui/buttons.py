@@ -97,6 +97,8 @@ class ButtonSpec:
         )
 
 
+HELP: Final = ButtonSpec("help", N_("First steps"))
+"""A page of `/help`; the picture is its number."""
 CANCEL: Final = ButtonSpec("cancel", N_("Cancel"))
 PROMPT: Final = ButtonSpec("prompt", N_("Show prompt"))
 NEWER: Final = ButtonSpec("newer", N_("Newer"))
@@ -297,6 +299,7 @@ BUTTONS: Final = (
     UNFAVOURITE,
     CONFIRM,
     DECLINE,
+    HELP,
     PICK,
     AFFORD,
     INSTEAD,

@@ -78,18 +78,25 @@ async def test_help_shows_options_of_each_model(bot: BotHarness) -> None:
 
 @pytest.mark.bot(reve2img=True)
 async def test_help_names_every_command_and_menu(bot: BotHarness) -> None:
-    """But not itself, duels, those for admins, and those named in panels."""
-    text = "\n".join(panel(await bot.member("member").slash(bot.channel, "help")))
-    names = [each.qualified_name for each in bot.client.tree.walk_commands() if not isinstance(each, Group)]
-    names += [each.name for each in bot.client.tree.get_commands(type=AppCommandType.message)]
-    unnamed = [each for each in names if f"</{each}:" not in text and f"*{each}*" not in text]
-    of_members = sorted(each for each in unnamed if not each.startswith(("studio ", "review ", "challenge ", "duel ")))
-    assert of_members == [
-        *(f"credits {name}" for name in ("allowance", "grant", "reset", "take")),
-        "help",
-        "jobs cancel",
-        "preset delete",
-    ]
+    """Those of moderators on a page for them."""
+    member = bot.member("member")
+    result = await member.slash(bot.channel, "help")
+    pages = {}
+    for label in ("All commands", "For moderators", "First steps"):
+        assert result.response is not None
+        result = await member.click(result.response, label=label)
+        pages[label] = panel(result)
+    assert pages["First steps"][0] == "## Make pictures from words"
+    names = {each.qualified_name for each in bot.client.tree.walk_commands() if not isinstance(each, Group)}
+    named = {label: {each for each in names if f"</{each}:" in "\n".join(lines)} for label, lines in pages.items()}
+    assert named["All commands"] | named["For moderators"] == names
+    assert not named["All commands"] & named["For moderators"]
+    assert {"duel start", "share list", "imagine"} <= named["All commands"]
+    hidden = {each.name for each in bot.client.tree.get_commands() if getattr(each, "default_permissions", None)}
+    assert {each for each in names if each.partition(" ")[0] in hidden} <= named["For moderators"]
+    assert {"challenge start", "credits grant"} <= named["For moderators"]
+    for menu in bot.client.tree.get_commands(type=AppCommandType.message):
+        assert f"*{menu.name}*" in pages["All commands"][-1]
 
 
 @pytest.mark.bot(admitted=None)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.catalogue import Catalogue
+from bot.ui.render.command_list import CommandEntry, HelpPage, command_list
 from bot.ui.render.panels import help_panel
 from tests.support.catalogue import BOTH, MODELS
 from tests.ui.view_reader import texts, utf16
@@ -42,3 +43,12 @@ def test_help_fits_a_message(count: int) -> None:
     assert utf16(text) <= LIMIT
     listed = text.count("**copy-")
     assert listed == count or text.endswith(f"\n-# and {count - listed} more")
+
+
+@pytest.mark.parametrize("page", [HelpPage.COMMANDS, HelpPage.MODERATORS])
+def test_list_of_commands_fits_a_message(page: HelpPage) -> None:
+    groups = [f"studio {place}" for place in range(50)] + [f"preset {place}" for place in range(50)]
+    entries = [CommandEntry(name, "\U0001f98a" * 100) for name in groups]
+    (text,) = texts(command_list(page, entries, [f"Menu {place}" + "x" * 25 for place in range(5)], IDS))
+    assert utf16(text) <= LIMIT
+    assert "-# and " in text

@@ -19,8 +19,9 @@ from bot.services.access import Admission
 from bot.services.status import Status
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.budget_alerts import budget_parts
+from bot.ui.render.command_list import HelpPage, help_pages
 from bot.ui.render.formatting import ago, and_more, command_link, escaped, first_of, in_credits, number, usually
-from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED
+from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, RED, payload_view
 from bot.ui.render.pauses import paused
 
 _NAMED_COMMANDS: Final = (
@@ -221,7 +222,8 @@ def help_panel(
         f"### {_('Models')}",
     ]
     room = _LONGEST_HELP - _length("\n".join(lines))
-    return _panel("\n".join([*lines, *_models(catalogue, room)]), BLURPLE)
+    text = "\n".join([*lines, *_models(catalogue, room)])
+    return payload_view(ui.Container(ui.TextDisplay(text), help_pages(HelpPage.STEPS), accent_colour=BLURPLE))
 
 
 def _models(catalogue: Catalogue, room: int) -> list[str]:

@@ -229,5 +229,10 @@ def test_reason_for_changes_is_said_once() -> None:
     asked = AuditEntry(
         id=make_id(), guild_id=GUILD, actor_id=MODERATOR, action="share.ask", at=START, reason="Crop the edge"
     )
-    state = {"state": SubmissionState.CHANGES_ASKED, "decided_by": MODERATOR, "reason": "Crop the edge", "revision": 2}
+    state: dict[str, Any] = {
+        "state": SubmissionState.CHANGES_ASKED,
+        "decided_by": MODERATOR,
+        "reason": "Crop the edge",
+        "revision": 2,
+    }
     assert words(snapshot(history=(asked,), **state)).count("Crop the edge") == 1
