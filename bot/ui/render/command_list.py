@@ -16,16 +16,9 @@ from bot.ui.truncation import cut
 _LONGEST_DESCRIPTION: Final = 100
 # The rest is for the heading and the menus.
 _ROOM_FOR_COMMANDS: Final = 3600
-# Discord hides some of these from members; the others refuse them.
-_FOR_MODERATORS: Final = (
-    "challenge ",
-    "credits allowance",
-    "credits grant",
-    "credits reset",
-    "credits take",
-    "review ",
-    "studio ",
-)
+# Discord hides the first two from members; the others refuse them.
+_GROUPS_OF_MODERATORS: Final = frozenset({"studio", "review", "challenge"})
+_CREDITS_OF_ADMINS: Final = frozenset({"allowance", "grant", "reset", "take"})
 
 
 class HelpPage(IntEnum):
@@ -53,7 +46,8 @@ class CommandEntry:
     @property
     def is_for_moderators(self) -> bool:
         """True if members cannot use it."""
-        return self.name.startswith(_FOR_MODERATORS)
+        group, _space, name = self.name.partition(" ")
+        return group in _GROUPS_OF_MODERATORS or (group == "credits" and name in _CREDITS_OF_ADMINS)
 
 
 def command_list(
