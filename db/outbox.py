@@ -14,6 +14,8 @@ _COLUMNS: Final = [column.label(column.key) for column in outbox_messages.c]
 _IS_DUE: Final = outbox_messages.c.wanted > outbox_messages.c.shown
 _KEY: Final = (outbox_messages.c.kind, outbox_messages.c.subject_id, outbox_messages.c.number)
 _IS_POSTED: Final = outbox_messages.c.message_id.is_not(None)
+# A newer version beside this one may have others.
+_IS_KNOWN: Final = outbox_messages.c.kind.in_([each.value for each in MessageKind])
 _LANE: Final = (outbox_messages.c.guild_id, outbox_messages.c.kind, _IS_POSTED.label("is_posted"))
 # A thousand cards of one server must not keep another server's message out of the answer.
 _RANKED: Final = (
@@ -28,7 +30,7 @@ _RANKED: Final = (
         )
         .label("place"),
     )
-    .where(_IS_DUE, outbox_messages.c.due_at <= bindparam("until"))
+    .where(_IS_DUE, _IS_KNOWN, outbox_messages.c.due_at <= bindparam("until"))
     .subquery()
 )
 _DUE: Final = (
@@ -168,36 +170,66 @@ class OutboxRepository:
         row = self._connection.execute(_BY_ID, {"the_id": message_id}).one()
         return _from_row(row)
 
-    def renew(self, message_id: str, lease_until: datetime) -> None:
-        """Extend the lease of a claimed message."""
-        is_claimed = (outbox_messages.c.id == message_id) & outbox_messages.c.claimed_until.is_not(None)
-        self._connection.execute(update(outbox_messages).where(is_claimed).values(claimed_until=lease_until))
+    def renew(self, message_id: str, lease: datetime, until: datetime) -> bool:
+        """Extend a lease; return False if it was lost."""
+        return self._set(message_id, lease, claimed_until=until)
 
-    def begin(self, message_id: str, channel_id: int, at: datetime) -> None:
-        """Record the intent to create the message in a channel."""
-        self._set(message_id, channel_id=channel_id, begun_at=at)
+    def begin(self, message_id: str, channel_id: int, at: datetime, *, lease: datetime | None = None) -> bool:
+        """Record the intent to create the message in a channel.
 
-    def set_message(self, message_id: str, channel_id: int, discord_id: int, content: str = "") -> None:
-        """Record a created message; it is looked up no more."""
-        self._set(message_id, channel_id=channel_id, message_id=discord_id, begun_at=None, content=content)
+        Return False if the lease was lost.
+        """
+        return self._set(message_id, lease, channel_id=channel_id, begun_at=at)
+
+    def set_message(
+        self, message_id: str, channel_id: int, discord_id: int, content: str = ""
+    ) -> tuple[int, int] | None:
+        """Record a created message; it is looked up no more.
+
+        Return the recorded channel and message: another process may have been faster. None if the row is gone.
+        """
+        mine = outbox_messages.c.id == message_id
+        first = or_(outbox_messages.c.message_id.is_(None), outbox_messages.c.message_id == discord_id)
+        values = {"channel_id": channel_id, "message_id": discord_id, "begun_at": None, "content": content}
+        self._connection.execute(update(outbox_messages).where(mine, first).values(values))
+        row = self._connection.execute(_BY_ID, {"the_id": message_id}).first()
+        return None if row is None else (row.channel_id, row.message_id)
 
     def set_content(self, message_id: str, content: str) -> None:
         """Record the digest of the attached files."""
         self._set(message_id, content=content)
 
-    def forget_message(self, message_id: str) -> None:
+    def forget_message(self, message_id: str, discord_id: int) -> None:
         """Forget a deleted message, so that it can be created again."""
-        self._set(message_id, channel_id=None, message_id=None, begun_at=None, content=None)
+        mine = (outbox_messages.c.id == message_id) & (outbox_messages.c.message_id == discord_id)
+        values = {"channel_id": None, "message_id": None, "begun_at": None, "content": None}
+        self._connection.execute(update(outbox_messages).where(mine).values(values))
+
+    def list_recorded(self, discord_ids: Collection[int], *, besides: str) -> set[int]:
+        """Return the ids of Discord in other rows."""
+        of_others = outbox_messages.c.message_id.in_(list(discord_ids)), outbox_messages.c.id != besides
+        return set(self._connection.execute(select(outbox_messages.c.message_id).where(*of_others)).scalars())
 
     def finish(
-        self, message_id: str, shown: int, end: OutboxEnd | None = None, *, again_at: datetime | None = None
+        self,
+        message_id: str,
+        shown: int,
+        end: OutboxEnd | None = None,
+        *,
+        at: datetime | None = None,
+        again_at: datetime | None = None,
+        lease: datetime | None = None,
     ) -> datetime | None:
         """Record the shown version; return when the message is due again.
 
-        That is as requested meanwhile, else `again_at`.
+        That is as requested meanwhile, else `again_at`. After the loss of the lease it is `at`: this process may have
+        replaced a newer version.
         """
         ended = None if end is None else end.value
-        self._set(message_id, shown=shown, claimed_until=None, tries=0, ended=ended)
+        if not self._set(message_id, lease, shown=shown, claimed_until=None, tries=0, ended=ended):
+            again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at}
+            self._connection.execute(update(outbox_messages).where(outbox_messages.c.id == message_id).values(again))
+            return at
         row = self._connection.execute(_BY_ID, {"the_id": message_id}).first()
         if row is None:
             return None
@@ -208,13 +240,24 @@ class OutboxRepository:
             self._set(message_id, wanted=row.wanted + 1, due_at=again_at)
         return again_at
 
-    def release(self, message_id: str, now: datetime) -> None:
+    def release(self, message_id: str, now: datetime, *, lease: datetime | None = None) -> None:
         """Give a claimed message back, due at once."""
-        self._set(message_id, due_at=now, claimed_until=None)
+        self._set(message_id, lease, due_at=now, claimed_until=None)
 
-    def retry(self, message_id: str, at: datetime) -> None:
-        """Make a claimed message due again at a time."""
-        self._set(message_id, due_at=at, claimed_until=None)
+    def retry(
+        self, message_id: str, at: datetime, *, wanted: int | None = None, lease: datetime | None = None
+    ) -> datetime:
+        """Make a claimed message due again at a time; return it.
+
+        One with a request newer than the version `wanted` is due as requested.
+        """
+        due: Any = at
+        if wanted is not None:
+            is_sooner = (outbox_messages.c.wanted > wanted) & (outbox_messages.c.due_at < at)
+            due = case((is_sooner, outbox_messages.c.due_at), else_=literal(at, outbox_messages.c.due_at.type))
+        self._set(message_id, lease, due_at=due, claimed_until=None)
+        row = self._connection.execute(_BY_ID, {"the_id": message_id}).first()
+        return at if row is None else row.due_at
 
     def set_direct(self, message_id: str, at: datetime) -> None:
         """Record the planned time of a direct message."""
@@ -243,8 +286,13 @@ class OutboxRepository:
             outbox_messages.delete().where(of_kinds, outbox_messages.c.subject_id.in_(list(subject_ids)))
         )
 
-    def _set(self, outbox_id: str, **values: Any) -> None:
-        self._connection.execute(update(outbox_messages).where(outbox_messages.c.id == outbox_id).values(values))
+    def _set(self, outbox_id: str, lease: datetime | None = None, **values: Any) -> bool:
+        """Change a row, with a lease only while that holds; return False if lost."""
+        changed = update(outbox_messages).where(outbox_messages.c.id == outbox_id).values(values)
+        if lease is not None:
+            # Each claim has its own end: this one's is later than that of any claim before.
+            changed = changed.where(outbox_messages.c.claimed_until == lease)
+        return self._connection.execute(changed).rowcount == 1
 
 
 def _due_by(at: datetime) -> Any:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
 from db.database import Database
 from db.outbox import OutboxRepository
+from db.tables import outbox_messages
 from tests.support.clock import START
 from tests.support.factories import GUILD, make_id
 
@@ -102,10 +103,71 @@ async def test_created_message_is_found_and_forgotten(database: Database) -> Non
         outbox.begin(message_id, 801, START)
         outbox.set_message(message_id, 801, 1234)
         found = outbox.find_by_message(1234)
-        outbox.forget_message(message_id)
+        outbox.forget_message(message_id, 1234)
         return found, outbox.find_by_message(1234)
 
     found, gone = await database.write(write)
     assert found is not None
     assert (found.channel_id, found.message_id, found.begun_at) == (801, 1234, None)
     assert gone is None
+
+
+async def test_lost_claim_changes_nothing_and_shows_the_message_again(database: Database) -> None:
+    """A process paused for long has lost its claim to another."""
+    message_id, second = await request(database, make_id()), LEASE + timedelta(minutes=10)
+    paused = await claim(database, message_id)
+    assert paused is not None
+
+    def write(connection: Connection) -> tuple[list[bool], datetime | None, datetime | None]:
+        outbox = OutboxRepository(connection)
+        assert outbox.claim(message_id, LEASE, second) is not None
+        held = [outbox.renew(message_id, LEASE, second), outbox.begin(message_id, 801, START, lease=LEASE)]
+        outbox.retry(message_id, second, lease=LEASE)
+        outbox.release(message_id, second, lease=LEASE)
+        due = outbox.finish(message_id, paused.wanted, OutboxEnd.DELETED, at=LEASE, lease=LEASE)
+        return held, due, outbox.finish(message_id, paused.wanted, lease=second)
+
+    held, due, still_due = await database.write(write)
+    assert held == [False, False]
+    assert due == still_due == LEASE
+    again = await claim(database, message_id, LEASE)
+    assert again is not None
+    assert (again.end, again.channel_id, again.wanted) == (None, None, 2)
+
+
+async def test_first_recorded_message_stays(database: Database) -> None:
+    message_id = await request(database, make_id())
+
+    def write(connection: Connection) -> list[object]:
+        outbox = OutboxRepository(connection)
+        places = [outbox.set_message(message_id, 801, discord_id) for discord_id in (5, 6, 5)]
+        outbox.forget_message(message_id, 6)
+        others = outbox.list_recorded([5, 6], besides=make_id()), outbox.list_recorded([5, 6], besides=message_id)
+        return [*places, outbox.set_message(make_id(), 801, 7), outbox.find_by_message(5) is not None, *others]
+
+    assert await database.write(write) == [(801, 5), (801, 5), (801, 5), None, True, {5}, set()]
+
+
+async def test_failed_try_does_not_delay_a_newer_request(database: Database) -> None:
+    subject = make_id()
+    claimed = await claim(database, await request(database, subject))
+    assert claimed is not None
+
+    def retry(connection: Connection) -> datetime:
+        return OutboxRepository(connection).retry(claimed.id, LEASE, wanted=claimed.wanted)
+
+    assert await database.write(retry) == LEASE
+    await request(database, subject)
+    assert await database.write(retry) == START
+
+
+async def test_kind_of_a_newer_version_is_left_out(database: Database) -> None:
+    subjects = [make_id(), make_id()]
+    ids = [await request(database, subject) for subject in subjects]
+
+    def write(connection: Connection) -> list[str]:
+        of_first = outbox_messages.c.id == ids[0]
+        connection.execute(outbox_messages.update().where(of_first).values(kind="future"))
+        return [message_id for message_id, *_ in OutboxRepository(connection).list_due(START, most=10, of_lane=10)]
+
+    assert await database.write(write) == [ids[1]]

@@ -47,8 +47,12 @@ _CODES: Final = {
     50027: DiscordErrorKind.TOKEN_DEAD,  # invalid webhook token
     50045: DiscordErrorKind.TOO_LARGE,
     50083: DiscordErrorKind.ARCHIVED,
+    50008: DiscordErrorKind.CLOSED,  # not a channel for messages
+    50024: DiscordErrorKind.CLOSED,  # not possible in this type of channel
     50278: DiscordErrorKind.CLOSED,  # no server in common with this user
+    40067: DiscordErrorKind.CLOSED,  # the forum wants a tag, and has none for the bot
     160005: DiscordErrorKind.CLOSED,  # thread locked
+    160006: DiscordErrorKind.PASSING,  # as many active threads as a server may have
     **dict.fromkeys(AUTOMOD, DiscordErrorKind.CLOSED),
 }
 _STATUSES: Final = {

@@ -20,6 +20,7 @@ from bot.services.outbox import CLAIM_SECONDS, OutboxService
 from bot.ui.component_tree import custom_ids
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, RateLimitError, bounded
 from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
+from bot.ui.delivery.outbox_markers import is_about
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ _STOP_SECONDS: Final = 3.0
 _FIRST_RETRY: Final = 5.0
 _LONGEST_RETRY: Final = 600.0
 _MOST_HALVINGS: Final = 6
-_MESSAGES_READ: Final = 200
+_MESSAGES_READ: Final = 1000
 # Clocks differ a little: a search begins this long before the first try.
 _CLOCK_SLACK: Final = timedelta(minutes=2)
 _UNKNOWN_CHANNEL: Final = 10003
@@ -61,10 +62,9 @@ class Rendering:
     A new one goes to `channel_id`, or to `member_id` directly. One of its custom ids holds the message's subject: after
     a crash the message is found by that. An edit without `files` keeps the attached ones. `post` is for a forum.
     `is_created`: a message that does not exist is sent. `is_reposted`: so is one that somebody deleted.
-    `follows_channel`: one in another channel moves. The message is due again at `again_at`. `marker` is a part of a
-    custom id that this message alone has, if several have the subject. `content` names the files, and is kept with the
-    message. `reaction` is added to a new message. A new message with a `pin_group` is pinned, and earlier ones
-    with that part of a custom id no longer.
+    `follows_channel`: one in another channel moves. The message is due again at `again_at`. `content` names
+    the files, and is kept with the message. The bot adds `reaction`. A new message with a `pin_group` is pinned, and
+    earlier ones with that part of a custom id no longer.
     """
 
     view: ui.LayoutView
@@ -79,11 +79,14 @@ class Rendering:
     is_reposted: bool = False
     follows_channel: bool = False
     again_at: datetime | None = None
-    marker: str | None = None
 
 
 class NoPlaceError(Exception):
     """There is no channel for a message."""
+
+
+class ClaimLostError(Exception):
+    """Another process has taken a message over."""
 
 
 class NotYetError(Exception):
@@ -213,11 +216,13 @@ class OutboxPublisher:
             # Of a newer version, beside this one or before it.
             await self._retry(message, _LONGEST_RETRY)
             return
-        keeping = asyncio.create_task(self._keep_claim(message.id))
         try:
-            end, again_at = await self._bring_up_to_date(message)
+            end, again_at = await self._keeping_claim(message)
         except NotYetError as wait:
             await self._retry(message, wait.seconds)
+            return
+        except ClaimLostError:
+            _log.warning("outbox.claim_lost", kind=message.kind)
             return
         except asyncio.CancelledError:
             # At a stop: the next process need not wait for the end of the claim.
@@ -226,19 +231,31 @@ class OutboxPublisher:
         except Exception as error:  # noqa: BLE001 - sorted by its kind
             await self._note_failure(message, error)
             return
-        finally:
-            keeping.cancel()
         await self._finish(message, end, again_at)
 
-    async def _keep_claim(self, message_id: str) -> None:
-        """Renew a claim until cancelled.
+    async def _keeping_claim(self, message: OutboxMessage) -> tuple[OutboxEnd | None, datetime | None]:
+        """Bring a message up to date while its claim is renewed."""
+        done = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_claim(message.id, done))
+        try:
+            return await self._bring_up_to_date(message)
+        finally:
+            # Waited for: a renewal that ends after this would hide the claim's end from its own process.
+            done.set()
+            await keeping
+
+    async def _keep_claim(self, message_id: str, done: asyncio.Event) -> None:
+        """Renew a claim until the work on it is done.
 
         After a crash its message waits for a short time only.
         """
         while True:
-            await self._clock.wait(asyncio.Event(), CLAIM_SECONDS / 3)
+            await self._clock.wait(done, CLAIM_SECONDS / 3)
+            if done.is_set():
+                return
             try:
-                await self._outbox.renew(message_id)
+                if not await self._outbox.renew(message_id):
+                    return
             except Exception:  # noqa: BLE001 - the database may be back for the next one
                 _log.warning("outbox.claim_not_renewed", exc_info=True)
 
@@ -281,8 +298,7 @@ class OutboxPublisher:
         self._limited_until[lane] = now + seconds
 
     async def _retry(self, message: OutboxMessage, seconds: float) -> None:
-        await self._outbox.retry(message.id, seconds)
-        self._schedule.set(message.id, seconds)
+        self._schedule.set(message.id, await self._outbox.retry(message, seconds))
 
     async def _bring_up_to_date(self, message: OutboxMessage) -> tuple[OutboxEnd | None, datetime | None]:
         """Create, edit or remove a message.
@@ -295,7 +311,7 @@ class OutboxPublisher:
         if rendering is None:
             if place is not None:
                 await self._remove(*place)
-                await self._outbox.forget_message(message.id)
+                await self._outbox.forget_message(message.id, place[1])
             return OutboxEnd.DROPPED, None
         if place is not None and rendering.follows_channel and rendering.channel_id not in (None, place[0]):
             await self._leave(message, *place)
@@ -306,20 +322,45 @@ class OutboxPublisher:
             except discord.HTTPException as error:
                 if error.code not in _GONE:
                     raise
-                if _is_deleted(error, *place) and not rendering.is_reposted:
+                if not rendering.is_reposted and await self._is_deleted(error, *place, rendering.channel_id):
                     return OutboxEnd.DELETED, None
-                await self._outbox.forget_message(message.id)
+                await self._outbox.forget_message(message.id, place[1])
                 # Its files are on Discord no more.
                 forgotten = replace(message, channel_id=None, message_id=None, content="")
                 return await self._bring_up_to_date(forgotten)
             else:
                 if rendering.files is not None:
                     await self._outbox.set_content(message.id, rendering.content)
+                if rendering.reaction is not None:
+                    await self._react(*place, rendering.reaction)
                 return None, rendering.again_at
         if not rendering.is_created:
             return OutboxEnd.DROPPED, None
         await self._create(message, rendering)
         return None, rendering.again_at
+
+    async def _is_deleted(
+        self, error: discord.HTTPException, channel_id: int, message_id: int, home_id: int | None
+    ) -> bool:
+        """Return whether a person deleted a message, rather than its channel.
+
+        A forum's post is a channel with the id of its first message. `home_id` is the place of new ones: if that is
+        gone, its posts went with it.
+        """
+        if error.code == UNKNOWN_MESSAGE:
+            return True
+        if channel_id != message_id:
+            return False
+        if home_id is None:
+            return True
+        try:
+            async with bounded(REQUEST_SECONDS, in_channel=False):
+                await self._client.fetch_channel(home_id)
+        except discord.HTTPException as gone:
+            if gone.code != _UNKNOWN_CHANNEL:
+                raise
+            return False
+        return True
 
     async def _leave(self, message: OutboxMessage, channel_id: int, message_id: int) -> None:
         """Remove a message from a channel of earlier, if the bot may."""
@@ -329,7 +370,7 @@ class OutboxPublisher:
             if classify(error) is not DiscordErrorKind.CLOSED:
                 raise
             _log.info("outbox.left_behind", kind=message.kind, code=error.code)
-        await self._outbox.forget_message(message.id)
+        await self._outbox.forget_message(message.id, message_id)
 
     async def _find(self, message: OutboxMessage, rendering: Rendering | None) -> tuple[int, int] | None:
         """Return the channel and id of an existing message.
@@ -341,43 +382,47 @@ class OutboxPublisher:
         if message.begun_at is None or message.channel_id is None:
             return None
         wanted_channel_id = None if rendering is None else rendering.channel_id
-        marker = None if rendering is None else rendering.marker
         try:
-            found = await self._search(message.channel_id, message.begun_at, marker or f":{message.subject_id}:")
+            found = await self._search(message, message.channel_id, message.begun_at)
         except discord.HTTPException as error:
             # What cannot be read is no obstacle to a post elsewhere.
             is_elsewhere = wanted_channel_id not in (None, message.channel_id)
             if error.code != _UNKNOWN_CHANNEL and not (is_elsewhere and classify(error) is DiscordErrorKind.CLOSED):
                 raise
             found = None
-        if found is not None:
-            await self._outbox.set_message(message.id, *found)
-        return found
+        return None if found is None else await self._outbox.set_message(message.id, *found)
 
-    async def _search(self, channel_id: int, begun_at: datetime, marker: str) -> tuple[int, int] | None:
-        """Search a channel for a message with a button of this marker."""
+    async def _search(self, message: OutboxMessage, channel_id: int, begun_at: datetime) -> tuple[int, int] | None:
+        """Search a channel for a message of an interrupted try."""
         since = discord.Object(discord.utils.time_snowflake(begun_at - _CLOCK_SLACK))
         async with bounded(REQUEST_SECONDS, in_channel=False):
             channel = await self._client.fetch_channel(channel_id)
             if isinstance(channel, discord.ForumChannel):
-                return await self._search_forum(channel, since, marker)
+                return await self._search_forum(message, channel, since)
             if not isinstance(channel, discord.abc.Messageable):
                 return None
-            async for each in channel.history(limit=_MESSAGES_READ, after=since):
-                if _is_about(each, marker):
-                    return channel_id, each.id
-        return None
+            history = channel.history(limit=_MESSAGES_READ, after=since)
+            found = [each.id async for each in history if is_about(message, custom_ids(each.components))]
+        free = await self._without_recorded(message, found)
+        return (channel_id, free[0]) if free else None
 
     async def _search_forum(
-        self, forum: discord.ForumChannel, since: discord.Object, marker: str
+        self, message: OutboxMessage, forum: discord.ForumChannel, since: discord.Object
     ) -> tuple[int, int] | None:
-        found = await self._find_posts(forum, since, marker)
+        found = await self._find_posts(message, forum, since)
         for each in found[1:]:
             await self._remove_post(each)  # of a repeated request
         return (found[0], found[0]) if found else None
 
-    async def _find_posts(self, forum: discord.ForumChannel, since: discord.Object, marker: str) -> list[int]:
-        """Return the posts of a forum with a marker, oldest first.
+    async def _without_recorded(self, message: OutboxMessage, found: Sequence[int]) -> list[int]:
+        """Return found messages without those of other rows."""
+        recorded = await self._outbox.list_recorded(found, besides=message.id) if found else ()
+        return [each for each in found if each not in recorded]
+
+    async def _find_posts(
+        self, message: OutboxMessage, forum: discord.ForumChannel, since: discord.Object
+    ) -> list[int]:
+        """Return the posts of a message in a forum, oldest first.
 
         A quiet post is archived by Discord after an hour at the earliest.
         """
@@ -392,9 +437,9 @@ class OutboxPublisher:
                 starter = await self._client.get_partial_messageable(thread_id).fetch_message(thread_id)
             except discord.NotFound:
                 continue
-            if _is_about(starter, marker):
+            if is_about(message, custom_ids(starter.components)):
                 found.append(thread_id)
-        return found
+        return await self._without_recorded(message, found)
 
     async def _create(self, message: OutboxMessage, rendering: Rendering) -> None:
         files = [] if rendering.files is None else rendering.files()
@@ -405,7 +450,8 @@ class OutboxPublisher:
         async with bounded(_UPLOAD_SECONDS) as request:
             channel = await self._channel(rendering)
             begun_at = self._clock.now()
-            await self._outbox.begin(message.id, channel.id)
+            if not await self._outbox.begin(message.id, channel.id):
+                raise ClaimLostError
             if isinstance(channel, discord.ForumChannel):
                 created = await channel.create_thread(
                     view=rendering.view, files=files, allowed_mentions=quiet, **_forum_options(channel, rendering.post)
@@ -413,21 +459,25 @@ class OutboxPublisher:
                 place = created.thread.id, created.message.id
                 if request.server_errors:
                     # The library repeated the request, and a forum's post takes no nonce.
-                    marker = rendering.marker or f":{message.subject_id}:"
-                    await self._remove_copies(channel, begun_at, marker, created.thread.id)
+                    await self._remove_copies(message, channel, begun_at, created.thread.id)
             else:
                 sent = await channel.send(view=rendering.view, files=files, nonce=nonce, allowed_mentions=quiet)
                 place = channel.id, sent.id
-        await self._outbox.set_message(message.id, *place, rendering.content)
+        if await self._outbox.set_message(message.id, *place, rendering.content) != place:
+            # This process was paused for so long that another one made the message.
+            await self._remove(*place)
+            return
         if rendering.reaction is not None:
             await self._react(*place, rendering.reaction)
         if rendering.pin_group is not None and not isinstance(channel, discord.ForumChannel):
             await self._pin(*place, rendering.pin_group)
 
-    async def _remove_copies(self, forum: discord.ForumChannel, begun_at: datetime, marker: str, kept_id: int) -> None:
-        """Delete other posts with a marker."""
+    async def _remove_copies(
+        self, message: OutboxMessage, forum: discord.ForumChannel, begun_at: datetime, kept_id: int
+    ) -> None:
+        """Delete other posts of a message."""
         since = discord.Object(discord.utils.time_snowflake(begun_at - _CLOCK_SLACK))
-        for each in await self._find_posts(forum, since, marker):
+        for each in await self._find_posts(message, forum, since):
             if each != kept_id:
                 await self._remove_post(each)
 
@@ -450,7 +500,7 @@ class OutboxPublisher:
             async with bounded(REQUEST_SECONDS):
                 await channel.get_partial_message(message_id).pin()
                 async for each in channel.pins():
-                    if each.id != message_id and me is not None and each.author.id == me.id and _is_about(each, group):
+                    if each.id != message_id and me is not None and each.author.id == me.id and _has_part(each, group):
                         await each.unpin()
         except Exception as error:
             if classify(error) is None:
@@ -525,20 +575,12 @@ class OutboxPublisher:
             await thread.edit(archived=False)
 
 
-def _is_deleted(error: discord.HTTPException, channel_id: int, message_id: int) -> bool:
-    """Return whether a message is gone, rather than its channel.
-
-    A forum's post is a channel with the id of its first message.
-    """
-    return error.code == UNKNOWN_MESSAGE or channel_id == message_id
-
-
 def _backoff(tries: int) -> float:
     return min(_FIRST_RETRY * 2.0 ** min(max(tries - 1, 0), 10), _LONGEST_RETRY)
 
 
-def _is_about(message: discord.Message, marker: str) -> bool:
-    return any(marker in each for each in custom_ids(message.components))
+def _has_part(message: discord.Message, part: str) -> bool:
+    return any(part in each for each in custom_ids(message.components))
 
 
 def _forum_options(forum: discord.ForumChannel, post: ForumPost | None) -> dict[str, Any]:

@@ -75,7 +75,7 @@ async def test_post_of_killed_process_is_found_again(studio: ForumStudio) -> Non
 
     def forget(connection: Connection) -> None:
         outbox = OutboxRepository(connection)
-        outbox.forget_message(posted.id)
+        outbox.forget_message(posted.id, posted.message_id or 0)
         outbox.begin(posted.id, int(studio.channel.id), studio.clock.now())
 
     await studio.database.write(forget)
@@ -116,3 +116,16 @@ async def test_locked_post_is_still_edited(studio: ForumStudio) -> None:
     await studio.request(subject)
     await studio.settled(subject)
     assert studio.first_words() == ["second"]
+
+
+@pytest.mark.parametrize("forum_is_gone", [True, False])
+async def test_missing_post_is_a_deletion_unless_its_forum_is_gone(studio: ForumStudio, forum_is_gone: bool) -> None:
+    studio.renderer.rendering = replace(studio.renderer.rendering, is_reposted=False)
+    subject = await studio.request()
+    await studio.settled(subject)
+    channels = studio.server.world.channels
+    for each in (*studio.posts(), *([studio.channel] if forum_is_gone else [])):
+        channels.pop(each.id)
+    await studio.request(subject)
+    expected = OutboxEnd.CLOSED if forum_is_gone else OutboxEnd.DELETED
+    assert (await studio.settled(subject)).end is expected

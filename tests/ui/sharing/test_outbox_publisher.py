@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import discord
 import pytest
@@ -20,6 +21,7 @@ from db.database import Database
 from db.outbox import OutboxRepository
 from sandbox.discord import DiscordServer, Message, default_world, text
 from sandbox.discord.entities import Channel
+from sandbox.discord.messages import MessageForm
 from tests.support.clock import ManualClock
 from tests.support.factories import GUILD, make_id
 from tests.support.polling import poll
@@ -36,10 +38,13 @@ class Renderer:
         self.halvings: list[int] = []
         self.ends: list[OutboxEnd] = []
         self.on_render: Callable[[OutboxMessage], None] = lambda _: None
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
         """Return the words of the subject, with its button."""
         self.on_render(message)
+        await self.gate.wait()
         self.halvings.append(halvings)
         words = self.words.get(message.subject_id, "first")
         if words is None:
@@ -166,7 +171,7 @@ async def test_crash_after_the_post_is_found_by_the_next_process(studio: Studio)
 
     def forget(connection: Connection) -> None:
         outbox = OutboxRepository(connection)
-        outbox.forget_message(posted.id)
+        outbox.forget_message(posted.id, posted.message_id or 0)
         outbox.begin(posted.id, int(studio.channel.id), studio.clock.now())
 
     await studio.database.write(forget)
@@ -213,6 +218,96 @@ async def test_two_processes_post_a_message_once(studio: Studio) -> None:
         await studio.settled(subject)
     assert Counter(str(each.components).count("custom_id") for each in studio.messages()) == {1: 12}
     assert len({str(each.components) for each in studio.messages()}) == 12
+
+
+async def test_process_without_its_claim_posts_nothing(studio: Studio) -> None:
+    """It was paused for long, and another process has the message."""
+    studio.renderer.gate.clear()
+    seen: list[OutboxMessage] = []
+    studio.renderer.on_render = seen.append
+    subject = await studio.request()
+    await poll(lambda: asyncio.sleep(0, len(seen)))
+    later = studio.clock.now() + timedelta(seconds=2 * CLAIM_SECONDS)
+    lease = later + timedelta(seconds=CLAIM_SECONDS)
+    await studio.database.write(lambda connection: OutboxRepository(connection).claim(seen[0].id, later, lease))
+    studio.renderer.gate.set()
+    await studio.stop()
+    found = await studio.get(subject)
+    assert (studio.words(), found.shown, found.begun_at) == ([], 0, None)
+
+
+async def test_second_message_of_a_paused_process_is_removed(studio: Studio) -> None:
+    """The claim was lost meanwhile, and another process posted first."""
+    gate = studio.server.faults.add("POST", r"/channels/\d+/messages$", gate=asyncio.Event())
+    subject = await studio.request()
+    await gate.wait_held()
+    message = await studio.get(subject)
+    channel_id = int(studio.channel.id)
+    await studio.database.write(
+        lambda connection: OutboxRepository(connection).set_message(message.id, channel_id, 4242)
+    )
+    gate.release()
+    assert (await studio.settled(subject)).message_id == 4242
+    assert studio.words() == []
+
+
+async def test_search_after_a_crash_spares_the_messages_of_other_rows(studio: Studio) -> None:
+    """Several rows may have one subject."""
+    subject = await studio.request()
+    posted = await studio.settled(subject)
+
+    def begin(connection: Connection) -> str:
+        outbox = OutboxRepository(connection)
+        second = outbox.request(
+            MessageKind.REVIEW, subject, new_id=make_id(), guild_id=GUILD, at=studio.clock.now(), number=1
+        )
+        outbox.begin(second, int(studio.channel.id), studio.clock.now())
+        return second
+
+    studio.renderer.words[subject] = None
+    second = await studio.database.write(begin)
+    studio.publisher.wake([second])
+
+    def shown(connection: Connection) -> int:
+        return OutboxRepository(connection).list_numbers(MessageKind.REVIEW, subject)[1].shown
+
+    await poll(lambda: studio.database.read(shown))
+    assert [each.id for each in studio.messages()] == [str(posted.message_id)]
+
+
+async def test_message_is_found_in_a_busy_channel_after_a_crash(studio: Studio) -> None:
+    for number in range(250):
+        form = MessageForm(payload={"content": f"noise {number}"})
+        studio.server.messages.create(studio.channel, studio.server.world.bot.id, form)
+    subject = await studio.request()
+    posted = await studio.settled(subject)
+    await studio.stop()
+
+    def forget(connection: Connection) -> None:
+        outbox = OutboxRepository(connection)
+        outbox.forget_message(posted.id, posted.message_id or 0)
+        outbox.begin(posted.id, int(studio.channel.id), studio.clock.now())
+
+    await studio.database.write(forget)
+    studio.publisher = studio.start()
+    await studio.request(subject)
+    assert (await studio.settled(subject)).message_id == posted.message_id
+
+
+async def test_edit_adds_a_missing_reaction(studio: Studio) -> None:
+    subject = await studio.request()
+    await studio.settled(subject)
+    studio.renderer.rendering = replace(studio.renderer.rendering, reaction="\N{HEAVY BLACK HEART}")
+    await studio.request(subject)
+    await studio.settled(subject)
+    assert len(studio.messages()[0].reactions) == 1
+
+
+async def test_full_list_of_threads_puts_the_message_off(studio: Studio) -> None:
+    body = {"message": "Maximum number of active threads reached", "code": 160006}
+    studio.server.faults.add("POST", r"/channels/\d+/messages$", status=400, body=body)
+    subject = await studio.request()
+    assert (await studio.tried(subject)).end is None
 
 
 @pytest.mark.parametrize("is_reposted", [True, False])

@@ -14,7 +14,6 @@ from bot.domain.sharing.challenges import ChallengeState
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS, ChallengeSnapshot, ChallengeSnapshots, ShownEntry
-from bot.ui.buttons import CHALLENGE_RESULTS, CHALLENGE_VOTE, custom_id
 from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.outbox_publisher import Rendering
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, open_file
@@ -56,12 +55,10 @@ class ChallengeMessages:
         view = entries_page(snapshot, page, _names(uploads))
         if view is None:
             return None
-        first = entries[0].entry.number
         return Rendering(
             view=view,
             channel_id=snapshot.challenge.channel_id,
             files=lambda: _files(uploads),
-            marker=custom_id(CHALLENGE_VOTE.action, snapshot.challenge.id, first),
         )
 
     async def _winners(self, snapshot: ChallengeSnapshot, halvings: int) -> Rendering | None:
@@ -74,7 +71,6 @@ class ChallengeMessages:
             view=winners_post(snapshot, _names(uploads)),
             channel_id=snapshot.challenge.channel_id,
             files=lambda: _files(uploads),
-            marker=custom_id(CHALLENGE_RESULTS.action, snapshot.challenge.id, 1),
         )
 
     async def _uploads(

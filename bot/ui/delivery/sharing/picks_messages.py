@@ -10,12 +10,12 @@ from bot.domain.provenance import mark_for
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.sharing.picks import Pick, PickService
-from bot.ui.buttons import PICKS_ABOUT, custom_id, guild_target
+from bot.ui.buttons import PICKS_ABOUT, guild_target
 from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.outbox_publisher import ForumPost, Rendering
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, open_file
 from bot.ui.i18n import _, use_locale
-from bot.ui.render.sharing.picks import picks_post, week_target
+from bot.ui.render.sharing.picks import picks_post
 from bot.ui.render.sharing.showcase_post import file_name
 
 _log = structlog.get_logger(__name__)
@@ -53,9 +53,6 @@ class PicksMessages:
                 files=lambda: [open_file(upload, name) for name, upload in uploads.values()],
                 pin_group=f":{PICKS_ABOUT.action}:{guild_target(message.guild_id)}:",
                 post=ForumPost(title=_("Picks of the week")),
-                marker=custom_id(
-                    PICKS_ABOUT.action, guild_target(message.guild_id), search_id=week_target(message.number)
-                ),
             )
 
     async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
