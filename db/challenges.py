@@ -1,20 +1,26 @@
 """Challenges, their entries and votes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
+from bot.domain.bans import BanScope
 from bot.domain.errors import ChallengeGoneError
+from bot.domain.outbox import MessageKind
 from bot.domain.sharing.challenges import TRANSITIONS, Challenge, ChallengeState, Entry
 from bot.domain.sharing.submissions import LIVE, SubmissionState
+from db.bans import select_banned
 from db.dialects import insert as upsert
+from db.outbox import OutboxRepository
 from db.tables import challenge_entries, challenge_votes, challenges, submissions
 
 _COLUMNS: Final = [column.label(column.key) for column in challenges.c if column.key != "due_at"]
 _BY_ID: Final = select(*_COLUMNS).where(challenges.c.id == bindparam("the_id"))
 _RUNNING: Final = challenges.c.state.in_([state.value for state, after in TRANSITIONS.items() if after])
+# A hidden entry may come back, with its votes.
+_IN_VOTE: Final = (SubmissionState.APPROVED, SubmissionState.HIDDEN)
 _APPROVED: Final = submissions.c.state == SubmissionState.APPROVED.value
 
 
@@ -102,15 +108,20 @@ class ChallengeRepository:
         )
         return {SubmissionState(row.state): row.number for row in self._connection.execute(statement)}
 
-    def list_approved(self, challenge_id: str) -> list[str]:
-        """Return the submissions of approved entries, oldest first."""
+    def list_submissions(self, challenge_id: str, states: Collection[SubmissionState]) -> list[str]:
+        """Return the submissions of entries in one of the states, oldest first."""
         statement = (
             select(submissions.c.id)
             .join(challenge_entries, challenge_entries.c.submission_id == submissions.c.id)
-            .where(challenge_entries.c.challenge_id == challenge_id, _APPROVED)
+            .where(challenge_entries.c.challenge_id == challenge_id)
+            .where(submissions.c.state.in_([each.value for each in states]))
             .order_by(submissions.c.id)
         )
         return list(self._connection.execute(statement).scalars())
+
+    def list_approved(self, challenge_id: str) -> list[str]:
+        """Return the submissions of approved entries, oldest first."""
+        return self.list_submissions(challenge_id, [SubmissionState.APPROVED])
 
     def number_entries(self, challenge_id: str, submission_ids: Sequence[str]) -> None:
         """Store the order of a vote's entries, counted from 1."""
@@ -119,14 +130,16 @@ class ChallengeRepository:
             entry = of_challenge & (challenge_entries.c.submission_id == submission_id)
             self._connection.execute(update(challenge_entries).where(entry).values(number=number))
 
-    def list_entries(self, challenge_id: str) -> tuple[Entry, ...]:
-        """Return the entries of a vote with their votes, by number.
+    def list_entries(self, challenge: Challenge, now: datetime) -> tuple[Entry, ...]:
+        """Return the entries of a running vote with their votes, by number.
 
-        Those that left the showcase since are left out.
+        Those withdrawn, hidden or taken down are left out, and so are the votes of banned members.
         """
+        challenge_id = challenge.id
+        banned = select_banned(challenge.guild_id, now, BanScope.STUDIO, BanScope.SHARING)
         counted = (
             select(challenge_votes.c.number, func.count().label("votes"))
-            .where(challenge_votes.c.challenge_id == challenge_id)
+            .where(challenge_votes.c.challenge_id == challenge_id, challenge_votes.c.member_id.not_in(banned))
             .group_by(challenge_votes.c.number)
             .subquery()
         )
@@ -147,10 +160,44 @@ class ChallengeRepository:
             for row in self._connection.execute(statement)
         )
 
+    def settle(self, challenge_id: str, entries: Sequence[Entry]) -> None:
+        """Store the counts of entries, and delete the votes.
+
+        What happens to a voter or an entry later changes no result.
+        """
+        of_challenge = challenge_entries.c.challenge_id == challenge_id
+        for entry in entries:
+            one = of_challenge & (challenge_entries.c.number == entry.number)
+            self._connection.execute(update(challenge_entries).where(one).values(votes=entry.votes))
+        self.remove_votes(challenge_id)
+
+    def remove_votes(self, challenge_id: str) -> None:
+        """Delete the votes of a challenge."""
+        self._connection.execute(delete(challenge_votes).where(challenge_votes.c.challenge_id == challenge_id))
+
+    def list_results(self, challenge_id: str) -> tuple[Entry, ...]:
+        """Return the entries with their votes at the end, by number."""
+        columns = (challenge_entries.c[each] for each in ("number", "submission_id", "member_id", "votes"))
+        counted = (challenge_entries.c.challenge_id == challenge_id) & challenge_entries.c.votes.is_not(None)
+        statement = select(*columns).where(counted).order_by(challenge_entries.c.number)
+        return tuple(Entry(**row._mapping) for row in self._connection.execute(statement))
+
     def list_votes(self, challenge_id: str, member_id: int) -> tuple[int, ...]:
-        """Return the numbers of the entries with a member's vote."""
+        """Return the numbers of the entries with a member's vote.
+
+        A vote for one withdrawn or taken down is free again.
+        """
         own = (challenge_votes.c.challenge_id == challenge_id) & (challenge_votes.c.member_id == member_id)
-        statement = select(challenge_votes.c.number).where(own).order_by(challenge_votes.c.number)
+        entered = (challenge_entries.c.challenge_id == challenge_votes.c.challenge_id) & (
+            challenge_entries.c.number == challenge_votes.c.number
+        )
+        statement = (
+            select(challenge_votes.c.number)
+            .join(challenge_entries, entered)
+            .join(submissions, submissions.c.id == challenge_entries.c.submission_id)
+            .where(own, submissions.c.state.in_([each.value for each in _IN_VOTE]))
+            .order_by(challenge_votes.c.number)
+        )
         return tuple(self._connection.execute(statement).scalars())
 
     def count_voters(self, challenge_id: str) -> int:
@@ -171,6 +218,14 @@ class ChallengeRepository:
             & (challenge_votes.c.number == number)
         )
         return self._connection.execute(delete(challenge_votes).where(vote)).rowcount == 1
+
+    def erase_guild(self, guild_id: int) -> None:
+        """Delete the challenges of a guild, with their votes and messages."""
+        ids = list(self._connection.execute(select(challenges.c.id).where(challenges.c.guild_id == guild_id)).scalars())
+        OutboxRepository(self._connection).remove((MessageKind.CHALLENGE,), ids)
+        for table in (challenge_votes, challenge_entries):
+            self._connection.execute(delete(table).where(table.c.challenge_id.in_(ids)))
+        self._connection.execute(delete(challenges).where(challenges.c.id.in_(ids)))
 
 
 def _from_row(row: Row[Any]) -> Challenge:

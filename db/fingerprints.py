@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, s
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Delivery
 from bot.domain.provenance import MAX_DISTANCE, distance, index_keys, search_keys
-from db.tables import duels, fingerprint_keys, jobs, pictures
+from bot.domain.sharing.challenges import ChallengeState
+from db.tables import challenge_entries, challenges, duels, fingerprint_keys, jobs, pictures, submissions
 
 # Members can ask for any number of pictures that look the same.
 _MOST_CANDIDATES: Final = 20_000
@@ -18,8 +19,17 @@ _MOST_FOUND: Final = 20
 
 _INSERT: Final = insert(fingerprint_keys)
 _DELETE: Final = delete(fingerprint_keys).where(fingerprint_keys.c.job_id == bindparam("of_job"))
+# While a challenge is voted on, nobody may learn the makers of its entries.
+_BLIND_ENTRIES: Final = (
+    select(submissions.c.job_id)
+    .join(challenge_entries, challenge_entries.c.submission_id == submissions.c.id)
+    .join(challenges, challenges.c.id == challenge_entries.c.challenge_id)
+    .where(challenges.c.state == ChallengeState.VOTING.value)
+)
 # Until its end, nobody but its organizer may learn the models of a duel.
-_IS_TOLD: Final = jobs.c.duel_id.is_(None) | jobs.c.duel_id.in_(select(duels.c.id).where(duels.c.ended_at.is_not(None)))
+_IS_TOLD: Final = jobs.c.id.not_in(_BLIND_ENTRIES) & (
+    jobs.c.duel_id.is_(None) | jobs.c.duel_id.in_(select(duels.c.id).where(duels.c.ended_at.is_not(None)))
+)
 # What the member may see: their own jobs, and those with a public card in their server. 0 is no server.
 _IS_VISIBLE: Final = jobs.c.deleted_at.is_(None) & or_(
     jobs.c.member_id == bindparam("for_member", type_=BigInteger),

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from bot.domain.guild_settings import GUILD_SETTINGS
 from bot.domain.pauses import PauseScope
+from db.challenges import ChallengeRepository
 from db.duels import DuelRepository
 from db.guild_keys import GuildKeyRepository
 from db.guilds import GuildRepository
@@ -87,7 +88,7 @@ class GuildPresenceRepository:
         return tuple(self._connection.execute(statement.limit(most)).scalars())
 
     def erase(self, guild_id: int, before: datetime, at: datetime) -> bool:
-        """Erase the settings, allowances, rules, presets and duels of a guild.
+        """Erase the settings, allowances, rules, presets and contests of a guild.
 
         It was left before a time. Its admission and its admins' pause end; what the operator set for it stays.
         Return False if the bot is back.
@@ -100,6 +101,7 @@ class GuildPresenceRepository:
         of_admins = (pauses.c.scope == PauseScope.STUDIO) & (pauses.c.name == str(guild_id))
         self._connection.execute(delete(pauses).where(of_admins))
         DuelRepository(self._connection).erase_guild(guild_id)
+        ChallengeRepository(self._connection).erase_guild(guild_id)
         for table in _SETTINGS_OF_GUILD:
             self._connection.execute(delete(table).where(table.c.guild_id == guild_id))
         return True

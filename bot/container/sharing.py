@@ -103,7 +103,9 @@ class SharingContainer(DeliveryContainer):
             ),
             MessageKind.APPEAL: AppealMessages(appeals=self.appeal_snapshots, client=self.client),
             MessageKind.CHALLENGE: ChallengeMessages(
-                snapshots=ChallengeSnapshots(database=self.database), images=self.image_service, client=self.client
+                snapshots=ChallengeSnapshots(database=self.database, clock=self.clock),
+                images=self.image_service,
+                client=self.client,
             ),
             MessageKind.REPORT: ReportMessages(
                 reports=self.reports, images=self.image_service, messages=self.messages, client=self.client

@@ -170,7 +170,7 @@ Index("ix_challenges_due_at", challenges.c.due_at)
 Index("ix_challenges_community_id", challenges.c.guild_id, challenges.c.id)
 
 # A member's entry in a challenge: one, in place of an earlier one that was refused or withdrawn. `number` is its place
-# in the vote, None before it.
+# in the vote, None before it. `votes` is its count at the end: None before, and for one that was gone by then.
 challenge_entries = Table(
     "challenge_entries",
     metadata,
@@ -178,8 +178,10 @@ challenge_entries = Table(
     snowflake("member_id", primary_key=True, autoincrement=False),
     id_column("submission_id", ForeignKey("submissions.id"), nullable=False, unique=True),
     Column("number", Integer),
+    Column("votes", Integer),
 )
 
+# The votes of running challenges: they are counted at the end, and deleted.
 challenge_votes = Table(
     "challenge_votes",
     metadata,

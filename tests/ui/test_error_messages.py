@@ -39,6 +39,7 @@ from bot.domain.errors import (
     ChallengeFullError,
     ChallengeGoneError,
     ChallengeLimitError,
+    ChallengePlaceError,
     ChallengeStateError,
     ChallengeTimesError,
     ChannelGoneError,
@@ -382,6 +383,13 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (ChallengeStateError("ended"), "Too late: this challenge has ended."),
     (ChallengeTimesError(), "Entries and votes take an hour or more, and 30 days or less."),
+    (
+        ChallengePlaceError(),
+        (
+            "The studio may not post pictures in this channel."
+            "\nGive it *View Channel*, *Send Messages* and *Attach Files*, or start it in another channel."
+        ),
+    ),
     (ChallengeLimitError(3), "This server has 3 challenges already.\nClose or cancel one first."),
     (ChallengeFullError(50), "This challenge has 50 entries, and takes no more."),
     (

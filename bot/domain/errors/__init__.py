@@ -88,6 +88,7 @@
     |  |  |- ChallengeGoneError  no such challenge
     |  |  |- ChallengeStateError  it takes no entries, or no votes, now
     |  |  |- ChallengeTimesError  too short or too long
+    |  |  |- ChallengePlaceError  the bot may not post in the channel
     |  |  |- ChallengeLimitError  the server has several already
     |  |  |- ChallengeFullError  it has the most entries
     |  |  |- AlreadyEnteredError  the member has an entry
@@ -166,6 +167,7 @@ from bot.domain.errors.challenges import (
     ChallengeFullError,
     ChallengeGoneError,
     ChallengeLimitError,
+    ChallengePlaceError,
     ChallengeStateError,
     ChallengeTimesError,
     NoVotesLeftError,
@@ -316,6 +318,7 @@ __all__ = [
     "ChallengeFullError",
     "ChallengeGoneError",
     "ChallengeLimitError",
+    "ChallengePlaceError",
     "ChallengeStateError",
     "ChallengeTimesError",
     "ChannelGoneError",

@@ -34,6 +34,12 @@ class ChallengeTimesError(ChallengeError):
     code = "challenge_times"
 
 
+class ChallengePlaceError(ChallengeError):
+    """The bot may not post pictures in the channel."""
+
+    code = "challenge_place"
+
+
 class ChallengeLimitError(ChallengeError):
     """The server already has `limit` challenges."""
 

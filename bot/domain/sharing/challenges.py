@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from bot.domain.lazy_text import LazyText
+
 MAX_THEME: Final = 100
 """Characters of a theme."""
 MAX_ENTRIES: Final = 50
@@ -20,6 +22,10 @@ MAX_OPEN: Final = 3
 """Challenges of a server at a time."""
 SHORTEST: Final = timedelta(hours=1)
 LONGEST: Final = timedelta(days=30)
+TOO_LATE: Final = LazyText("Its challenge went on before a moderator approved it.")
+"""The reason for the end of an entry that waited too long."""
+CANCELLED: Final = LazyText("Its challenge was cancelled.")
+"""The reason for the end of a cancelled challenge's entries."""
 
 
 class ChallengeState(StrEnum):

@@ -33,12 +33,14 @@ from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind
 from bot.domain.sharing.challenges import (
+    CANCELLED,
     ENTRIES_A_PAGE,
     LONGEST,
     MAX_ENTRIES,
     MAX_OPEN,
     MAX_THEME,
     SHORTEST,
+    TOO_LATE,
     VOTES_A_MEMBER,
     Challenge,
     ChallengeState,
@@ -54,6 +56,7 @@ from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS, ChallengeSnapshot, ChallengeSnapshots
 from bot.services.sharing.submissions import Sharer, SubmissionService, Waker
+from bot.services.sharing.transitions import SubmissionTransitions
 from db.audit_log import AuditLogRepository
 from db.challenges import ChallengeRepository
 from db.database import Database
@@ -67,6 +70,9 @@ _REVIEW_WAIT: Final = timedelta(hours=24)
 _REVIEW_CHECK: Final = timedelta(minutes=15)
 _FEWEST_TO_VOTE: Final = 2
 _CHECK_SECONDS: Final = 20.0
+# The card is edited once for all votes of this time.
+_CARD_DELAY: Final = timedelta(minutes=1)
+_UNDECIDED: Final = (SubmissionState.WAITING, SubmissionState.CHANGES_ASKED)
 
 _log = structlog.get_logger(__name__)
 
@@ -107,7 +113,8 @@ class ChallengeService:
         waker: Waker,
     ) -> None:
         self._database = database
-        self._snapshots = ChallengeSnapshots(database=database)
+        self._snapshots = ChallengeSnapshots(database=database, clock=clock)
+        self._transitions = SubmissionTransitions(new_id=new_id)
         self._access = access
         self._submissions = submissions
         self._ledger = ledger
@@ -136,7 +143,7 @@ class ChallengeService:
             id=self._new_id(),
             guild_id=actor.guild_id,
             channel_id=plan.channel_id,
-            theme=plan.theme[:MAX_THEME],
+            theme=" ".join(plan.theme.split())[:MAX_THEME],
             created_by=actor.member_id,
             created_at=now,
             state=ChallengeState.OPEN,
@@ -206,10 +213,21 @@ class ChallengeService:
         return rules.allows_anonymous
 
     async def ballot(self, challenge_id: str, member_id: int) -> Ballot:
-        """Return a member's votes."""
-        numbers = await self._database.read(
-            lambda connection: ChallengeRepository(connection).list_votes(challenge_id, member_id)
-        )
+        """Return a member's votes.
+
+        Raises:
+            ChallengeGoneError: there is no such challenge.
+            ChallengeStateError: there is no vote now.
+        """
+
+        def read(connection: Connection) -> tuple[int, ...]:
+            repository = ChallengeRepository(connection)
+            challenge = repository.get(challenge_id)
+            if challenge.state is not ChallengeState.VOTING:
+                raise ChallengeStateError(challenge.state)
+            return repository.list_votes(challenge_id, member_id)
+
+        numbers = await self._database.read(read)
         return Ballot(numbers=numbers, left=VOTES_A_MEMBER - len(numbers))
 
     async def enter(
@@ -245,13 +263,15 @@ class ChallengeService:
             # Locked, so that presses at once cannot exceed the votes of a member.
             challenge = repository.get(challenge_id, lock=True)
             _require_guild(challenge, voter.guild_id)
-            if challenge.state is not ChallengeState.VOTING or challenge.ends_at <= now:
+            if challenge.state is not ChallengeState.VOTING:
                 raise ChallengeStateError(challenge.state)
+            if challenge.ends_at <= now:
+                raise ChallengeStateError(ChallengeState.ENDED)
             check_ban(connection, challenge.guild_id, voter.member_id, now, BanScope.SHARING)
             roles = SharingSettingsRepository(connection).get(challenge.guild_id).voter_roles
             if roles and not set(roles) & set(voter.roles):
                 raise RoleNeededToVoteError(roles)
-            entry = next((each for each in repository.list_entries(challenge_id) if each.number == number), None)
+            entry = next((each for each in repository.list_entries(challenge, now) if each.number == number), None)
             if entry is None:
                 raise ChallengeGoneError
             if entry.member_id == voter.member_id:
@@ -260,6 +280,7 @@ class ChallengeService:
                 if len(repository.list_votes(challenge_id, voter.member_id)) >= VOTES_A_MEMBER:
                     raise NoVotesLeftError(VOTES_A_MEMBER)
                 repository.set_vote(challenge_id, voter.member_id, number, now)
+            self._request(connection, challenge, CARD, now + _CARD_DELAY)
             numbers = repository.list_votes(challenge_id, voter.member_id)
             return Ballot(numbers=numbers, left=VOTES_A_MEMBER - len(numbers))
 
@@ -291,12 +312,18 @@ class ChallengeService:
         """End the due phases of all servers; return their number."""
         now = self._clock.now()
         due = await self._database.read(lambda connection: ChallengeRepository(connection).list_due(now, 50))
+        advanced = 0
         for challenge_id in due:
-            woken = await self._database.write(
-                lambda connection, at=challenge_id: self._advance_if_due(connection, at, now)  # type: ignore[misc]
-            )
+            try:
+                woken = await self._database.write(
+                    lambda connection, at=challenge_id: self._advance_if_due(connection, at, now)  # type: ignore[misc]
+                )
+            except Exception:  # noqa: BLE001 - one challenge does not hold up the others
+                _log.exception("challenge.not_advanced", challenge=challenge_id)
+                continue
+            advanced += 1
             self._waker.wake(woken)
-        return len(due)
+        return advanced
 
     async def _change(
         self,
@@ -335,10 +362,35 @@ class ChallengeService:
     def _advance(self, connection: Connection, challenge: Challenge, now: datetime, actor_id: int) -> list[str]:
         """End the present phase."""
         repository = ChallengeRepository(connection)
+        woken = []
+        if challenge.state is ChallengeState.OPEN:
+            woken = self._close_entries(connection, challenge, _UNDECIDED, TOO_LATE, now, actor_id)
         approved = repository.list_approved(challenge.id)
         if challenge.state is ChallengeState.OPEN and len(approved) >= _FEWEST_TO_VOTE:
-            return self._begin_vote(connection, challenge, approved, now, actor_id)
-        return self._end(connection, challenge, now, actor_id)
+            return woken + self._begin_vote(connection, challenge, approved, now, actor_id)
+        return woken + self._end(connection, challenge, now, actor_id)
+
+    def _close_entries(
+        self,
+        connection: Connection,
+        challenge: Challenge,
+        states: Sequence[SubmissionState],
+        reason: str,
+        now: datetime,
+        actor_id: int,
+    ) -> list[str]:
+        """Withdraw entries; their pictures can be shared again."""
+        submissions, woken = SubmissionRepository(connection), list[str]()
+        # All are locked before the first is changed: decisions lock theirs, and then the challenge's messages.
+        ids = ChallengeRepository(connection).list_submissions(challenge.id, states)
+        entries = [submissions.get(each, lock=True) for each in ids]
+        for entry in entries:
+            if entry.state in states:
+                _moved, due = self._transitions.move(
+                    connection, entry, SubmissionState.WITHDRAWN, now, actor_id=actor_id, reason=str(reason)
+                )
+                woken += due
+        return woken
 
     def _begin_vote(
         self, connection: Connection, challenge: Challenge, approved: Sequence[str], now: datetime, actor_id: int
@@ -359,7 +411,9 @@ class ChallengeService:
         repository = ChallengeRepository(connection)
         if not repository.move(challenge, ChallengeState.ENDED):
             return []
-        winners = placings(repository.list_entries(challenge.id))
+        entries = repository.list_entries(challenge, now) if challenge.state is ChallengeState.VOTING else ()
+        repository.settle(challenge.id, entries)
+        winners = placings(entries)
         paid = self._pay(connection, challenge, winners, now)
         repository.set_paid(challenge.id, paid)
         self._log(connection, challenge, "challenge.end", actor_id, now, paid=paid)
@@ -367,10 +421,13 @@ class ChallengeService:
         return [*woken, self._request(connection, challenge, WINNERS, now)] if winners else woken
 
     def _cancel(self, connection: Connection, challenge: Challenge, now: datetime, actor_id: int) -> list[str]:
-        if not ChallengeRepository(connection).move(challenge, ChallengeState.CANCELLED):
+        repository = ChallengeRepository(connection)
+        if not repository.move(challenge, ChallengeState.CANCELLED):
             return []
+        repository.remove_votes(challenge.id)
+        woken = self._close_entries(connection, challenge, LIVE, CANCELLED, now, actor_id)
         self._log(connection, challenge, "challenge.cancel", actor_id, now)
-        return OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge.id], now)
+        return woken + OutboxRepository(connection).refresh((MessageKind.CHALLENGE,), [challenge.id], now)
 
     def _pay(self, connection: Connection, challenge: Challenge, winners: Sequence[Placing], now: datetime) -> int:
         """Grant the prize; return the credits granted.

@@ -5,12 +5,14 @@ import random
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
 from bot.domain.bans import Ban, BanScope
 from bot.domain.errors import (
+    AlreadyDecidedError,
     AlreadyEnteredError,
     BannedError,
+    ChallengeFullError,
     ChallengeGoneError,
     ChallengeLimitError,
     ChallengeStateError,
@@ -21,8 +23,9 @@ from bot.domain.errors import (
     PrizeError,
     RoleNeededToVoteError,
 )
+from bot.domain.jobs import Delivery
 from bot.domain.outbox import MessageKind
-from bot.domain.sharing.challenges import Challenge, ChallengeState, Entry, Placing, placings, prize_shares
+from bot.domain.sharing.challenges import MAX_ENTRIES, Challenge, ChallengeState, Entry, Placing, placings, prize_shares
 from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import SubmissionOptions, SubmissionState
 from bot.services.access import AccessService
@@ -33,9 +36,13 @@ from bot.services.sharing.reviews import Decision
 from db.audit import audit
 from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
+from db.challenges import ChallengeRepository
+from db.fingerprints import FingerprintRepository, Viewer
+from db.guild_presence import GuildPresenceRepository
 from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
-from db.tables import accounts
+from db.pictures import ResultImageRepository
+from db.tables import accounts, challenge_votes
 from tests.services.sharing.conftest import MODERATOR, SharingHarness, moderator, sharer
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_id
@@ -96,6 +103,12 @@ async def voting(
     return snapshot.challenge, {each.entry.member_id: each.entry.number for each in snapshot.entries}
 
 
+async def count_votes(sharing: SharingHarness) -> int:
+    """Return the number of stored votes."""
+    wanted = select(func.count()).select_from(challenge_votes)
+    return await sharing.database.read(lambda connection: connection.execute(wanted).scalar_one())
+
+
 async def numbers_of_messages(sharing: SharingHarness, challenge: Challenge) -> set[int]:
     """Return the numbers of a challenge's messages."""
 
@@ -124,7 +137,7 @@ async def test_challenge_takes_entries_then_votes_then_ends(
         (1, MEMBER + 1, 2),
         (2, MEMBER, 1),
     ]
-    assert ended.voters == 2
+    assert await count_votes(sharing) == 0
     assert await numbers_of_messages(sharing, challenge) == {CARD, 1, 2, WINNERS}
     assert await challenges.advance_due() == 0
     entries = await sharing.database.read(lambda connection: AuditLogRepository(connection).list(GUILD, limit=50))
@@ -314,6 +327,176 @@ async def test_start_checks_rights_times_and_number(sharing: SharingHarness, cha
         await challenges.cancel(running[1].id, Actor(member_id=MEMBER, guild_id=GUILD))
     assert len(await challenges.list_running(GUILD)) == 2
     assert sharing.woken.ids
+
+
+async def test_unreviewed_entries_are_closed_as_the_vote_begins(sharing: SharingHarness) -> None:
+    challenges = service_of(sharing)  # with review
+    challenge = await start(challenges)
+    ids = [await enter(sharing, challenges, challenge, MEMBER + number) for number in range(4)]
+    for submission_id in ids[:2]:
+        await sharing.reviews.decide(approval_of(submission_id), moderator())
+    asked = Decision(submission_id=ids[2], revision=1, to=SubmissionState.CHANGES_ASKED, reason="brighter")
+    await sharing.reviews.decide(asked, moderator())
+    await challenges.close_phase(challenge.id, moderator())
+    late = [await sharing.submissions.get(each, MEMBER + at) for at, each in enumerate(ids)]
+    assert [each.state for each in late] == [SubmissionState.APPROVED] * 2 + [SubmissionState.WITHDRAWN] * 2
+    assert {each.reason for each in late[2:]} == {"Its challenge went on before a moderator approved it."}
+    with pytest.raises(AlreadyDecidedError):
+        await sharing.reviews.decide(approval_of(ids[3]), moderator())
+    assert len((await challenges.snapshot(challenge.id)).entries) == 2
+
+
+async def test_cancelled_challenge_releases_its_entries(sharing: SharingHarness) -> None:
+    challenges = service_of(sharing)  # with review
+    challenge = await start(challenges)
+    jobs = [await sharing.finished_job(pictures=1, member=MEMBER + number) for number in range(2)]
+    ids = [
+        (await challenges.enter(challenge.id, job.id, 0, PLAIN, sharer(MEMBER + at))).id for at, job in enumerate(jobs)
+    ]
+    await sharing.reviews.decide(approval_of(ids[0]), moderator())
+    await challenges.cancel(challenge.id, moderator())
+    for at, job in enumerate(jobs):
+        entry = await sharing.submissions.get(ids[at], MEMBER + at)
+        assert (entry.state, entry.reason) == (SubmissionState.WITHDRAWN, "Its challenge was cancelled.")
+        again = await sharing.submissions.share(job.id, [0], PLAIN, sharer(MEMBER + at))
+        assert again.state is SubmissionState.WAITING
+
+
+async def test_vote_for_a_withdrawn_entry_is_free_again(sharing: SharingHarness, challenges: ChallengeService) -> None:
+    challenge, numbers = await voting(sharing, challenges, members=5)
+    for member in range(3):
+        await challenges.vote(challenge.id, numbers[MEMBER + member], sharer(500))
+    snapshot = await challenges.snapshot(challenge.id)
+    gone = next(each for each in snapshot.entries if each.entry.member_id == MEMBER)
+    await sharing.submissions.withdraw(gone.submission.id, MEMBER)
+    assert (await challenges.ballot(challenge.id, 500)).left == 1
+    assert (await challenges.vote(challenge.id, numbers[MEMBER + 3], sharer(500))).left == 0
+
+
+async def test_result_stays_after_the_end(sharing: SharingHarness, challenges: ChallengeService) -> None:
+    """The winner withdraws, a voter deletes everything: the places stay."""
+    challenge, numbers = await voting(sharing, challenges, prize=100)
+    for voter in (500, 501):
+        await challenges.vote(challenge.id, numbers[MEMBER], sharer(voter))
+    await challenges.vote(challenge.id, numbers[MEMBER + 1], sharer(502))
+    before = await challenges.snapshot(challenge.id)
+    await challenges.close_phase(challenge.id, moderator())
+    winner = next(each for each in before.entries if each.entry.member_id == MEMBER)
+    await sharing.submissions.withdraw(winner.submission.id, MEMBER)
+    ended = await challenges.snapshot(challenge.id)
+    assert [(each.place, each.entry.member_id, each.entry.votes) for each in ended.placings] == [
+        (1, MEMBER, 2),
+        (2, MEMBER + 1, 1),
+    ]
+    shown = {each.entry.member_id: (each.is_gone, each.picture is None) for each in ended.entries}
+    assert shown == {MEMBER: (True, True), MEMBER + 1: (False, False), MEMBER + 2: (False, False)}
+    with pytest.raises(ChallengeStateError):
+        await challenges.ballot(challenge.id, 500)
+
+
+async def test_vote_of_a_member_banned_since_does_not_count(
+    sharing: SharingHarness, challenges: ChallengeService
+) -> None:
+    challenge, numbers = await voting(sharing, challenges)
+    await challenges.vote(challenge.id, numbers[MEMBER], sharer(500))
+    await challenges.vote(challenge.id, numbers[MEMBER + 1], sharer(501))
+    ban = Ban(guild_id=GUILD, member_id=500, scope=BanScope.STUDIO, at=sharing.clock.now(), actor_id=MODERATOR)
+    await sharing.database.write(lambda connection: BanRepository(connection).set(ban))
+    await challenges.close_phase(challenge.id, moderator())
+    ended = await challenges.snapshot(challenge.id)
+    assert [each.entry.member_id for each in ended.placings] == [MEMBER + 1]
+
+
+async def test_downtime_ends_the_vote_once_and_takes_no_late_vote(
+    sharing: SharingHarness, challenges: ChallengeService
+) -> None:
+    challenge, numbers = await voting(sharing, challenges)
+    await challenges.vote(challenge.id, numbers[MEMBER], sharer(500))
+    sharing.clock.advance(10 * 86_400)
+    with pytest.raises(ChallengeStateError) as caught:
+        await challenges.vote(challenge.id, numbers[MEMBER + 1], sharer(501))
+    assert caught.value.state == ChallengeState.ENDED
+    second = service_of(sharing)
+    await asyncio.gather(challenges.advance_due(), second.advance_due())
+    ended = await challenges.snapshot(challenge.id)
+    assert [(each.place, each.entry.votes) for each in ended.placings] == [(1, 1)]
+    entries = await sharing.database.read(lambda connection: AuditLogRepository(connection).list(GUILD, limit=50))
+    assert [each.action for each in entries].count("challenge.end") == 1
+
+
+async def test_failing_challenge_does_not_hold_up_others(
+    sharing: SharingHarness, challenges: ChallengeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await start(challenges), await start(challenges)
+    sharing.clock.advance(2 * 86_400)
+    whole = ChallengeRepository.list_approved
+
+    def broken(self: ChallengeRepository, challenge_id: str) -> list[str]:
+        if challenge_id == first.id:
+            raise RuntimeError
+        return whole(self, challenge_id)
+
+    monkeypatch.setattr(ChallengeRepository, "list_approved", broken)
+    assert await challenges.advance_due() == 1
+    assert (await challenges.snapshot(second.id)).challenge.state is ChallengeState.ENDED
+
+
+async def test_full_challenge_takes_no_more_and_fits_its_pages(
+    sharing: SharingHarness, challenges: ChallengeService
+) -> None:
+    challenge = await start(challenges)
+    for member in range(MAX_ENTRIES):
+        await enter(sharing, challenges, challenge, MEMBER + member)
+    with pytest.raises(ChallengeFullError):
+        await enter(sharing, challenges, challenge, MEMBER + MAX_ENTRIES)
+    await challenges.close_phase(challenge.id, moderator())
+    assert await numbers_of_messages(sharing, challenge) == {CARD, 1, 2, 3, 4, 5}
+
+
+async def test_maker_of_an_entry_is_not_found_during_the_vote(
+    sharing: SharingHarness, challenges: ChallengeService
+) -> None:
+    challenge = await start(challenges)
+    job = await sharing.finished_job(pictures=1, delivery=Delivery.CARD)
+    await challenges.enter(challenge.id, job.id, 0, PLAIN, sharer())
+    await enter(sharing, challenges, challenge, MEMBER + 1)
+
+    async def found(member: int) -> list[str]:
+        viewer = Viewer(member_id=member, guild_id=GUILD)
+        return await sharing.database.read(
+            lambda connection: FingerprintRepository(connection).find_exact(
+                ResultImageRepository(connection).list_for(job.id)[0].file.sha256, viewer
+            )
+        )
+
+    assert job.id in await found(500)
+    await challenges.close_phase(challenge.id, moderator())
+    assert job.id not in await found(500)
+    assert job.id in await found(MEMBER)
+    await challenges.close_phase(challenge.id, moderator())
+    assert job.id in await found(500)
+
+
+async def test_challenges_of_left_server_are_erased(sharing: SharingHarness, challenges: ChallengeService) -> None:
+    challenge, numbers = await voting(sharing, challenges)
+    await challenges.vote(challenge.id, numbers[MEMBER], sharer(500))
+    now = sharing.clock.now()
+
+    def write(connection: Connection) -> bool:
+        presence = GuildPresenceRepository(connection)
+        presence.leave(GUILD, now)
+        return presence.erase(GUILD, now + DAY, now)
+
+    assert await sharing.database.write(write)
+    with pytest.raises(ChallengeGoneError):
+        await challenges.snapshot(challenge.id)
+    assert await count_votes(sharing) == 0
+    assert await numbers_of_messages(sharing, challenge) == set()
+
+
+def approval_of(submission_id: str) -> Decision:
+    """Return the approval of a new submission."""
+    return Decision(submission_id=submission_id, revision=1, to=SubmissionState.APPROVED)
 
 
 def entry(number: int, votes: int, member: int = 0) -> Entry:

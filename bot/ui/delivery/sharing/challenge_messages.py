@@ -1,7 +1,6 @@
 """Renderer of a challenge's messages."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import discord
 import structlog
@@ -18,11 +17,9 @@ from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.outbox_publisher import Rendering
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, open_file
 from bot.ui.i18n import use_locale
-from bot.ui.render.sharing.challenge_card import challenge_card, entries_of, entries_page, winners_post
+from bot.ui.render.sharing.challenge_card import MOST_WINNERS, challenge_card, entries_of, entries_page, winners_post
 
 _log = structlog.get_logger(__name__)
-
-_MOST_WINNERS: Final = 10
 
 
 class ChallengeMessages:
@@ -51,6 +48,8 @@ class ChallengeMessages:
 
     async def _page(self, snapshot: ChallengeSnapshot, page: int, halvings: int) -> Rendering | None:
         entries = entries_of(snapshot, page)
+        if not entries:
+            return None
         uploads = await self._uploads(snapshot, entries, halvings)
         view = entries_page(snapshot, page, _names(uploads))
         if view is None:
@@ -62,7 +61,7 @@ class ChallengeMessages:
         )
 
     async def _winners(self, snapshot: ChallengeSnapshot, halvings: int) -> Rendering | None:
-        winning = {each.entry.number for each in snapshot.placings[:_MOST_WINNERS]}
+        winning = {each.entry.number for each in snapshot.placings[:MOST_WINNERS]}
         if not winning:
             return None
         entries = [each for each in snapshot.entries if each.entry.number in winning]

@@ -7,14 +7,14 @@ from typing import Any, Final
 import discord
 from discord import app_commands, ui
 
-from bot.domain.errors import ChallengeGoneError, ChallengeStateError, NotOfferedError
+from bot.domain.errors import ChallengeGoneError, ChallengePlaceError, ChallengeStateError, NotOfferedError
 from bot.domain.sharing.challenges import Challenge, ChallengeState
 from bot.domain.sharing.submissions import MAX_TITLE, SubmissionOptions
 from bot.services.sharing.challenges import ChallengePlan, ChallengeService
 from bot.services.sharing.submissions import Sharer
 from bot.ui.buttons import CHALLENGE_PICK, custom_id
 from bot.ui.handlers.component_registry import picture_of, search_id_of, selected_values, submitted_values
-from bot.ui.handlers.interactions import actor_of, is_admin, is_age_restricted, roles_of
+from bot.ui.handlers.interactions import actor_of, is_admin, is_age_restricted, parent_channel_of, roles_of
 from bot.ui.handlers.modals import Form
 from bot.ui.i18n import _
 from bot.ui.render.sharing.challenge_card import (
@@ -64,7 +64,11 @@ class ChallengeHandlers:
         """Start a challenge in this channel.
 
         Raises the errors of `ChallengeService.start`.
+
+        Raises:
+            ChallengePlaceError: the bot may not post its messages here.
         """
+        check_place(interaction)
         plan = ChallengePlan(
             theme=theme,
             channel_id=interaction.channel_id or 0,
@@ -159,6 +163,21 @@ class ChallengeHandlers:
         if snapshot.challenge.state is not ChallengeState.ENDED:
             raise ChallengeStateError(snapshot.challenge.state)
         await interaction.response.send_message(view=results_panel(snapshot), ephemeral=True, allowed_mentions=_QUIET)
+
+
+def check_place(interaction: discord.Interaction[Any]) -> None:
+    """Check that the bot may post a challenge's messages in the channel.
+
+    Its answers to a command need no right, so a challenge could begin without ever being seen.
+
+    Raises:
+        ChallengePlaceError: it may not.
+    """
+    rights = interaction.app_permissions
+    is_thread = parent_channel_of(interaction) is not None
+    may_send = rights.send_messages_in_threads if is_thread else rights.send_messages
+    if not (rights.view_channel and may_send and rights.attach_files):
+        raise ChallengePlaceError
 
 
 def sharer_of(interaction: discord.Interaction[Any]) -> Sharer:

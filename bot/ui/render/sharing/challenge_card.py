@@ -7,8 +7,15 @@ import discord
 from discord import ui
 
 from bot.domain.jobs import Job
-from bot.domain.sharing.challenges import ENTRIES_A_PAGE, PLACES, VOTES_A_MEMBER, Challenge, ChallengeState, Placing
-from bot.domain.sharing.submissions import LIVE, Submission, SubmissionState
+from bot.domain.sharing.challenges import (
+    ENTRIES_A_PAGE,
+    VOTES_A_MEMBER,
+    Challenge,
+    ChallengeState,
+    Placing,
+    prize_shares,
+)
+from bot.domain.sharing.submissions import LIVE, MAX_TITLE, Submission, SubmissionState
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshot, ShownEntry
 from bot.services.sharing.challenges import Ballot
 from bot.ui.buttons import (
@@ -20,13 +27,17 @@ from bot.ui.buttons import (
     custom_id,
 )
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, fitting, in_credits, moment, number, ordinal
+from bot.ui.render.formatting import ago, alternative, escaped, first_of, fitting, in_credits, moment, number, ordinal
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, card_title, payload_view
 from bot.ui.truncation import cut
 
+MOST_WINNERS: Final = ENTRIES_A_PAGE
+"""Winners with a line and a picture; ties can have more."""
 _ROW: Final = 5
 _LONGEST_OPTION: Final = 100
 _ROOM_FOR_RESULTS: Final = 3700
+# The lines of ten winners, and as many descriptions of pictures, fit Discord's 4,000 characters.
+_TITLE_IN_LIST: Final = 40
 _COLOURS: Final = {
     ChallengeState.OPEN: BLURPLE,
     ChallengeState.VOTING: AMBER,
@@ -98,10 +109,10 @@ def winners_post(snapshot: ChallengeSnapshot, files: Mapping[int, str]) -> ui.La
     title = _("Winners of “{theme}”").format(theme=escaped(challenge.theme))
     lines = [f"## {title}", *_winner_lines(snapshot.placings, by_number)]
     if challenge.prize:
-        lines.append(f"-# {_prize_said(challenge)}")
+        lines.append(f"-# {_prize_said(snapshot)}")
     container.add_item(ui.TextDisplay("\n".join(lines)))
     gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
-    for placing in snapshot.placings[:10]:
+    for placing in snapshot.placings[:MOST_WINNERS]:
         shown = by_number[placing.entry.number]
         if name := files.get(placing.entry.number):
             gallery.add_item(
@@ -116,9 +127,10 @@ def winners_post(snapshot: ChallengeSnapshot, files: Mapping[int, str]) -> ui.La
 
 
 def entries_of(snapshot: ChallengeSnapshot, page: int) -> list[ShownEntry]:
-    """Return the entries of a page, counted from 1."""
+    """Return the entries shown on a page, counted from 1."""
     first = (page - 1) * ENTRIES_A_PAGE
-    return [each for each in snapshot.entries if first < each.entry.number <= first + ENTRIES_A_PAGE]
+    shown = (each for each in snapshot.entries if not each.is_gone)
+    return [each for each in shown if first < each.entry.number <= first + ENTRIES_A_PAGE]
 
 
 def ballot_note(ballot: Ballot, *, voted: int | None = None) -> str:
@@ -231,7 +243,7 @@ def _state(snapshot: ChallengeSnapshot) -> Iterator[str]:
             by_number = {each.entry.number: each for each in snapshot.entries}
             yield from _winner_lines(snapshot.placings, by_number)
             if challenge.prize:
-                yield f"-# {_prize_said(challenge)}"
+                yield f"-# {_prize_said(snapshot)}"
         case ChallengeState.ENDED:
             yield _("Ended without winners: too few pictures were entered, or nobody voted.")
         case ChallengeState.CANCELLED:
@@ -242,26 +254,37 @@ def _prize(challenge: Challenge) -> list[str]:
     return [_("{credits} for the first place").format(credits=in_credits(challenge.prize))] if challenge.prize else []
 
 
-def _prize_said(challenge: Challenge) -> str:
+def _prize_said(snapshot: ChallengeSnapshot) -> str:
+    challenge = snapshot.challenge
+    if not challenge.paid and not prize_shares(challenge.prize, snapshot.placings):
+        return _("The prize was not paid: too many share the first place.")
     if not challenge.paid:
         return _("The prize was not paid: the server's budget for this month is used up.")
     return _("{credits} went to the first place.").format(credits=in_credits(challenge.paid))
 
 
 def _winner_lines(placings: Sequence[Placing], by_number: Mapping[int, ShownEntry]) -> Iterator[str]:
-    for placing in placings[: PLACES * 2]:
-        shown = by_number[placing.entry.number]
-        yield f"**{ordinal(placing.place)}** · {votes_said(placing.entry.votes)} · {_credit(shown)}"
+    lines = [
+        f"**{ordinal(each.place)}** · {votes_said(each.entry.votes)} · {_credit(by_number[each.entry.number])}"
+        for each in placings
+    ]
+    yield from first_of(lines, MOST_WINNERS)
 
 
 def _credit(shown: ShownEntry) -> str:
-    """Return an entry's number, title and member."""
-    member = _("a member") if shown.submission.options.is_anonymous else f"<@{shown.entry.member_id}>"
-    return f"{_entry_name(shown)} · {member}"
+    """Return an entry's number, title and member.
+
+    Nothing is said of one that is gone, and nobody is named who is deleted.
+    """
+    if shown.is_gone:
+        return _("{entry} · not shown any more").format(entry=_numbered(shown))
+    is_named = not shown.submission.options.is_anonymous and shown.entry.member_id > 0
+    member = f"<@{shown.entry.member_id}>" if is_named else _("a member")
+    return f"{_entry_name(shown, _TITLE_IN_LIST)} · {member}"
 
 
-def _entry_name(shown: ShownEntry) -> str:
-    return " · ".join([_numbered(shown), *map(escaped, _titles(shown))])
+def _entry_name(shown: ShownEntry, longest: int = MAX_TITLE) -> str:
+    return " · ".join([_numbered(shown), *(escaped(cut(each, longest)) for each in _titles(shown))])
 
 
 def _plain_name(shown: ShownEntry) -> str:

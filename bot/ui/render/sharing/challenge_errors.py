@@ -6,6 +6,7 @@ from bot.domain.errors import (
     ChallengeFullError,
     ChallengeGoneError,
     ChallengeLimitError,
+    ChallengePlaceError,
     ChallengeStateError,
     ChallengeTimesError,
     NoVotesLeftError,
@@ -32,6 +33,11 @@ def challenge_message(error: ChallengeError) -> str | None:  # noqa: PLR0911, PL
             return _("Too late: this challenge has ended.")
         case ChallengeTimesError():
             return _("Entries and votes take an hour or more, and 30 days or less.")
+        case ChallengePlaceError():
+            return in_lines(
+                _("The studio may not post pictures in this channel."),
+                _("Give it *View Channel*, *Send Messages* and *Attach Files*, or start it in another channel."),
+            )
         case ChallengeLimitError():
             what = ngettext(
                 "This server has {count} challenge already.", "This server has {count} challenges already.", error.limit

@@ -166,7 +166,7 @@ def _decision(snapshot: SubmissionSnapshot, now: datetime) -> Iterator[str]:
     moderator = "" if submission.decided_by is None else person(submission.decided_by)
     yield f"### {_(words).format(moderator=moderator, when=when)}"
     if submission.reason:
-        yield _("Reason: {reason}").format(reason=escaped(cut(submission.reason, _REASON_SHOWN)))
+        yield _("Reason: {reason}").format(reason=escaped(cut(_(submission.reason), _REASON_SHOWN)))
     if submission.decided_by == submission.member_id:
         yield f"-# {_('A decision about their own submission')}"
     if submission.state is SubmissionState.APPROVED and submission.options.is_spoiler:

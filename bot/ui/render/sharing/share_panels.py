@@ -133,7 +133,7 @@ def _entry(snapshot: SubmissionSnapshot) -> list[str]:
     count = counted(len(submission.positions), "picture")
     lines = [f"**{submission_name(snapshot)}** · {count}", _state(snapshot)]
     if submission.reason:
-        reason = escaped(cut(submission.reason, _REASON_SHOWN))
+        reason = escaped(cut(_(submission.reason), _REASON_SHOWN))
         lines.append("-# " + _("Reason: {reason}").format(reason=reason))
     return lines
 
