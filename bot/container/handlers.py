@@ -201,6 +201,8 @@ class HandlerContainer(SharingContainer):
             queue=self.review_queue,
             reviews=self.review_service,
             statistics=ReviewStatisticsService(database=self.database, clock=self.clock),
+            images=self.image_service,
+            page_turns=self.page_turns,
         )
 
     @cached_property

@@ -439,7 +439,7 @@ async def test_overview_waits_for_thumbnails_so_long_and_no_longer(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(ImageService, "prepare_thumbnail", never)
-    monkeypatch.setattr("bot.ui.handlers.history._THUMBNAIL_SECONDS", 0)
+    monkeypatch.setattr("bot.ui.delivery.thumbnails._SECONDS", 0)
     result = await member.slash(bot.channel, "history")
     assert len(menu(result)) == 2
     assert page(result)[1] == "-# 2 pictures could not be shown here."

@@ -12,9 +12,13 @@ import pytest
 from bot.ui.delivery.age_flags import is_flagged
 
 ROOT: Final = Path(__file__).parents[2]
-UPLOADS: Final = frozenset({"prepare_uploads", "prepare_upload", "prepare_unsigned", "prepare_thumbnail"})
+UPLOADS: Final = frozenset(
+    {"prepare_uploads", "prepare_upload", "prepare_unsigned", "prepare_thumbnail", "prepare_thumbnails"}
+)
 WAYS: Final = {
     "bot/ui/delivery/uploads.py": "the helper itself",
+    "bot/ui/delivery/thumbnails.py": "the helper of lists",
+    "bot/ui/handlers/sharing/review_queue.py": "asks `may_show` for each submission",
     "bot/ui/delivery/result_delivery.py": "asks `may_show` before any upload",
     "bot/ui/delivery/input_publisher.py": "inputs of a job in its channel, which its hold has checked",
     "bot/ui/handlers/history.py": "asks `may_show` for each job",

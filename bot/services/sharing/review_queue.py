@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from bot.domain.errors import NotAllowedError, SubmissionNotFoundError
 from bot.domain.guild_settings import GuildSettings
+from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind, OutboxMessage, guild_subject
@@ -17,17 +18,27 @@ from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
+from db.pictures import ResultImageRepository
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import SubmissionRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """A submission in the queue, with its job and its card."""
+    """A submission in the queue, with its job, card and first picture.
+
+    `picture` is None if none of the shared ones is kept.
+    """
 
     submission: Submission
     job: Job
     card: OutboxMessage | None
+    picture: ResultImage | None = None
+
+    @property
+    def is_age_restricted(self) -> bool:
+        """True if age-restricted channels alone may show the picture."""
+        return self.submission.is_age_restricted or self.job.age_restricted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +98,17 @@ class ReviewQueue:
 
 def _snapshot(connection: Connection, guild_id: int, listed: Sequence[Submission]) -> QueueSnapshot:
     jobs, outbox = JobRepository(connection), OutboxRepository(connection)
+    kept = ResultImageRepository(connection).list_for_all([each.job_id for each in listed])
     return QueueSnapshot(
         guild_id=guild_id,
         summary=SubmissionRepository(connection).queue(guild_id),
         entries=tuple(
-            QueueEntry(submission=each, job=jobs.get(each.job_id), card=outbox.find(MessageKind.REVIEW, each.id))
+            QueueEntry(
+                submission=each,
+                job=jobs.get(each.job_id),
+                card=outbox.find(MessageKind.REVIEW, each.id),
+                picture=_first_shared(each, kept[each.job_id][0]),
+            )
             for each in listed
         ),
         guild=GuildRepository(connection).settings(guild_id),
@@ -100,3 +117,8 @@ def _snapshot(connection: Connection, guild_id: int, listed: Sequence[Submission
             (each.number for each in outbox.list_numbers(MessageKind.QUEUE, guild_subject(guild_id))), default=0
         ),
     )
+
+
+def _first_shared(submission: Submission, kept: Sequence[ResultImage]) -> ResultImage | None:
+    shared = [each for each in kept if each.position in submission.positions]
+    return min(shared, key=lambda each: each.position, default=None)

@@ -1,12 +1,9 @@
 """Handlers of `/history` and its buttons."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import discord
-import structlog
 from discord import ui
 
 from bot.domain.age_restriction import may_show
@@ -20,6 +17,7 @@ from bot.services.history import Direction, HistoryService, Overview, Page, Sele
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 from bot.ui.delivery.page_turns import PageTurn, PageTurns
 from bot.ui.delivery.same_view import same_view
+from bot.ui.delivery.thumbnails import prepare_thumbnails
 from bot.ui.delivery.uploads import fair_limit, open_file, prepare_uploads
 from bot.ui.handlers.component_registry import picture_of, search_id_of, selected_values
 from bot.ui.handlers.interactions import guild_of, is_age_restricted
@@ -28,9 +26,6 @@ from bot.ui.render.history_page import empty_page, favourite_note, has_search_li
 from bot.ui.render.job_card import Attached
 
 _MOST_HALVINGS: Final = 3
-_THUMBNAIL_SECONDS: Final = 10.0
-
-_log = structlog.get_logger(__name__)
 
 
 class HistoryHandlers:
@@ -197,17 +192,9 @@ class HistoryHandlers:
 
     async def _thumbnails(self, overview: Overview, interaction: discord.Interaction[Any]) -> dict[str, Upload]:
         """Return the possible thumbnails of first images by job."""
-        found, member_id = {}, interaction.user.id
         here = [each for each in overview.entries if _may_show(interaction, each.job)]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_THUMBNAIL_SECONDS):
-                for entry in here:
-                    for picture in entry.pictures[:1]:
-                        try:
-                            found[entry.job.id] = await self._images.prepare_thumbnail(picture.file, member=member_id)
-                        except (OSError, ImageError) as error:
-                            _log.error("thumbnail.not_made", job=entry.job.id, error=type(error).__name__)
-        return found
+        pictures = {each.job.id: each.pictures[0] for each in here if each.pictures}
+        return await prepare_thumbnails(self._images, pictures, member=interaction.user.id)
 
     async def _show(
         self, interaction: discord.Interaction[Any], turn: PageTurn, page: Page | None, query: str | None

@@ -177,16 +177,21 @@ def all_of(found: QueueSnapshot, reason: str | None) -> BulkChoice:
     return BulkChoice(submission_ids=[each.submission.id for each in found.entries], reason=reason)
 
 
+def thumbnails(found: QueueSnapshot) -> dict[str, str]:
+    """Return files for all but the last."""
+    return {each.submission.id: "submission-1.jpg" for each in found.entries[:-1]}
+
+
 def question(reason: str | None) -> ui.LayoutView:
     """Return the question about a whole page."""
     found = queue()
-    return bulk_question(found, all_of(found, reason))
+    return bulk_question(found, all_of(found, reason), thumbnails(found))
 
 
 def page() -> ui.LayoutView:
     """Return a page with everything chosen."""
     found = queue()
-    return bulk_page(found, all_of(found, None).submission_ids)
+    return bulk_page(found, all_of(found, None).submission_ids, thumbnails(found))
 
 
 def notice(state: SubmissionState) -> ui.LayoutView:

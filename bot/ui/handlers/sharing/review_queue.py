@@ -1,20 +1,29 @@
 """Answers to `/review list` and the presses on its pages."""
 
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final
 
 import discord
+from discord import ui
 
 from bot.domain.errors import NotAllowedError, NotOfferedError
+from bot.domain.images import ResultImage
 from bot.domain.lazy_text import LazyText
 from bot.domain.sharing.submissions import SubmissionState
+from bot.images.image_service import ImageService
 from bot.services.jobs import Actor
-from bot.services.sharing.review_queue import ReviewQueue
+from bot.services.sharing.review_queue import QueueSnapshot, ReviewQueue
 from bot.services.sharing.review_statistics import ReviewStatisticsService
 from bot.services.sharing.reviews import Decision, ReviewService
 from bot.ui.buttons import CUSTOM_ID, REVIEW_BULK_REFUSE, REVIEW_PICK, guild_target
 from bot.ui.component_tree import walk
+from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
+from bot.ui.delivery.page_turns import PageTurn, PageTurns
+from bot.ui.delivery.thumbnails import prepare_thumbnails
+from bot.ui.delivery.uploads import open_file
 from bot.ui.handlers.component_registry import selected_values
-from bot.ui.handlers.interactions import is_admin
+from bot.ui.handlers.interactions import is_admin, is_age_restricted
 from bot.ui.handlers.sharing.review import reviewer
 from bot.ui.render.sharing.review_figures import review_figures_panel
 from bot.ui.render.sharing.review_queue import (
@@ -25,6 +34,7 @@ from bot.ui.render.sharing.review_queue import (
     bulk_question,
     bulk_result,
     preselected,
+    shown_pictures,
 )
 
 _QUIET: Final = discord.AllowedMentions.none()
@@ -36,8 +46,18 @@ class ReviewQueueHandlers:
     The pressed message holds the choice: its menus have what was chosen, with the revisions seen.
     """
 
-    def __init__(self, *, queue: ReviewQueue, reviews: ReviewService, statistics: ReviewStatisticsService) -> None:
+    def __init__(
+        self,
+        *,
+        queue: ReviewQueue,
+        reviews: ReviewService,
+        statistics: ReviewStatisticsService,
+        images: ImageService,
+        page_turns: PageTurns,
+    ) -> None:
         self._queue = queue
+        self._images = images
+        self._page_turns = page_turns
         self._reviews = reviews
         self._statistics = statistics
 
@@ -49,23 +69,28 @@ class ReviewQueueHandlers:
     async def show(self, interaction: discord.Interaction[Any], target: str | None = None) -> None:
         """Answer privately with the longest waiting submissions."""
         actor = _moderator(interaction, target)
+        await interaction.response.defer(ephemeral=True, thinking=True)
         queue = await self._queue.get(actor.guild_id, limit=MOST_LISTED)
-        view = bulk_page(queue, preselected(queue))
-        await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_QUIET)
+        # Moderators press the same card, and each gets an answer.
+        with PageTurns().answering(interaction) as turn:
+            await self._show_page(interaction, turn, queue, preselected(queue))
 
     async def show_again(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Show the longest waiting submissions in the pressed message."""
         actor = _moderator(interaction, target)
-        queue = await self._queue.get(actor.guild_id, limit=MOST_LISTED)
-        view = bulk_page(queue, preselected(queue))
-        await interaction.response.edit_message(view=view, allowed_mentions=_QUIET)
+        with self._page_turns.answering(interaction) as turn:
+            await interaction.response.defer()
+            queue = await self._queue.get(actor.guild_id, limit=MOST_LISTED)
+            await self._show_page(interaction, turn, queue, preselected(queue))
 
     async def pick(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Show the choice of submissions."""
         actor = _moderator(interaction, target)
-        queue = await self._queue.get_listed(actor, list(_listed(interaction)))
         chosen = [each.partition(":")[0] for each in selected_values(interaction)]
-        await interaction.response.edit_message(view=bulk_page(queue, chosen), allowed_mentions=_QUIET)
+        with self._page_turns.answering(interaction) as turn:
+            await interaction.response.defer()
+            queue = await self._queue.get_listed(actor, list(_listed(interaction)))
+            await self._show_page(interaction, turn, queue, chosen)
 
     async def ask_to_approve(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Ask before the approval of the chosen submissions."""
@@ -94,13 +119,46 @@ class ReviewQueueHandlers:
         done, failed = await self._reviews.decide_all(decisions, actor)
         queue = await self._queue.get(actor.guild_id, limit=1)
         view = bulk_result(queue, len(done), [error for _, error in failed], is_refusal=reason is not None)
-        await interaction.edit_original_response(view=view, allowed_mentions=_QUIET)
+        await interaction.edit_original_response(view=view, attachments=[], allowed_mentions=_QUIET)
 
     async def _ask(self, interaction: discord.Interaction[Any], target: str, reason: str | None) -> None:
         actor = _moderator(interaction, target)
-        queue = await self._queue.get_listed(actor, list(_listed(interaction)))
         choice = BulkChoice(submission_ids=frozenset(_chosen(interaction)), reason=reason)
-        await interaction.response.edit_message(view=bulk_question(queue, choice), allowed_mentions=_QUIET)
+        with self._page_turns.answering(interaction) as turn:
+            await interaction.response.defer()
+            queue = await self._queue.get_listed(actor, list(_listed(interaction)))
+            build = partial(bulk_question, queue, choice)
+            await self._show_pictures(
+                interaction, turn, build, self._pictures(interaction, queue, choice.submission_ids)
+            )
+
+    async def _show_page(
+        self, interaction: discord.Interaction[Any], turn: PageTurn, queue: QueueSnapshot, chosen: Collection[str]
+    ) -> None:
+        build = partial(bulk_page, queue, chosen)
+        await self._show_pictures(interaction, turn, build, self._pictures(interaction, queue))
+
+    async def _show_pictures(
+        self,
+        interaction: discord.Interaction[Any],
+        turn: PageTurn,
+        build: Callable[[Mapping[str, str]], ui.LayoutView],
+        pictures: Mapping[str, ResultImage],
+    ) -> None:
+        """Show a page with thumbnails, or without if they are too large."""
+        uploads = await prepare_thumbnails(self._images, pictures, member=interaction.user.id)
+        names = {key: f"submission-{place}.{each.extension}" for place, (key, each) in enumerate(uploads.items(), 1)}
+        try:
+            await turn.edit(build(names), [open_file(uploads[key], name) for key, name in names.items()])
+        except discord.HTTPException as error:
+            if classify(error) is not DiscordErrorKind.TOO_LARGE:
+                raise
+            await turn.edit(build({}), ())
+
+    def _pictures(
+        self, interaction: discord.Interaction[Any], queue: QueueSnapshot, only: Collection[str] | None = None
+    ) -> dict[str, ResultImage]:
+        return shown_pictures(queue, only, in_age_restricted=is_age_restricted(interaction))
 
 
 def _moderator(interaction: discord.Interaction[Any], target: str | None) -> Actor:

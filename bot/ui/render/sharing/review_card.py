@@ -70,7 +70,7 @@ _STATES: Final = {
 }
 _FLAGS: Final = {
     FlagKind.AGE_RESTRICTED: N_("Made in an age-restricted channel"),
-    FlagKind.FIRST: N_("Their first submission here"),
+    FlagKind.FIRST: N_("New to sharing here"),
     FlagKind.LIKE_TAKEN_DOWN: N_("Similar to a picture that was taken down"),
     FlagKind.PROMPT_RULE: N_("A prompt rule that is only tried out matches"),
     FlagKind.REPORTED: N_("Reported by members"),

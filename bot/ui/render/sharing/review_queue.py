@@ -1,13 +1,16 @@
 """The review queue: its card, its reminder, and decisions about several."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import discord
 from discord import ui
 
+from bot.domain.age_restriction import may_show
 from bot.domain.errors import AlreadyDecidedError, AtelierError, NotAllowedError, SubmissionClaimedError
+from bot.domain.images import ResultImage
 from bot.domain.sharing.submissions import SubmissionState
 from bot.services.sharing.review_queue import QueueEntry, QueueSnapshot
 from bot.ui.buttons import (
@@ -21,9 +24,9 @@ from bot.ui.buttons import (
     guild_target,
 )
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, escaped, number, one_line
+from bot.ui.render.formatting import ago, alternative, escaped, number, one_line
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, RED, card_title, payload_view
-from bot.ui.render.sharing.review_card import flag_names, person, reasons_of
+from bot.ui.render.sharing.review_card import flag_names, is_spoilered, person, reasons_of, shows_pictures
 from bot.ui.truncation import cut
 
 MOST_LISTED: Final = 10
@@ -87,14 +90,37 @@ def is_open(entry: QueueEntry) -> bool:
     return entry.submission.state is SubmissionState.WAITING
 
 
-def bulk_page(queue: QueueSnapshot, chosen: Collection[str]) -> ui.LayoutView:
-    """Return the longest waiting submissions with a menu to choose from."""
+def shown_pictures(
+    queue: QueueSnapshot, only: Collection[str] | None = None, *, in_age_restricted: bool
+) -> dict[str, ResultImage]:
+    """Return the first pictures of listed submissions, for a channel.
+
+    `only` are the chosen ones.
+    """
+    return {
+        entry.submission.id: entry.picture
+        for entry in queue.entries
+        if entry.picture is not None
+        and shows_pictures(entry.submission)
+        and (only is None or entry.submission.id in only)
+        and may_show(is_age_restricted=entry.is_age_restricted, in_age_restricted=in_age_restricted)
+    }
+
+
+def bulk_page(
+    queue: QueueSnapshot, chosen: Collection[str], thumbnails: Mapping[str, str] = MappingProxyType({})
+) -> ui.LayoutView:
+    """Return the longest waiting submissions with a menu to choose from.
+
+    `thumbnails` maps submissions to the names of attached files.
+    """
     target = guild_target(queue.guild_id)
     if not queue.entries:
         text: ui.TextDisplay[ui.LayoutView] = ui.TextDisplay(f"### {_headline(queue)}")
         return payload_view(ui.Container(text, accent_colour=GREEN))
     lines = [f"### {_headline(queue)}", *_numbered(queue)]
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=BLURPLE)
+    _add_pictures(container, queue, thumbnails)
     options = _options(queue, chosen)
     if options:
         count = sum(option.default for option in options)
@@ -105,10 +131,12 @@ def bulk_page(queue: QueueSnapshot, chosen: Collection[str]) -> ui.LayoutView:
     return payload_view(container)
 
 
-def bulk_question(queue: QueueSnapshot, choice: BulkChoice) -> ui.LayoutView:
+def bulk_question(
+    queue: QueueSnapshot, choice: BulkChoice, thumbnails: Mapping[str, str] = MappingProxyType({})
+) -> ui.LayoutView:
     """Return the one question before a decision about several.
 
-    Its disabled menus hold the choice.
+    Its disabled menus hold the choice. `thumbnails` is as for `bulk_page`.
     """
     target = guild_target(queue.guild_id)
     options = [option for option in _options(queue, choice.submission_ids) if option.default]
@@ -124,6 +152,7 @@ def bulk_question(queue: QueueSnapshot, choice: BulkChoice) -> ui.LayoutView:
     lines += _numbered(queue, only=choice.submission_ids)
     colour = GREEN if choice.reason is None else RED
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=colour)
+    _add_pictures(container, queue, thumbnails, only=choice.submission_ids)
     if options:
         container.add_item(ui.ActionRow(_menu(target, options, disabled=True)))
     if choice.reason is not None:
@@ -190,6 +219,37 @@ def _numbered(queue: QueueSnapshot, *, only: Collection[str] | None = None) -> I
         yield f"{place}. {_entry(queue, entry)}"
         if entry.submission.flags:
             yield f"-# {_('Look closely')}: {flag_names(entry.submission.flags)}"
+
+
+def _add_pictures(
+    container: ui.Container[ui.LayoutView],
+    queue: QueueSnapshot,
+    thumbnails: Mapping[str, str],
+    *,
+    only: Collection[str] | None = None,
+) -> None:
+    """Add the first picture of each, and the numbers of those without."""
+    gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
+    missing = []
+    for place, entry in enumerate(queue.entries, 1):
+        submission = entry.submission
+        if only is not None and (submission.id not in only or not is_open(entry)):
+            continue
+        if submission.id in thumbnails:
+            gallery.add_item(
+                media=f"attachment://{thumbnails[submission.id]}",
+                description=alternative(f"{number(place)}. {_title(entry)}"),
+                spoiler=is_spoilered(submission),
+            )
+        else:
+            missing.append(number(place))
+    if not gallery.items:
+        return
+    container.add_item(gallery)
+    said = _("The first picture of each, in the order of the list")
+    if missing:
+        said = _("{what}; not shown here: {numbers}").format(what=said, numbers=", ".join(missing))
+    container.add_item(ui.TextDisplay(f"-# {said}"))
 
 
 def _entry(queue: QueueSnapshot, entry: QueueEntry) -> str:
