@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from bot.domain.options import OPTIONS
 from bot.domain.requests import ERASED_PROMPT, KEEP_AS_IT_IS
+from db.request_codec import PRESET
 from db.tables import jobs
 
-_WORDS: Final = frozenset(name for name, spec in OPTIONS.items() if spec.free_text)
+_WORDS: Final = frozenset({PRESET, *(name for name, spec in OPTIONS.items() if spec.free_text)})
 _WORDED: Final = select(jobs.c.id, jobs.c.prompt, jobs.c.options).where(jobs.c.words_erased_at.is_(None))
 _ERASE: Final = update(jobs).where(jobs.c.id == bindparam("the_id"))
 # A job that is not delivered has a card to be shown, with its prompt.
@@ -30,7 +31,7 @@ _THESE: Final = _WORDED.where(jobs.c.id.in_(bindparam("the_ids", expanding=True)
 class PromptRepository:
     """The words of ended jobs within one transaction.
 
-    Words are the prompt, its form for searches, and the options that are typed freely.
+    Words are the prompt, its form for searches, the options that are typed freely, and the name of the preset.
     """
 
     def __init__(self, connection: Connection) -> None:

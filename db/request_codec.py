@@ -19,6 +19,8 @@ _KEEP_RATIO: Final = "keeps_form"
 _KEEP_PICTURE: Final = "keeps_picture"
 # The stored key of `GenerationRequest.default_format_chosen`, also written only if set.
 _CHOSEN_FORMAT: Final = "default_format_chosen"
+# The stored key of `GenerationRequest.preset`, also written only if set.
+PRESET: Final = "preset"
 # This option has its own column.
 _COLUMN: Final = "model"
 
@@ -40,6 +42,8 @@ def options_of(request: GenerationRequest) -> dict[str, Any]:
         options[_KEEP_PICTURE] = True
     if request.default_format_chosen:
         options[_CHOSEN_FORMAT] = True
+    if request.preset:
+        options[PRESET] = request.preset
     return options | {INPUTS: len(request.inputs)} if request.inputs else options
 
 
@@ -59,6 +63,7 @@ def request_of(
         keep_aspect_ratio=options.get(_KEEP_RATIO, False),
         keeps_picture=options.get(_KEEP_PICTURE, False),
         default_format_chosen=options.get(_CHOSEN_FORMAT, False),
+        preset=options.get(PRESET, ""),
     )
 
 

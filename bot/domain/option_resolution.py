@@ -40,7 +40,7 @@ def chosen_request(
     for defaults in _default_candidates(chosen, preferences, catalogue):
         with suppress(RequestError, StudioClosedError):
             request = generation_request(prompt=framed, **(defaults | chosen), inputs=inputs, catalogue=catalogue)
-            return replace(request, keep_aspect_ratio=keep_ratio)
+            return replace(request, keep_aspect_ratio=keep_ratio, preset=preset.name if preset else "")
     # No combination is possible, so the error is about the model that the member expects: the preferred one.
     expected = {name: value for name, value in _own_defaults(chosen, preferences, catalogue).items() if name == "model"}
     return generation_request(prompt=framed, **(expected | chosen), inputs=inputs, catalogue=catalogue)

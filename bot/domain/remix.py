@@ -79,6 +79,8 @@ def apply_changes(request: GenerationRequest, changes: RequestChanges) -> Genera
     made = {name: value for name, value in changes.values.items() if value != getattr(request, name)}
     if "aspect_ratio" in made:
         made["keep_aspect_ratio"] = False
+    if "prompt" in made:
+        made["preset"] = ""  # the words are the member's now
     return replace(request, **made)
 
 
@@ -119,7 +121,7 @@ def make_edit(
 
     It keeps the options of the job that made the image. `model` replaces that of the job; None keeps it if possible.
     """
-    edit = replace(request, prompt=prompt, images=1, inputs=(picture,), keeps_picture=False)
+    edit = replace(request, prompt=prompt, images=1, inputs=(picture,), keeps_picture=False, preset="")
     wanted = replace(edit, model=model or request.model)
     return _fitted(wanted, _NEEDS_EDITS, catalogue, chosen=model is not None)
 
@@ -137,7 +139,7 @@ def make_reference(
     Post-processing is not kept.
     """
     kept = _with_stages(request, Stage.RESULT, Stage.GENERATION)
-    wanted = replace(kept, prompt=prompt, model=model or request.model, inputs=(picture,))
+    wanted = replace(kept, prompt=prompt, model=model or request.model, inputs=(picture,), preset="")
     return _fitted(wanted, _NEEDS_EDITS, catalogue, chosen=model is not None)
 
 

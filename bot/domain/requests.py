@@ -44,6 +44,7 @@ class GenerationRequest:
     ask for nothing. `keep_aspect_ratio`: nobody chose `aspect_ratio`, so it is the first input's: by Discord's width
     and height until the file is here. `keeps_picture`: the input is only processed, and `prompt` is that of its origin.
     `default_format_chosen`: somebody chose `format`, though it is the default. Any other format was always chosen.
+    `preset` is the name of the preset behind prompt and options, as its author typed it; "" is none.
     """
 
     prompt: str
@@ -66,6 +67,7 @@ class GenerationRequest:
     keep_aspect_ratio: bool = False
     keeps_picture: bool = False
     default_format_chosen: bool = False
+    preset: str = ""
 
     @property
     def chosen_format(self) -> str | None:

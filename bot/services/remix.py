@@ -347,8 +347,8 @@ def _original(connection: Connection, job: Job) -> GenerationRequest:
 
 
 def _shared(request: GenerationRequest, *, shows_prompt: bool) -> GenerationRequest:
-    """Return a shared request without inputs, its seed, and hidden words."""
-    bare = replace(request, inputs=(), keeps_picture=False, keep_aspect_ratio=False, seed=None)
+    """Return a shared request without inputs, seed, preset and hidden words."""
+    bare = replace(request, inputs=(), keeps_picture=False, keep_aspect_ratio=False, seed=None, preset="")
     return bare if shows_prompt else replace(bare, prompt=ERASED_PROMPT, negative="")
 
 

@@ -44,6 +44,12 @@ def test_keep_aspect_ratio_survives_encoding_and_is_false_in_older_rows() -> Non
     assert not request_of("a", "reve-2.0", FIRST_RELEASE).keep_aspect_ratio
 
 
+def test_preset_survives_encoding_and_is_none_in_older_rows() -> None:
+    request = GenerationRequest(prompt="a", model="reve-2.0", preset="Oil Painting")
+    assert request_of("a", "reve-2.0", options_of(request)).preset == "Oil Painting"
+    assert request_of("a", "reve-2.0", FIRST_RELEASE).preset == ""
+
+
 def test_option_of_later_release_is_ignored() -> None:
     assert request_of("a", "reve-2.0", {**FIRST_RELEASE, "sparkle": 7}) == request_of("a", "reve-2.0", FIRST_RELEASE)
 

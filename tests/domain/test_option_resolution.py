@@ -68,6 +68,11 @@ def test_choice_precedes_preset_precedes_preference() -> None:
     assert (request.model, request.images, request.aspect_ratio, request.format) == ("seedream-5", 3, "3:2", "webp")
 
 
+def test_request_has_the_name_of_its_preset() -> None:
+    assert asked({}, preset=Preset(name="Oil Painting", options={})).preset == "Oil Painting"
+    assert asked({}).preset == ""
+
+
 def test_false_overrides_the_preset_and_none_does_not() -> None:
     preset = Preset(name="x", options={"remove_background": True})
     assert asked({"remove_background": None}, preset=preset).remove_background is True

@@ -229,3 +229,12 @@ def test_edit_by_a_model_without_a_choice_drops_the_chosen_format(had: str) -> N
     request = make_request(format=had, default_format_chosen=had == "png")
     made = make_edit(request, PICTURE, "a", catalogue, model="seedream-5")
     assert (made.model, made.format, made.chosen_format) == ("seedream-5", "png", None)
+
+
+def test_preset_stays_with_its_prompt_alone() -> None:
+    request = make_request(preset="Oil Painting")
+    assert make_variation(request, PICTURE, BOTH).preset == "Oil Painting"
+    typed = RequestChanges(prompt="a garden")
+    assert make_variation(request, PICTURE, BOTH, changes=typed).preset == ""
+    assert make_edit(request, PICTURE, "make it snow", BOTH).preset == ""
+    assert make_reference(request, PICTURE, "a garden", BOTH).preset == ""

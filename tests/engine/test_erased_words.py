@@ -20,7 +20,9 @@ from tests.support.clock import START, ManualClock
 from tests.support.factories import make_job, make_request
 from tests.support.ledger import adding
 
-REQUEST = make_request(prompt="my secret garden", negative="my cat", effect="film grain", aspect_ratio="16:9")
+REQUEST = make_request(
+    prompt="my secret garden", negative="my cat", effect="film grain", preset="my style", aspect_ratio="16:9"
+)
 
 
 def days_ago(days: float) -> Job:
@@ -53,11 +55,16 @@ async def has_words(database: Database, job: Job) -> bool:
     row = (await database.read(lambda connection: connection.execute(select(jobs).where(jobs.c.id == job.id)))).one()
     values = row._mapping
     assert values["options"]["aspect_ratio"] == "16:9"
-    seen = (values["prompt"], values["options"].get("negative"), values["options"].get("effect"))
+    seen = (
+        values["prompt"],
+        values["options"].get("negative"),
+        values["options"].get("effect"),
+        values["options"].get("preset"),
+    )
     if values["words_erased_at"] is None:
-        assert seen == ("my secret garden", "my cat", "film grain")
+        assert seen == ("my secret garden", "my cat", "film grain", "my style")
         return True
-    assert seen == ("", None, None)
+    assert seen == ("", None, None, None)
     assert values["search_text"] is None
     return False
 

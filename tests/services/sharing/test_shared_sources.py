@@ -28,7 +28,7 @@ async def shared(
 ) -> tuple[Job, Submission]:
     """Insert a private job with two images, of which the second is shared."""
     photo = InputImage(file=make_image_file())
-    request = make_request(prompt="a secret", images=2, negative="fog", seed=7, inputs=(photo,))
+    request = make_request(prompt="a secret", preset="Own", images=2, negative="fog", seed=7, inputs=(photo,))
     job, _ = await ended(services, shown=2, place=make_context(private=True), request=request)
     now = services.clock.now()
     submission = Submission(
@@ -55,7 +55,7 @@ async def test_others_start_from_the_shared_picture_alone(services: ServiceHarne
     source = await services.remix.get_shared(submission.id, OTHER)
     assert list(source.pictures) == [1]
     assert source.inputs == source.original.inputs == source.job.request.inputs == ()
-    assert (source.original.prompt, source.original.seed) == ("a secret", None)
+    assert (source.original.prompt, source.original.seed, source.original.preset) == ("a secret", None, "")
     options = RemixOptions(position=1, prompt="the same at night")
     request, origin = services.remix.build_request(source, Action.REFERENCE, options)
     assert [each.file for each in request.inputs] == [source.pictures[1]]

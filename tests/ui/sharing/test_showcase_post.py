@@ -10,7 +10,7 @@ from bot.domain.sharing.settings import SharingSettings, VoteKind
 from bot.domain.sharing.submissions import MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.domain.sharing.votes import VoteResult
 from bot.services.sharing.snapshots import SubmissionSnapshot
-from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post, vote_note
+from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post, tags_of, vote_note
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_image, make_job, make_request
 from tests.ui.view_reader import gallery, labels, parts, texts, unescaped, utf16
@@ -127,3 +127,8 @@ def test_hidden_post_has_no_picture_and_no_button() -> None:
 def test_answers_to_votes() -> None:
     assert vote_note(VoteResult(has_voted=True, count=2)).splitlines()[0] == "Your vote counts: 2 votes now."
     assert vote_note(VoteResult(has_voted=False, count=1)) == "Vote taken back: 1 vote now."
+
+
+def test_tags_are_model_and_preset() -> None:
+    assert tags_of(make_request(model="reve-2.0", preset="Oil Painting")) == ("reve-2.0", "Oil Painting")
+    assert tags_of(make_request(model="reve-2.0")) == ("reve-2.0",)

@@ -20,7 +20,7 @@ from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.outbox_publisher import Files, ForumPost, NoPlaceError, Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, open_file, prepare_uploads
 from bot.ui.i18n import use_locale
-from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post
+from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post, tags_of
 
 VOTE_REACTION: Final = "\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}"
 """The reaction that counts as a vote."""
@@ -100,7 +100,7 @@ class ShowcaseMessages:
             channel_id=channel_id,
             files=files,
             content=content,
-            post=ForumPost(title=forum_title(snapshot), tags=(snapshot.job.request.model,)),
+            post=ForumPost(title=forum_title(snapshot), tags=tags_of(snapshot.job.request)),
             reaction=VOTE_REACTION if snapshot.sharing.votes is VoteKind.REACTIONS else None,
         )
 

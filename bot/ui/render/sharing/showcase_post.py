@@ -6,6 +6,7 @@ from typing import Final
 from discord import ui
 
 from bot.domain.remix import has_own_prompt
+from bot.domain.requests import GenerationRequest
 from bot.domain.sharing.settings import VoteKind
 from bot.domain.sharing.submissions import Submission
 from bot.domain.sharing.votes import VoteResult
@@ -74,6 +75,11 @@ def forum_title(snapshot: SubmissionSnapshot) -> str:
     """Return the title of a submission's post in a forum."""
     title = one_line(snapshot.submission.options.title) or shown_prompt(snapshot)
     return cut(title or _("Picture by {model}").format(model=snapshot.job.request.model), _LONGEST_FORUM_TITLE)
+
+
+def tags_of(request: GenerationRequest) -> tuple[str, ...]:
+    """Return the names of a forum post's tags: model and preset."""
+    return tuple(name for name in (request.model, request.preset) if name)
 
 
 def file_name(submission: Submission, place: int, extension: str) -> str:
