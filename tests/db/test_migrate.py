@@ -351,3 +351,55 @@ async def test_prompts_of_earlier_jobs_become_searchable(empty_database: Databas
         lambda connection: connection.execute(select(jobs.c.search_text).order_by(jobs.c.id)).scalars().all()
     )
     assert found == [*map(normalize_text, prompts), None, None]
+
+
+CONTEST = """
+INSERT INTO challenges (id, community_id, channel_id, theme, created_by, created_at, state, closes_at, ends_at, prize,
+    is_age_restricted)
+VALUES ('{id}', 700, 1, 'x', 1, '2026-04-01 00:00:00', '{state}', '2026-04-01 00:00:00', '2026-04-01 00:00:00', 0,
+    false);
+INSERT INTO challenge_votes VALUES ('{id}', 50, 1, '2026-04-01 00:00:00');
+INSERT INTO challenge_votes VALUES ('{id}', 51, 1, '2026-04-01 00:00:00');
+INSERT INTO challenge_votes VALUES ('{id}', 50, 3, '2026-04-01 00:00:00');
+"""
+CONTEST_ENTRY = """
+INSERT INTO jobs (id, interaction_id, application_id, community_id, channel_id, member_id, upload_limit, model, prompt,
+    options, price, state, fence, tries, charged, cancel_refused, created_at, due_at)
+VALUES ('{id}', {unique}, 1, 700, 1, {member}, 1, 'reve-2.0', 'x', '{{}}', 12, 'done', 0, 0, 12, false,
+    '2026-04-01 00:00:00', '2026-04-01 00:00:00');
+INSERT INTO submissions (id, community_id, member_id, job_id, title, show_prompt, is_anonymous, is_spoiler,
+    is_age_restricted, flags, state, revision, created_at, waiting_since, at, reason)
+VALUES ('{id}', 700, {member}, '{id}', '', true, false, false, false, '[]', '{state}', 1, '2026-04-01 00:00:00',
+    '2026-04-01 00:00:00', '2026-04-01 00:00:00', '');
+INSERT INTO challenge_entries VALUES ('{contest}', {member}, '{id}', {member});
+"""
+
+
+async def test_ended_challenges_keep_their_counts_without_votes(empty_database: Database, tmp_path: Path) -> None:
+    before = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "004[2-9]*", "00[5-9]*"))
+    await migrate(empty_database, before)
+    statements = []
+    for at, state in enumerate(("ended", "voting")):
+        contest = f"{at:032}"
+        statements.append(CONTEST.format(id=contest, state=state))
+        for member, of_entry in ((1, "approved"), (2, "approved"), (3, "withdrawn")):
+            unique = 10 * at + member
+            row = {"id": f"{unique:032}", "unique": unique, "member": member, "contest": contest, "state": of_entry}
+            statements.append(CONTEST_ENTRY.format(**row))
+
+    def insert(connection: Connection) -> None:
+        for statement in "".join(statements).split(";\n"):
+            if statement.strip():
+                connection.execute(text(statement))
+
+    await empty_database.write(insert)
+
+    await migrate(empty_database)
+
+    entries = "SELECT votes FROM challenge_entries ORDER BY challenge_id, member_id"
+    found = await empty_database.read(lambda connection: connection.execute(text(entries)).scalars().all())
+    assert found == [2, 0, None, None, None, None]
+    votes = "SELECT challenge_id FROM challenge_votes"
+    kept = await empty_database.read(lambda connection: connection.execute(text(votes)).scalars().all())
+    assert kept == [f"{1:032}"] * 3
