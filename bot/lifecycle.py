@@ -12,6 +12,7 @@ from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
+from bot.services.closed_messages import ClosedMessages
 from bot.services.daily_report import DailyReports
 from bot.services.deletions import DeletionService
 from bot.services.exports import ExportService
@@ -25,6 +26,7 @@ from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.duel_updater import DuelUpdater
 from bot.ui.delivery.outbox_publisher import OutboxPublisher
+from bot.ui.delivery.sharing.age_flag_watch import AgeFlagWatch
 from bot.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
@@ -55,6 +57,8 @@ class Lifecycle:
         challenges: ChallengeService,
         premium_sync: PremiumSync,
         review_watch: ReviewWatch,
+        closed_messages: ClosedMessages,
+        age_flag_watch: AgeFlagWatch,
         takedowns: TakedownService,
         engine: Engine,
         exports: ExportService,
@@ -70,6 +74,7 @@ class Lifecycle:
         self._beside = (
             *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports, prompt_block_reports),
             *(exports, deletions, takedowns, premium_sync, outbox_publisher, challenges, review_watch, duel_updater),
+            *(closed_messages, age_flag_watch),
         )
         self._engine = engine
         self._card_updater = card_updater

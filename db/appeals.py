@@ -50,6 +50,11 @@ class AppealRepository:
         row = self._connection.execute(statement, {"the_id": block_id}).first()
         return None if row is None else _from_row(row)
 
+    def list_waiting(self, guild_id: int) -> list[str]:
+        """Return the appeals in a guild that wait for a moderator."""
+        waiting = (prompt_appeals.c.guild_id == guild_id) & (prompt_appeals.c.state == AppealState.WAITING.value)
+        return list(self._connection.execute(select(prompt_appeals.c.block_id).where(waiting)).scalars())
+
     def begin(self, appeal: Appeal, at: datetime) -> bool:
         """Record an appeal; return False if there was one before."""
         return self._move(appeal, AppealState.OFFERED, state=AppealState.WAITING, appealed_at=at)

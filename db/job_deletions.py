@@ -42,8 +42,9 @@ class JobDeletionRepository:
         Return the (sha256, media type) of files without another reference.
         """
         JobRepository(self._connection).set_deleted(job_id, requested_at)
-        withdraw_shared(self._connection, [job_id], at)
+        # In the order of a decision about reports: two orders could wait for each other.
         close_reports(self._connection, [job_id], at)
+        withdraw_shared(self._connection, [job_id], at)
         files = ResultImageRepository(self._connection).remove_for(job_id, at)
         files |= InputImageRepository(self._connection).remove_for(job_id, at)
         needed = referenced_hashes(self._connection, [sha256 for sha256, _ in files]) if files else set()

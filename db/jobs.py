@@ -58,6 +58,7 @@ HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert_unless_there(jobs, jobs.c.interaction_id)
 _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
+_HELD: Final = _GET.with_for_update(read=True)
 _MANY: Final = select(jobs).where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
 _CHANGE: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.state == bindparam("from_state"), jobs.c.fence == bindparam("at_fence")
@@ -180,13 +181,13 @@ class JobRepository:
         if job.request.inputs:
             InputImageRepository(self._connection).add_all(job.id, job.request.inputs, job.created_at)
 
-    def get(self, job_id: str) -> Job:
-        """Return the job.
+    def get(self, job_id: str, *, hold: bool = False) -> Job:
+        """Return the job; `hold` keeps it from being deleted meanwhile.
 
         Raises:
             JobNotFoundError: there is no such job.
         """
-        row = self._connection.execute(_GET, {"the_id": job_id}).first()
+        row = self._connection.execute(_HELD if hold else _GET, {"the_id": job_id}).first()
         if row is None:
             raise JobNotFoundError
         return self._job(row)

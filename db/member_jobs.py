@@ -59,8 +59,8 @@ class MemberJobRepository:
             )
         )
         found = {(row.sha256, row.media_type) for row in self._connection.execute(files)}
+        close_reports(self._connection, job_ids, at)  # in the order of a decision about reports
         withdraw_shared(self._connection, job_ids, at)
-        close_reports(self._connection, job_ids, at)
         for table in (fingerprint_keys, pictures, inputs):
             self._connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
         self._connection.execute(

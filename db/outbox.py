@@ -97,6 +97,41 @@ class OutboxRepository:
         of_guild = outbox_messages.c.guild_id == guild_id
         self._connection.execute(update(outbox_messages).where(closed, of_guild).values(again))
 
+    def list_closed_groups(self, kinds: Collection[MessageKind], before: datetime) -> set[tuple[int, MessageKind]]:
+        """Return the guilds and kinds of closed messages, last tried before a time."""
+        statement = (
+            select(outbox_messages.c.guild_id, outbox_messages.c.kind)
+            .where(
+                outbox_messages.c.ended == OutboxEnd.CLOSED.value,
+                outbox_messages.c.kind.in_([each.value for each in kinds]),
+            )
+            .group_by(outbox_messages.c.guild_id, outbox_messages.c.kind)
+            .having(func.max(outbox_messages.c.due_at) <= before)
+        )
+        return {(row.guild_id, MessageKind(row.kind)) for row in self._connection.execute(statement)}
+
+    def try_closed(self, kind: MessageKind, guild_id: int, *, before: datetime, at: datetime) -> str | None:
+        """Make the longest closed message of a guild and kind due; return its id.
+
+        None if one was tried since `before`, or another message is due: its outcome tells as much.
+        """
+        of_group = (outbox_messages.c.guild_id == guild_id) & (outbox_messages.c.kind == kind.value)
+        is_due = self._connection.execute(select(outbox_messages.c.id).where(of_group, _IS_DUE).limit(1)).first()
+        if is_due is not None or (guild_id, kind) not in self.list_closed_groups((kind,), before):
+            return None
+        closed = of_group & (outbox_messages.c.ended == OutboxEnd.CLOSED.value)
+        oldest = select(outbox_messages.c.id).where(closed).order_by(outbox_messages.c.due_at, outbox_messages.c.id)
+        message_id: str = self._connection.execute(oldest.limit(1)).scalar_one()
+        again = {"wanted": outbox_messages.c.wanted + 1, "due_at": at, "tries": 0, "ended": None}
+        mine = closed & (outbox_messages.c.id == message_id)
+        tried = self._connection.execute(update(outbox_messages).where(mine).values(again)).rowcount == 1
+        return message_id if tried else None
+
+    def get(self, message_id: str) -> OutboxMessage | None:
+        """Return a message, or None."""
+        row = self._connection.execute(_BY_ID, {"the_id": message_id}).first()
+        return None if row is None else _from_row(row)
+
     def find(self, kind: MessageKind, subject_id: str, number: int = 0) -> OutboxMessage | None:
         """Return the message about a subject."""
         key = (outbox_messages.c.kind == kind.value) & (outbox_messages.c.subject_id == subject_id)

@@ -35,9 +35,13 @@ class ReportRepository:
         """Store a case, or return the open one of the same job."""
         values = {"id": new.id, "guild_id": new.guild_id, "job_id": new.job_id, "at": new.at}
         statement = insert(self._connection, report_cases).values(values).on_conflict_do_nothing()
-        self._connection.execute(statement)
         of_job = report_cases.c.job_id == new.job_id, report_cases.c.closed_at.is_(None)
-        return _case(self._connection.execute(select(*_CASE).where(*of_job)).one())
+        # Locked, so that reports at once are counted together. A case that is closed meanwhile is followed by another.
+        wanted, row = select(*_CASE).where(*of_job).with_for_update(), None
+        while row is None:
+            self._connection.execute(statement)
+            row = self._connection.execute(wanted).first()
+        return _case(row)
 
     def get(self, case_id: str, *, lock: bool = False) -> ReportCase:
         """Return a case; `lock` keeps others from deciding it meanwhile.

@@ -24,7 +24,7 @@ from bot.domain.sharing.submissions import (
 )
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
-from db.tables import challenge_entries, jobs, pictures, submission_pictures, submissions
+from db.tables import challenge_entries, challenges, jobs, outbox_messages, pictures, submission_pictures, submissions
 from db.votes import PickRepository
 
 _OF_SUBMISSION: Final = (MessageKind.REVIEW, MessageKind.SHOWCASE, MessageKind.NOTICE)
@@ -42,6 +42,8 @@ _LIVE_OF_JOB: Final = (
     .order_by(submission_pictures.c.position)
 )
 _AWAITS_REVIEW: Final = submissions.c.state.in_([each.value for each in AWAITING_REVIEW])
+_IS_LIVE: Final = submissions.c.state.in_([each.value for each in LIVE])
+_IS_RESTRICTED: Final = or_(submissions.c.is_age_restricted, jobs.c.age_restricted)
 
 
 class SubmissionRepository:
@@ -193,11 +195,13 @@ class SubmissionRepository:
         row = self._connection.execute(statement.order_by(submissions.c.at.desc()).limit(1)).first()
         return None if row is None else self._from_rows([row])[0]
 
-    def list_of_job(self, job_id: str, *, live: bool = False) -> tuple[Submission, ...]:
-        """Return a job's submissions, or the `live` ones, latest first."""
+    def list_of_job(self, job_id: str, *, live: bool = False, lock: bool = False) -> tuple[Submission, ...]:
+        """Return a job's submissions, or the `live` ones, latest first; `lock` locks them."""
         statement = select(*_COLUMNS).where(submissions.c.job_id == job_id).order_by(submissions.c.id.desc())
         if live:
             statement = statement.where(submissions.c.state.in_([each.value for each in LIVE]))
+        if lock:
+            statement = statement.with_for_update()
         return self._from_rows(self._connection.execute(statement).all())
 
     def list_of_member(
@@ -303,6 +307,45 @@ class SubmissionRepository:
             taken_down=numbers.get(SubmissionState.TAKEN_DOWN, 0),
         )
 
+    def list_restricted_places(self) -> list[tuple[int, int]]:
+        """Return the guilds and channels with messages about age-restricted pictures.
+
+        A forum's post is a channel, too.
+        """
+        posted = (
+            select(outbox_messages.c.guild_id, outbox_messages.c.channel_id)
+            .distinct()
+            .join(submissions, submissions.c.id == outbox_messages.c.subject_id)
+            .join(jobs, jobs.c.id == submissions.c.job_id)
+            .where(
+                outbox_messages.c.kind.in_([MessageKind.SHOWCASE.value, MessageKind.REVIEW.value]),
+                outbox_messages.c.message_id.is_not(None),
+                _IS_LIVE,
+                _IS_RESTRICTED,
+            )
+        )
+        in_challenges = (
+            select(challenges.c.guild_id, challenges.c.channel_id)
+            .distinct()
+            .join(challenge_entries, challenge_entries.c.challenge_id == challenges.c.id)
+            .join(submissions, submissions.c.id == challenge_entries.c.submission_id)
+            .join(jobs, jobs.c.id == submissions.c.job_id)
+            .where(_IS_LIVE, _IS_RESTRICTED)
+        )
+        found = [*self._connection.execute(posted), *self._connection.execute(in_challenges)]
+        return sorted({(row.guild_id, row.channel_id) for row in found})
+
+    def list_restricted_guilds(self) -> list[int]:
+        """Return the guilds with live submissions of age-restricted pictures."""
+        of_jobs = select(submissions.c.guild_id).distinct().join(jobs, jobs.c.id == submissions.c.job_id)
+        return list(self._connection.execute(of_jobs.where(_IS_LIVE, _IS_RESTRICTED)).scalars())
+
+    def list_restricted(self, guild_id: int) -> list[str]:
+        """Return the live submissions of age-restricted pictures in a guild."""
+        of_guild = select(submissions.c.id).join(jobs, jobs.c.id == submissions.c.job_id)
+        statement = of_guild.where(submissions.c.guild_id == guild_id, _IS_LIVE, _IS_RESTRICTED)
+        return list(self._connection.execute(statement).scalars())
+
     def withdraw_all(self, job_ids: Sequence[str], at: datetime) -> list[str]:
         """Withdraw the live submissions of deleted jobs, and erase titles.
 
@@ -400,11 +443,16 @@ def refresh_review(connection: Connection, guild_id: int, at: datetime) -> None:
 
 def withdraw_shared(connection: Connection, job_ids: Sequence[str], at: datetime) -> None:
     """Withdraw the submissions of deleted jobs; their messages follow."""
-    ids = SubmissionRepository(connection).withdraw_all(job_ids, at)
-    if ids:
-        outbox = OutboxRepository(connection)
-        outbox.refresh(_OF_SUBMISSION, ids, at)
-        PickRepository(connection).refresh(ids, at)
-        entered = challenge_entries.c.submission_id.in_(ids)
-        challenges = connection.execute(select(challenge_entries.c.challenge_id).where(entered)).scalars().all()
-        outbox.refresh((MessageKind.CHALLENGE,), challenges, at)
+    refresh_messages(connection, SubmissionRepository(connection).withdraw_all(job_ids, at), at)
+
+
+def refresh_messages(connection: Connection, submission_ids: Sequence[str], at: datetime) -> None:
+    """Make all messages with these submissions due again."""
+    if not submission_ids:
+        return
+    outbox = OutboxRepository(connection)
+    outbox.refresh(_OF_SUBMISSION, submission_ids, at)
+    PickRepository(connection).refresh(submission_ids, at)
+    entered = challenge_entries.c.submission_id.in_(submission_ids)
+    entered_ids = connection.execute(select(challenge_entries.c.challenge_id).where(entered)).scalars().all()
+    outbox.refresh((MessageKind.CHALLENGE,), entered_ids, at)

@@ -88,6 +88,8 @@ class Container(CommandContainer):
             challenges=self.challenges,
             premium_sync=self.premium_sync,
             review_watch=self.review_watch,
+            closed_messages=self.closed_messages,
+            age_flag_watch=self.age_flag_watch,
             takedowns=self.takedowns,
             engine=self.engine,
             exports=self.exports,

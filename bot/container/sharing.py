@@ -7,12 +7,14 @@ from bot.container.delivery import DeliveryContainer
 from bot.domain.outbox import MessageKind
 from bot.domain.remix import editing_models
 from bot.services.appeals import AppealService, AppealSnapshots
+from bot.services.closed_messages import ClosedMessages
 from bot.services.outbox import OutboxService
 from bot.services.reports import ReportService
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshots
 from bot.services.sharing.challenges import ChallengeService
 from bot.services.sharing.notices import NoticeService
 from bot.services.sharing.picks import PickService
+from bot.services.sharing.restricted_posts import RestrictedPosts
 from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.review_watch import ReviewWatch
@@ -25,6 +27,7 @@ from bot.ui.delivery.appeal_messages import AppealMessages
 from bot.ui.delivery.decision_notices import NoticeRenderer
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
+from bot.ui.delivery.sharing.age_flag_watch import AgeFlagWatch
 from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
 from bot.ui.delivery.sharing.picks_messages import PicksMessages
 from bot.ui.delivery.sharing.report_messages import ReportMessages
@@ -55,6 +58,18 @@ class SharingContainer(DeliveryContainer):
     def review_watch(self) -> ReviewWatch:
         """Reminders of review queues, and tries of closed channels."""
         return ReviewWatch(database=self.database, clock=self.clock, new_id=self.new_id)
+
+    @cached_property
+    def closed_messages(self) -> ClosedMessages:
+        """New tries of messages without an open channel."""
+        return ClosedMessages(database=self.database, clock=self.clock)
+
+    @cached_property
+    def age_flag_watch(self) -> AgeFlagWatch:
+        """Age flags of the channels with shared pictures."""
+        return AgeFlagWatch(
+            posts=RestrictedPosts(database=self.database, clock=self.clock), client=self.client, clock=self.clock
+        )
 
     @cached_property
     def review_alerts(self) -> ReviewAlerts:

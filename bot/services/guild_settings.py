@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from bot.domain.audit_log import AuditEntry
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.outbox import MessageKind
+from bot.domain.sharing.votes import MOST_POSTS
+from db.appeals import AppealRepository
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
@@ -16,6 +18,7 @@ from db.outbox import OutboxRepository
 from db.reports import refresh_reports
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import refresh_review
+from db.votes import VoteRepository
 
 # The moderators' menus list the reasons, and the queue's card is due for the reminder.
 _ON_REVIEW_CARDS: Final = frozenset({"refusal_reasons", "reminder_hours"})
@@ -54,10 +57,13 @@ class GuildSettingsService:
                 guilds.change_settings(guild_id, changed)
                 if "review_channel_id" in changed:
                     refresh_review(connection, guild_id, now)
+                    waiting = AppealRepository(connection).list_waiting(guild_id)
+                    OutboxRepository(connection).refresh((MessageKind.APPEAL,), waiting, now)
                 if not _MODERATORS_CHANNELS.isdisjoint(changed):
                     refresh_reports(connection, guild_id, now)
                 if "showcase_channel_id" in changed:
-                    OutboxRepository(connection).reopen(MessageKind.SHOWCASE, guild_id, now)
+                    for kind in (MessageKind.SHOWCASE, MessageKind.PICKS):
+                        OutboxRepository(connection).reopen(kind, guild_id, now)
                 detail = {
                     name: _change(_plain(getattr(before, name)), _plain(value)) for name, value in changed.items()
                 }
@@ -90,6 +96,10 @@ class GuildSettingsService:
             settings.change(guild_id, changed)
             if not _ON_REVIEW_CARDS.isdisjoint(changed):
                 refresh_review(connection, guild_id, now)
+            if "votes" in changed:
+                posts = VoteRepository(connection).list_posts(guild_id, MOST_POSTS)
+                ids = [submission_id for submission_id, *_ in posts]
+                OutboxRepository(connection).refresh((MessageKind.SHOWCASE,), ids, now)
             detail = {
                 name: _change(_logged(name, getattr(before, name)), _logged(name, value))
                 for name, value in changed.items()

@@ -141,7 +141,7 @@ class ReportService:
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[list[str], bool]:
-            job = self._reportable(connection, job_id, actor)
+            job = self._reportable(connection, job_id, actor, hold=True)
             reports = ReportRepository(connection)
             new = ReportCase(id=self._new_id(), guild_id=job.place.guild_id, job_id=job_id, at=now)
             case = reports.open_case(new)
@@ -250,8 +250,8 @@ class ReportService:
         self._waker.wake(due)
         return case
 
-    def _reportable(self, connection: Connection, job_id: str, actor: Actor) -> Job:
-        job = JobRepository(connection).get(job_id)
+    def _reportable(self, connection: Connection, job_id: str, actor: Actor, *, hold: bool = False) -> Job:
+        job = JobRepository(connection).get(job_id, hold=hold)
         if not actor.guild_id or job.place.guild_id != actor.guild_id:
             raise NothingToReportError
         self._access.check(connection, actor.guild_id)
@@ -274,7 +274,7 @@ class ReportService:
         threshold = SharingSettingsRepository(connection).get(case.guild_id).report_threshold
         due: list[str] = []
         if threshold and count >= threshold:
-            for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True):
+            for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True, lock=True):
                 if submission.state is SubmissionState.APPROVED:
                     _, ids = self._transitions.move(connection, submission, SubmissionState.HIDDEN, now, actor_id=0)
                     due += ids
@@ -292,7 +292,7 @@ class ReportService:
         """Take the job's submissions down, or show hidden ones again."""
         to = SubmissionState.TAKEN_DOWN if outcome.takes_down else SubmissionState.APPROVED
         due: list[str] = []
-        for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True):
+        for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True, lock=True):
             if outcome.takes_down or submission.state is SubmissionState.HIDDEN:
                 _, ids = self._transitions.move(
                     connection, submission, to, now, actor_id=actor.member_id, by_moderator=True, reason=reason

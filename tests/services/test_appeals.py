@@ -20,6 +20,7 @@ from bot.domain.errors import (
 from bot.domain.outbox import MessageKind
 from bot.domain.prompt_rules import PromptRuleKind, PromptRuleScope, PromptRuleState
 from bot.services.appeals import ANSWER, CARD, AppealService, AppealSnapshots
+from bot.services.guild_settings import GuildSettingsService
 from bot.services.guild_transactions import GuildTransactions
 from bot.services.jobs import Actor
 from bot.services.prompt_rules import PromptRuleService
@@ -195,3 +196,15 @@ async def test_built_in_refusal_offers_no_appeal(services: ServiceHarness, appea
     block_id = await refuse(services, "a naked child")
     found = await services.database.read(lambda connection: AppealRepository(connection).find(block_id))
     assert found is None
+
+
+async def test_new_review_channel_gets_the_cards_of_waiting_appeals(
+    services: ServiceHarness, appeals: AppealService
+) -> None:
+    block_id = await refuse(services)
+    await appeals.begin(block_id, MEMBER)
+    settings = GuildSettingsService(database=services.database, now=services.clock.now, new_id=make_id)
+    await settings.change(GUILD, {"review_channel_id": 804}, by=9)
+    card = await services.database.read(lambda c: OutboxRepository(c).find(MessageKind.APPEAL, block_id))
+    assert card is not None
+    assert card.wanted == 2

@@ -10,6 +10,9 @@ OLD_VOTES_SHOWN_AFTER: Final = timedelta(seconds=60)
 """The same for posts older than an hour: Discord limits their edits more."""
 OLD_POST: Final = timedelta(hours=1)
 
+MOST_POSTS: Final = 50
+"""The latest posts: their reactions are read, and they follow a change of the votes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteResult:

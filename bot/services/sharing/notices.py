@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.errors import SubmissionNotFoundError
-from bot.domain.outbox import OutboxEnd, OutboxMessage
+from bot.domain.outbox import OutboxMessage
 from bot.domain.sharing.submissions import SubmissionState
 from bot.engine.clock import Clock
 from bot.engine.direct_messages import next_direct_message, wait_until
@@ -92,4 +92,4 @@ def _awaits_post(snapshot: SubmissionSnapshot) -> bool:
     if snapshot.submission.state is not SubmissionState.APPROVED or snapshot.showcase is None:
         return False
     post = snapshot.showcase
-    return post.message_id is None and post.end not in (OutboxEnd.CLOSED, OutboxEnd.REFUSED)
+    return post.message_id is None and post.end is None

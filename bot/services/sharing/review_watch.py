@@ -52,7 +52,10 @@ class ReviewWatch:
         """Check every queue with entries, each in a transaction."""
         queues = await self._database.read(lambda connection: SubmissionRepository(connection).queues())
         for guild_id, summary in queues.items():
-            await self._check_queue(guild_id, summary)
+            try:
+                await self._check_queue(guild_id, summary)
+            except Exception:  # noqa: BLE001 - the others do not wait for one
+                _log.exception("review.queue_not_checked", guild=guild_id)
 
     async def _check_queue(self, guild_id: int, summary: QueueSummary) -> None:
         """Check a queue. Most checks find nothing to do, and write nothing."""
@@ -72,6 +75,8 @@ class ReviewWatch:
         now, outbox = self._clock.now(), OutboxRepository(connection)
         subject = guild_subject(guild_id)
         summary = SubmissionRepository(connection).queue(guild_id)
+        # The cards first, then the queue's, as decisions do: two orders could wait for each other.
+        outbox.refresh((MessageKind.REVIEW,), _closed_cards(connection, guild_id, now), now)
         hour = _reminder_hour(connection, guild_id, summary, now)
         if hour is not None:
             # The one before is deleted by its renderer, and its row with the next reminder.
@@ -84,7 +89,6 @@ class ReviewWatch:
             outbox.request(MessageKind.QUEUE, subject, new_id=self._new_id(), guild_id=guild_id, at=now)
         if _is_reopened(connection, guild_id):
             KeyValueRepository(connection).delete(closed_key(guild_id))
-        outbox.refresh((MessageKind.REVIEW,), _closed_cards(connection, guild_id, now), now)
 
 
 def _reminder_hour(connection: Connection, guild_id: int, summary: QueueSummary, now: datetime) -> int | None:

@@ -204,6 +204,7 @@ class SubmissionService:
         def write(connection: Connection) -> tuple[Submission, list[str]]:
             if contest is not None:
                 contest.check(connection)
+            JobRepository(connection).get(job_id, hold=True)
             offer = self._offer(connection, job_id, sharer, needs_showcase=contest is None)
             positions_ = self._check(connection, offer, positions, options)
             repository = SubmissionRepository(connection)
@@ -255,6 +256,8 @@ class SubmissionService:
 
         def write(connection: Connection) -> tuple[Submission, list[str]]:
             repository = SubmissionRepository(connection)
+            # The job first, as its deletion does.
+            JobRepository(connection).get(seen.job_id, hold=True)
             current = repository.get(seen.id, lock=True)
             if current.member_id != sharer.member_id:
                 raise NotAllowedError(LazyText("its member"))

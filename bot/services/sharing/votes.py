@@ -19,7 +19,7 @@ from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind
 from bot.domain.sharing.settings import VoteKind
 from bot.domain.sharing.submissions import SubmissionState
-from bot.domain.sharing.votes import OLD_POST, OLD_VOTES_SHOWN_AFTER, VOTES_SHOWN_AFTER, VoteResult
+from bot.domain.sharing.votes import MOST_POSTS, OLD_POST, OLD_VOTES_SHOWN_AFTER, VOTES_SHOWN_AFTER, VoteResult
 from bot.engine.clock import Clock
 from bot.services.request_gate import check_ban
 from bot.services.sharing.submissions import Sharer
@@ -32,7 +32,6 @@ from db.votes import VoteRepository
 
 _DISCORD_EPOCH: Final = 1_420_070_400_000
 _TIME_SHIFT: Final = 22
-_MOST_POSTS: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +110,7 @@ class VoteService:
                     message_id=message_id,
                     needs_roles=bool(settings.voter_roles),
                 )
-                for submission_id, channel_id, message_id in VoteRepository(connection).list_posts(
-                    guild_id, _MOST_POSTS
-                )
+                for submission_id, channel_id, message_id in VoteRepository(connection).list_posts(guild_id, MOST_POSTS)
             )
 
         return await self._database.read(read)

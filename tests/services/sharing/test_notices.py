@@ -106,7 +106,7 @@ async def test_notice_of_an_approval_waits_for_its_post(sharing: SharingHarness)
     assert await wait_of(sharing, approved) == 0
 
 
-@pytest.mark.parametrize("end", [OutboxEnd.CLOSED, OutboxEnd.REFUSED, None])
+@pytest.mark.parametrize("end", [OutboxEnd.CLOSED, OutboxEnd.REFUSED, OutboxEnd.DROPPED, None])
 async def test_notice_of_an_approval_goes_without_a_post(sharing: SharingHarness, end: OutboxEnd | None) -> None:
     approved = await decide(sharing, SubmissionState.APPROVED)
     if end is None:

@@ -19,9 +19,10 @@ from bot.domain.errors import (
     NothingToReportError,
     OwnPictureError,
     ReportLimitError,
+    SubmissionStateError,
 )
 from bot.domain.outbox import MessageKind
-from bot.domain.reports import DISMISSED_FOR_MISUSE, REPORTS_A_DAY, ReportOutcome, ReportReason
+from bot.domain.reports import DISMISSED_FOR_MISUSE, REPORTS_A_DAY, ReportCase, ReportOutcome, ReportReason
 from bot.domain.sharing.submissions import SubmissionOptions, SubmissionState
 from bot.images.image_service import ImageService
 from bot.services.access import AccessService
@@ -241,6 +242,36 @@ async def test_enough_reports_hide_the_post_until_a_decision(case: Case) -> None
     assert again != case_id
     await case.service.decide(again, ReportOutcome.TAKEN_DOWN, moderator())
     assert await state() is SubmissionState.TAKEN_DOWN
+
+
+async def test_reports_at_once_are_counted_together(case: Case) -> None:
+    await case.sharing.set_rules(report_threshold=3, review="none")
+    for _ in range(3):
+        job_id = await case.job()
+        shared = await case.sharing.submissions.share(job_id, [0], SubmissionOptions(), sharer())
+        await case.case_of(job_id, 1)
+        await asyncio.gather(*(case.service.report(job_id, SPAM, reporter(number)) for number in (2, 3)))
+        found = await case.sharing.database.read(lambda c, at=shared.id: SubmissionRepository(c).get(at))  # type: ignore[misc]
+        assert found.state is SubmissionState.HIDDEN
+        case.sharing.clock.advance(86_401)
+
+
+async def test_decisions_about_one_picture_at_once_do_not_collide(case: Case) -> None:
+    """A report, a withdrawal and a decision wait for each other."""
+    await case.sharing.set_rules(report_threshold=2, review="none")
+    for _ in range(3):
+        job_id = await case.job()
+        shared = await case.sharing.submissions.share(job_id, [0], SubmissionOptions(), sharer())
+        case_id = await case.case_of(job_id, 1)
+        results = await asyncio.gather(
+            case.service.report(job_id, SPAM, reporter(2)),
+            case.sharing.submissions.withdraw(shared.id, MEMBER),
+            case.service.decide(case_id, ReportOutcome.TAKEN_DOWN, moderator()),
+            return_exceptions=True,
+        )
+        assert all(not isinstance(each, BaseException) or isinstance(each, SubmissionStateError) for each in results)
+        assert isinstance(results[2], ReportCase)
+        case.sharing.clock.advance(86_401)
 
 
 async def test_deleted_job_closes_its_case(case: Case) -> None:

@@ -27,7 +27,7 @@ from bot.domain.errors import (
 from bot.domain.outbox import MessageKind, guild_subject
 from bot.domain.reports import Report, ReportCase, ReportReason
 from bot.domain.sharing.settings import ReviewMode
-from bot.domain.sharing.submissions import FlagKind, SubmissionOptions, SubmissionState
+from bot.domain.sharing.submissions import FlagKind, Submission, SubmissionOptions, SubmissionState
 from bot.domain.takedowns import Takedown, TakedownKind, TakenPicture
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.sharing.reviews import Decision
@@ -314,6 +314,23 @@ async def test_deleted_job_withdraws_its_submissions(sharing: SharingHarness) ->
 
     assert await sharing.database.read(read) == 2
     assert await sharing.database.read(lambda connection: SubmissionRepository(connection).list_live(job.id)) == {}
+
+
+async def test_share_during_its_jobs_deletion_leaves_nothing_live(sharing: SharingHarness) -> None:
+    for _ in range(4):
+        job = await sharing.finished_job()
+
+        def delete(connection: Connection, job_id: str = job.id) -> object:
+            return JobDeletionRepository(connection).delete(job_id, START, START)
+
+        shared, _files = await asyncio.gather(
+            sharing.submissions.share(job.id, [0], PLAIN, sharer()),
+            sharing.database.write(delete),
+            return_exceptions=True,
+        )
+        assert isinstance(shared, Submission | JobDeletedError)
+        live = await sharing.database.read(lambda c, at=job.id: SubmissionRepository(c).list_live(at))  # type: ignore[misc]
+        assert live == {}
 
 
 async def test_list_pages_a_members_submissions_latest_first(sharing: SharingHarness) -> None:

@@ -18,13 +18,14 @@ from bot.domain.errors import (
 from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.sharing.settings import ReviewMode, VoteKind
 from bot.domain.sharing.submissions import Submission, SubmissionOptions
+from bot.services.guild_settings import GuildSettingsService
 from bot.services.sharing.submissions import Sharer
 from bot.services.sharing.votes import VoteService
 from db.bans import BanRepository
 from db.outbox import OutboxRepository
 from tests.services.sharing.conftest import SHOWCASE, SharingHarness, sharer
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER
+from tests.support.factories import GUILD, MEMBER, make_id
 
 VOTER, OTHER = sharer(61), sharer(62)
 NEW = 1 << 62
@@ -206,3 +207,14 @@ async def test_reactions_are_not_read_where_buttons_vote(sharing: SharingHarness
     assert await votes.list_posts(GUILD) == ()
     assert await votes.record_reactions(submission.id, {61: ()}) == 0
     assert await votes.count(submission.id) == 0
+
+
+async def test_changed_kind_of_votes_reaches_the_posts(sharing: SharingHarness) -> None:
+    submission = await posted(sharing)
+    before = await post_of(sharing, submission)
+    settings = GuildSettingsService(database=sharing.database, now=sharing.clock.now, new_id=make_id)
+    await settings.change_sharing(GUILD, {"votes": VoteKind.OFF, "voter_roles": (5,)}, by=9)
+    after = await post_of(sharing, submission)
+    assert (before.shown, after.wanted, after.due_at) == (before.wanted, before.wanted + 1, sharing.clock.now())
+    await settings.change_sharing(GUILD, {"votes": VoteKind.OFF}, by=9)
+    assert (await post_of(sharing, submission)).wanted == after.wanted

@@ -64,7 +64,9 @@ class ShowcaseMessages:
             return None
         channel_id = snapshot.guild.showcase_channel_id
         if not await self._may_show(snapshot, message.channel_id or channel_id or 0):
-            if message.message_id is None and snapshot.submission.state is SubmissionState.APPROVED:
+            # One that may have been posted before a crash is removed.
+            is_new = message.message_id is None and message.begun_at is None
+            if is_new and snapshot.submission.state is SubmissionState.APPROVED:
                 raise NoPlaceError
             return None
         with use_locale(self._locale(snapshot)):
