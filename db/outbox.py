@@ -98,7 +98,7 @@ class OutboxRepository:
         self._connection.execute(update(outbox_messages).where(closed, of_guild).values(again))
 
     def list_closed_groups(self, kinds: Collection[MessageKind], before: datetime) -> set[tuple[int, MessageKind]]:
-        """Return the guilds and kinds of closed messages, last tried before a time."""
+        """Return guilds and kinds of messages closed before a time."""
         statement = (
             select(outbox_messages.c.guild_id, outbox_messages.c.kind)
             .where(
@@ -111,7 +111,7 @@ class OutboxRepository:
         return {(row.guild_id, MessageKind(row.kind)) for row in self._connection.execute(statement)}
 
     def try_closed(self, kind: MessageKind, guild_id: int, *, before: datetime, at: datetime) -> str | None:
-        """Make the longest closed message of a guild and kind due; return its id.
+        """Make the longest closed message of a kind due; return its id.
 
         None if one was tried since `before`, or another message is due: its outcome tells as much.
         """

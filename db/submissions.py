@@ -196,7 +196,10 @@ class SubmissionRepository:
         return None if row is None else self._from_rows([row])[0]
 
     def list_of_job(self, job_id: str, *, live: bool = False, lock: bool = False) -> tuple[Submission, ...]:
-        """Return a job's submissions, or the `live` ones, latest first; `lock` locks them."""
+        """Return a job's submissions, latest first.
+
+        `live`: the live ones. `lock` locks them.
+        """
         statement = select(*_COLUMNS).where(submissions.c.job_id == job_id).order_by(submissions.c.id.desc())
         if live:
             statement = statement.where(submissions.c.state.in_([each.value for each in LIVE]))
@@ -308,7 +311,7 @@ class SubmissionRepository:
         )
 
     def list_restricted_places(self) -> list[tuple[int, int]]:
-        """Return the guilds and channels with messages about age-restricted pictures.
+        """Return guilds and channels with age-restricted pictures.
 
         A forum's post is a channel, too.
         """
@@ -341,7 +344,7 @@ class SubmissionRepository:
         return list(self._connection.execute(of_jobs.where(_IS_LIVE, _IS_RESTRICTED)).scalars())
 
     def list_restricted(self, guild_id: int) -> list[str]:
-        """Return the live submissions of age-restricted pictures in a guild."""
+        """Return a guild's live submissions of age-restricted pictures."""
         of_guild = select(submissions.c.id).join(jobs, jobs.c.id == submissions.c.job_id)
         statement = of_guild.where(submissions.c.guild_id == guild_id, _IS_LIVE, _IS_RESTRICTED)
         return list(self._connection.execute(statement).scalars())

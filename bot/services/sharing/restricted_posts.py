@@ -9,7 +9,7 @@ from db.submissions import SubmissionRepository, refresh_messages
 
 
 class RestrictedPosts:
-    """Lists the channels of age-restricted pictures, and renders their messages again."""
+    """Channels of age-restricted pictures, and their messages."""
 
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database = database

@@ -16,7 +16,7 @@ _CHECK_SECONDS: Final = 60.0
 
 
 class AgeFlagWatch:
-    """Renders messages again after their channel lost its age flag, or got it back.
+    """Renders messages again after a change of their channel's age flag.
 
     It reads the flags as the client knows them, so that a change during an outage counts as well.
     """
