@@ -129,7 +129,7 @@ async def test_new_moderators_channel_gets_the_cards_of_open_reports(case: Case)
 
     async def wanted() -> list[int]:
         cards = [
-            await case.sharing.database.read(lambda c, each=each: OutboxRepository(c).find(MessageKind.REPORT, each))
+            await case.sharing.database.read(lambda c, each=each: OutboxRepository(c).find(MessageKind.REPORT, each))  # type: ignore[misc]
             for each in (open_id, closed_id)
         ]
         return [0 if each is None else each.wanted for each in cards]
