@@ -7,10 +7,11 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from discord import ui
+from discord import HTTPException, ui
 from sqlalchemy import Connection
 
 from bot.domain.bans import Ban, BanScope
@@ -193,6 +194,22 @@ def _left(discord: Discord) -> Callable[[], Any]:
         return len(discord.errors)
 
     return read
+
+
+async def test_message_that_discord_refuses_is_given_up(services: ServiceHarness, discord: Discord) -> None:
+    view = await open_vote(services)
+    response = SimpleNamespace(status=400, reason="Bad Request")
+    discord.errors = [HTTPException(response, {"code": 50035, "message": "Invalid Form Body"}) for _ in range(3)]  # type: ignore[arg-type]
+    updater = updater_of(services, discord)
+    async with running(updater):
+        updater.on_duel_changed(view.duel.id)
+        for left in (2, 1, 0):
+            await poll(_left(discord), left.__eq__)
+            services.clock.advance(600)
+        view = await shown_end(services, view)
+    assert view.duel.phase is Phase.ENDED
+    assert discord.cards == []
+    assert {job.delivery for job in view.jobs} == {Delivery.HISTORY}
 
 
 async def test_end_during_the_edit_of_the_vote_is_shown_after_it(open_services: Open, discord: Discord) -> None:
