@@ -1,15 +1,21 @@
 """The post in the showcase: its words, its limits, its secrets."""
 
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import State
+from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.sharing.settings import SharingSettings, VoteKind
 from bot.domain.sharing.submissions import MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.domain.sharing.votes import VoteResult
 from bot.services.sharing.snapshots import SubmissionSnapshot
+from bot.ui.delivery.outbox_publisher import NoPlaceError
+from bot.ui.delivery.sharing.showcase_messages import ShowcaseMessages
 from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post, tags_of, vote_note
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_image, make_job, make_request
@@ -132,3 +138,43 @@ def test_answers_to_votes() -> None:
 def test_tags_are_model_and_preset() -> None:
     assert tags_of(make_request(model="reve-2.0", preset="Oil Painting")) == ("reve-2.0", "Oil Painting")
     assert tags_of(make_request(model="reve-2.0")) == ("reve-2.0",)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_restricted_post_is_refused_unless_it_may_exist(begun: bool) -> None:
+    """Posted before a crash, and the channel lost its age flag: it is removed."""
+    snapshot = snapshot_of()
+    restricted = replace(
+        snapshot,
+        submission=replace(snapshot.submission, is_age_restricted=True),
+        guild=GuildSettings(showcase_channel_id=802),
+    )
+    snapshots = SimpleNamespace(get=AsyncMock(return_value=restricted))
+    client = SimpleNamespace(get_channel=lambda _: SimpleNamespace(nsfw=False))
+    nothing: Any = None
+    messages = ShowcaseMessages(
+        snapshots=cast("Any", snapshots),
+        showcase=nothing,
+        votes=nothing,
+        image_service=nothing,
+        client=cast("Any", client),
+        can_remix=False,
+    )
+    message = OutboxMessage(
+        id=make_id(),
+        kind=MessageKind.SHOWCASE,
+        subject_id=snapshot.submission.id,
+        number=0,
+        guild_id=GUILD,
+        wanted=1,
+        shown=0,
+        tries=1,
+        due_at=START,
+        channel_id=802 if begun else None,
+        begun_at=START if begun else None,
+    )
+    if begun:
+        assert await messages.render(message, 0) is None
+    else:
+        with pytest.raises(NoPlaceError):
+            await messages.render(message, 0)
