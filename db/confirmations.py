@@ -1,6 +1,7 @@
 """Requests awaiting confirmation by their member."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from bot.domain.confirmations import Confirmation, DuelPlan
 from bot.domain.errors import ConfirmationGoneError
+from bot.domain.jobs import Origin
 from db.jobs import origin_columns, origin_of
 from db.latest_rows import keep_latest
 from db.request_codec import INPUTS, inputs_of, options_of, plain_inputs, request_of
@@ -15,6 +17,8 @@ from db.tables import drafts
 
 # The key of a duel's plan among the stored options; requests ignore unknown keys.
 _DUEL: Final = "duel"
+# The key of the origin's post in the showcase among them.
+_POST: Final = "post"
 _INSERT: Final = insert(drafts)
 _GET: Final = select(drafts).where(drafts.c.id == bindparam("the_id"))
 _SINCE: Final = select(drafts).where(
@@ -46,7 +50,10 @@ class ConfirmationRepository:
                 "member_id": confirmation.member_id,
                 "prompt": request.prompt,
                 "model": request.model,
-                "options": options_of(request) | inputs | _plan_options(confirmation.duel),
+                "options": options_of(request)
+                | inputs
+                | _plan_options(confirmation.duel)
+                | _post_options(confirmation.origin),
                 "price": confirmation.price,
                 "private": confirmation.private,
                 "created_at": confirmation.created_at,
@@ -101,9 +108,19 @@ def _from_row(row: Row[Any]) -> Confirmation:
         price=values["price"],
         private=values["private"],
         created_at=values["created_at"],
-        origin=origin_of(values),
+        origin=_origin(values, options.get(_POST)),
         duel=_plan(values["prompt"], options.get(_DUEL)),
     )
+
+
+def _post_options(origin: Origin | None) -> dict[str, str]:
+    """Return the stored form of an origin's post; nothing without one."""
+    return {} if origin is None or origin.submission_id is None else {_POST: origin.submission_id}
+
+
+def _origin(values: Mapping[Any, Any], submission_id: str | None) -> Origin | None:
+    origin = origin_of(values)
+    return None if origin is None else replace(origin, submission_id=submission_id)
 
 
 def _plan_options(plan: DuelPlan | None) -> dict[str, Any]:

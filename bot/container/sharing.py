@@ -98,6 +98,7 @@ class SharingContainer(DeliveryContainer):
             database=self.database,
             access=self.access,
             submissions=self.submission_service,
+            identity=self.member_identity,
             ledger=self.ledger,
             clock=self.clock,
             new_id=self.new_id,
@@ -181,7 +182,7 @@ class SharingContainer(DeliveryContainer):
     @cached_property
     def vote_service(self) -> VoteService:
         """Votes in the showcase."""
-        return VoteService(database=self.database, clock=self.clock)
+        return VoteService(database=self.database, identity=self.member_identity, clock=self.clock)
 
     @cached_property
     def submission_service(self) -> SubmissionService:
@@ -208,6 +209,7 @@ class SharingContainer(DeliveryContainer):
             access=self.access,
             takedowns=self.takedowns,
             moderation=self.moderation,
+            identity=self.member_identity,
             clock=self.clock,
             new_id=self.new_id,
             waker=self.report_waker,

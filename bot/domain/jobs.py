@@ -109,12 +109,14 @@ class Action(StrEnum):
 class Origin:
     """The parent of a job.
 
-    `position` is the image, None if it was the whole job.
+    `position` is the image, None if it was the whole job. `submission_id`: the parent was used by its post in the
+    showcase. It is kept until the job is made, because the post may go while its member is asked.
     """
 
     action: Action
     job_id: str
     position: int | None = None
+    submission_id: str | None = field(default=None, compare=False)
 
 
 LONGEST_CHAIN: Final = 8

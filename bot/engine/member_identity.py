@@ -31,6 +31,13 @@ class MemberIdentity:
             raise DeletionRunningError
         self.restore(connection, member_id)
 
+    def is_gone(self, connection: Connection, member_id: int) -> bool:
+        """Return whether a member deleted their data and has not returned."""
+        deletions, pseudonym = DeletionRepository(connection), self._pseudonym_of(member_id)
+        if not deletions.has_any(member_id, pseudonym):
+            return False
+        return deletions.is_pending(member_id) or deletions.is_away(pseudonym)
+
     def restore(self, connection: Connection, member_id: int) -> None:
         """Give a returning member the kept credits and bans."""
         DeletionRepository(connection).restore_member(member_id, self._pseudonym_of(member_id), self._now())

@@ -37,6 +37,7 @@ from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
 from bot.engine.storage_gate import StorageGate
 from bot.services.job_snapshots import JobSnapshotService
+from bot.services.job_sources import check_source
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
 from db.age_restriction import comes_from_restricted
@@ -186,6 +187,8 @@ class JobService:
             InsufficientCreditsError: the member cannot pay the price.
             BudgetSpentError: the operator's monthly budget does not cover the price.
             ImageGoneError: an input image's file was deleted meanwhile.
+            AgeRestrictedError: a picture to start from may not be used in this channel.
+            JobDeletedError, NotAllowedError, SharingError: the origin is no source any more, see `check_source`.
             PictureTakenDownError: an input image was taken down.
             DuplicateInteractionError: this interaction already has a job.
             ConfirmationGoneError: the confirmation was already answered.
@@ -256,6 +259,7 @@ class JobService:
 
     def _make(self, connection: Connection, job: Job) -> Snapshot:
         rules = self._gate.check(connection, job.place, job.request)
+        check_source(connection, job)
         job = replace(
             job,
             own_key=self._gate.uses_own_keys(connection, job.place.guild_id),

@@ -20,8 +20,6 @@ from bot.domain.errors import (
     JobRunningError,
     JobStateError,
     NotOfferedError,
-    SubmissionNotFoundError,
-    SubmissionStateError,
 )
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Job, Origin
@@ -37,16 +35,15 @@ from bot.domain.remix import (
 )
 from bot.domain.requests import ERASED_PROMPT, KEEP_AS_IT_IS, GenerationRequest, price, require_prompt
 from bot.domain.saved_forms import CardForm
-from bot.domain.sharing.submissions import SubmissionState
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.services.deletion_register import DeletionRegister
+from bot.services.job_sources import require_post
 from bot.services.jobs import Actor, check_manageable, check_visible
 from db.database import Database
 from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
-from db.submissions import SubmissionRepository
 
 # A row that refers to a file stored just now may not be written yet; the nightly maintenance removes the file then.
 _RECENT: Final = timedelta(minutes=2)
@@ -168,11 +165,7 @@ class RemixService:
         """
 
         def read(connection: Connection) -> Source:
-            submission = SubmissionRepository(connection).get(submission_id)
-            if submission.guild_id != actor.guild_id:
-                raise SubmissionNotFoundError
-            if submission.state is not SubmissionState.APPROVED:
-                raise SubmissionStateError(submission.state, SubmissionState.APPROVED)
+            submission = require_post(connection, submission_id, actor.guild_id)
             job = JobRepository(connection).get(submission.job_id)
             if job.deleted_at is not None:
                 raise JobDeletedError
@@ -209,11 +202,12 @@ class RemixService:
             if any(each.file is None and each.url is None for each in source.inputs):
                 raise ImageGoneError(own=False)
             same = replace(job.request, inputs=source.inputs)
-            return make_again(same, options.changes, self._catalogue), Origin(action=action, job_id=job.id)
+            origin = Origin(action=action, job_id=job.id, submission_id=source.submission_id)
+            return make_again(same, options.changes, self._catalogue), origin
         position = options.position or 0
         if position not in source.pictures:
             raise JobStateError(job.state, action)
-        origin = Origin(action=action, job_id=job.id, position=position)
+        origin = Origin(action=action, job_id=job.id, position=position, submission_id=source.submission_id)
         picture = InputImage(
             url=options.url, file=source.pictures[position], parent=ImageRef(job_id=job.id, position=position)
         )
@@ -233,7 +227,7 @@ class RemixService:
         request = at_model(replace(source.job.request, inputs=source.inputs), model_id, self._catalogue)
         if request is None:
             raise NotOfferedError
-        return request, Origin(action=Action.AGAIN, job_id=source.job.id)
+        return request, Origin(action=Action.AGAIN, job_id=source.job.id, submission_id=source.submission_id)
 
     def build_quote(self, source: Source, action: Action, options: RemixOptions) -> GenerationRequest:
         """Return an action's request without its image, to know its price.

@@ -27,6 +27,7 @@ from bot.domain.reports import MAX_WORDS, Report, ReportCase, ReportOutcome, Rep
 from bot.domain.sharing.submissions import SubmissionState
 from bot.domain.takedowns import TakedownKind
 from bot.engine.clock import Clock
+from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from bot.services.jobs import Actor, check_visible
 from bot.services.moderation import ModerationService, Target
@@ -85,6 +86,7 @@ class ReportService:
         access: AccessService,
         takedowns: TakedownService,
         moderation: ModerationService,
+        identity: MemberIdentity,
         clock: Clock,
         new_id: Callable[[], str],
         waker: Waker,
@@ -93,6 +95,7 @@ class ReportService:
         self._access = access
         self._takedowns = takedowns
         self._moderation = moderation
+        self._identity = identity
         self._clock = clock
         self._new_id = new_id
         self._waker = waker
@@ -137,10 +140,14 @@ class ReportService:
         """Store a report; return False if the server has no channel for it.
 
         Enough members' reports hide the job's posts in the showcase. Raises as `check` does.
+
+        Raises:
+            DeletionRunningError: everything about the member is being deleted.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[list[str], bool]:
+            self._identity.welcome(connection, actor.member_id)
             job = self._reportable(connection, job_id, actor, hold=True)
             reports = ReportRepository(connection)
             new = ReportCase(id=self._new_id(), guild_id=job.place.guild_id, job_id=job_id, at=now)

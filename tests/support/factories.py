@@ -10,6 +10,7 @@ from typing import Any, Final
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, State
 from bot.domain.requests import GenerationRequest
+from bot.domain.sharing.challenges import Challenge, ChallengeState
 from tests.support.catalogue import price
 from tests.support.clock import START
 
@@ -78,3 +79,19 @@ def make_image_file(**changes: Any) -> ImageFile:
 def make_image(job: Job, position: int = 0, **file_changes: Any) -> ResultImage:
     """Return a result image of a job with a unique file."""
     return ResultImage(job_id=job.id, position=position, file=make_image_file(**file_changes))
+
+
+def make_challenge(**changes: Any) -> Challenge:
+    """Return a challenge with a running vote."""
+    challenge = Challenge(
+        id=make_id(),
+        guild_id=GUILD,
+        channel_id=803,
+        theme="Sea",
+        created_by=1,
+        created_at=START,
+        state=ChallengeState.VOTING,
+        closes_at=START,
+        ends_at=START,
+    )
+    return replace(challenge, **changes)

@@ -51,6 +51,7 @@ from bot.domain.sharing.challenges import (
 from bot.domain.sharing.submissions import LIVE, Submission, SubmissionOptions, SubmissionState
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
+from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
@@ -106,6 +107,7 @@ class ChallengeService:
         database: Database,
         access: AccessService,
         submissions: SubmissionService,
+        identity: MemberIdentity,
         ledger: Ledger,
         clock: Clock,
         new_id: Callable[[], str],
@@ -117,6 +119,7 @@ class ChallengeService:
         self._transitions = SubmissionTransitions(new_id=new_id)
         self._access = access
         self._submissions = submissions
+        self._identity = identity
         self._ledger = ledger
         self._clock = clock
         self._new_id = new_id
@@ -255,6 +258,7 @@ class ChallengeService:
             NoVotesLeftError: the member has voted often enough.
             RoleNeededToVoteError: the server lets some roles vote.
             BannedError: the member may not share.
+            DeletionRunningError: everything about the member is being deleted.
         """
         now = self._clock.now()
 
@@ -267,6 +271,7 @@ class ChallengeService:
                 raise ChallengeStateError(challenge.state)
             if challenge.ends_at <= now:
                 raise ChallengeStateError(ChallengeState.ENDED)
+            self._identity.welcome(connection, voter.member_id)
             check_ban(connection, challenge.guild_id, voter.member_id, now, BanScope.SHARING)
             roles = SharingSettingsRepository(connection).get(challenge.guild_id).voter_roles
             if roles and not set(roles) & set(voter.roles):

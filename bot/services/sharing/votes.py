@@ -8,19 +8,15 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bot.domain.bans import BanScope
-from bot.domain.errors import (
-    NotAllowedError,
-    NotOfferedError,
-    OwnVoteError,
-    SubmissionNotFoundError,
-    SubmissionStateError,
-)
+from bot.domain.errors import NotAllowedError, NotOfferedError, OwnVoteError
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind
 from bot.domain.sharing.settings import VoteKind
 from bot.domain.sharing.submissions import SubmissionState
 from bot.domain.sharing.votes import MOST_POSTS, OLD_POST, OLD_VOTES_SHOWN_AFTER, VOTES_SHOWN_AFTER, VoteResult
 from bot.engine.clock import Clock
+from bot.engine.member_identity import MemberIdentity
+from bot.services.job_sources import require_post
 from bot.services.request_gate import check_ban
 from bot.services.sharing.submissions import Sharer
 from db.bans import BanRepository
@@ -47,8 +43,9 @@ class PostedVotes:
 class VoteService:
     """One vote a member for each submission, each press in one transaction."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, identity: MemberIdentity, clock: Clock) -> None:
         self._database = database
+        self._identity = identity
         self._clock = clock
 
     async def toggle(self, submission_id: str, voter: Sharer) -> VoteResult:
@@ -63,15 +60,12 @@ class VoteService:
             OwnVoteError: it is the voter's own.
             NotAllowedError: the voter has none of the roles for it.
             BannedError: the voter is banned from sharing or from the studio.
+            DeletionRunningError: everything about the voter is being deleted.
         """
         now = self._clock.now()
 
         def write(connection: Connection) -> VoteResult:
-            submission = SubmissionRepository(connection).get(submission_id, lock=True)
-            if submission.guild_id != voter.guild_id:
-                raise SubmissionNotFoundError
-            if submission.state is not SubmissionState.APPROVED:
-                raise SubmissionStateError(submission.state, SubmissionState.APPROVED)
+            submission = require_post(connection, submission_id, voter.guild_id, lock=True)
             settings = SharingSettingsRepository(connection).get(submission.guild_id)
             if settings.votes is not VoteKind.BUTTONS:
                 raise NotOfferedError
@@ -79,6 +73,7 @@ class VoteService:
                 raise OwnVoteError
             if settings.voter_roles and not any(each in settings.voter_roles for each in voter.roles):
                 raise NotAllowedError(LazyText("a member with a role for voting"))
+            self._identity.welcome(connection, voter.member_id)
             check_ban(connection, submission.guild_id, voter.member_id, now, BanScope.SHARING)
             votes = VoteRepository(connection)
             has_voted = votes.add(submission_id, voter.member_id, submission.guild_id, now)
@@ -118,8 +113,8 @@ class VoteService:
     async def record_reactions(self, submission_id: str, voters: Mapping[int, tuple[int, ...]]) -> int:
         """Store the reactions of members, with their roles; return the votes.
 
-        The member's own reaction counts for nothing, nor do those of banned members and of others without a role for
-        voting. A reaction that was taken back is a vote no longer.
+        The member's own reaction counts for nothing, nor do those of banned members, of members who deleted their data,
+        and of others without a role for voting. A reaction that was taken back is a vote no longer.
         """
         now = self._clock.now()
 
@@ -135,6 +130,7 @@ class VoteService:
                 if member_id != submission.member_id
                 and (not settings.voter_roles or set(roles) & set(settings.voter_roles))
                 and bans.find(submission.guild_id, member_id, now, BanScope.STUDIO, BanScope.SHARING) is None
+                and not self._identity.is_gone(connection, member_id)
             }
             stored = votes.list_voters(submission_id)
             for member_id in stored - wanted:

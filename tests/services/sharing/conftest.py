@@ -5,13 +5,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from bot.domain.bans import Ban, BanScope
 from bot.domain.jobs import Job, State
+from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.sharing.reviews import ReviewService
 from bot.services.sharing.submissions import Sharer, SubmissionService
+from db.bans import BanRepository
 from db.database import Database
+from db.deletions import DeletionRepository
 from db.guilds import GuildRepository
 from db.pictures import ResultImageRepository
 from db.sharing_settings import SharingSettingsRepository
@@ -67,6 +72,22 @@ class SharingHarness:
     async def set_guild(self, **changes: Any) -> None:
         """Change the server's settings."""
         await self.database.write(lambda connection: GuildRepository(connection).change_settings(GUILD, changes))
+
+
+def identity_of(sharing: SharingHarness) -> MemberIdentity:
+    """Return the identities of members who deleted their data."""
+    return MemberIdentity(pseudonym_of=lambda member_id: -member_id, now=sharing.clock.now)
+
+
+async def gone(sharing: SharingHarness, member_id: int, scope: BanScope) -> None:
+    """Ban a member who deleted their data then: the ban has their pseudonym."""
+    now = sharing.clock.now()
+
+    def write(connection: Connection) -> None:
+        DeletionRepository(connection).add_finished(-member_id, now, now)
+        BanRepository(connection).set(Ban(guild_id=GUILD, member_id=-member_id, scope=scope, at=now, actor_id=1))
+
+    await sharing.database.write(write)
 
 
 def sharer(member_id: int = MEMBER, *, roles: tuple[int, ...] = (), moderator: bool = False) -> Sharer:

@@ -43,7 +43,7 @@ from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
 from db.tables import accounts, challenge_votes
-from tests.services.sharing.conftest import MODERATOR, SharingHarness, moderator, sharer
+from tests.services.sharing.conftest import MODERATOR, SharingHarness, gone, identity_of, moderator, sharer
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_id
 from tests.support.ledger import make_ledger
@@ -65,6 +65,7 @@ def service_of(sharing: SharingHarness, *, budget: int = 10_000) -> ChallengeSer
         database=sharing.database,
         access=AccessService(database=sharing.database, admitted="*", now=sharing.clock.now),
         submissions=sharing.submissions,
+        identity=identity_of(sharing),
         ledger=make_ledger(budget=budget),
         clock=sharing.clock,
         new_id=make_id,
@@ -519,3 +520,10 @@ def test_prize_is_divided_and_rounded_down() -> None:
     assert prize_shares(7, winners) == {1: 3, 2: 3}
     assert prize_shares(1, winners) == {}
     assert prize_shares(0, winners) == {}
+
+
+async def test_ban_outlives_a_deletion_of_everything(sharing: SharingHarness, challenges: ChallengeService) -> None:
+    challenge, _ = await voting(sharing, challenges)
+    await gone(sharing, 500, BanScope.SHARING)
+    with pytest.raises(BannedError):
+        await challenges.vote(challenge.id, 1, sharer(500))

@@ -15,7 +15,7 @@ from bot.services.sharing.votes import VoteService
 from bot.ui.render.sharing.picks import picks_post, picks_preview
 from db.audit_log import AuditLogRepository
 from db.outbox import OutboxRepository
-from tests.services.sharing.conftest import MODERATOR, SharingHarness, moderator, sharer
+from tests.services.sharing.conftest import MODERATOR, SharingHarness, identity_of, moderator, sharer
 from tests.support.factories import GUILD, MEMBER, make_id
 from tests.ui.view_reader import labels, texts
 
@@ -30,7 +30,7 @@ async def voted(sharing: SharingHarness, votes: int, **options: object) -> Submi
     await sharing.set_rules(review=ReviewMode.NONE, allows_anonymous=True)
     job = await sharing.finished_job()
     submission = await sharing.submissions.share(job.id, [0], SubmissionOptions(**options), sharer())  # type: ignore[arg-type]
-    service = VoteService(database=sharing.database, clock=sharing.clock)
+    service = VoteService(database=sharing.database, identity=identity_of(sharing), clock=sharing.clock)
     for each in range(votes):
         await service.toggle(submission.id, sharer(100 + each))
     return submission

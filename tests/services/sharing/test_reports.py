@@ -37,7 +37,7 @@ from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
 from db.reports import ReportRepository
 from db.submissions import SubmissionRepository
-from tests.services.sharing.conftest import REVIEW, SharingHarness, moderator, sharer
+from tests.services.sharing.conftest import REVIEW, SharingHarness, gone, identity_of, moderator, sharer
 from tests.support.catalogue import BOTH
 from tests.support.factories import GUILD, MEMBER, make_id
 
@@ -69,6 +69,7 @@ class Case:
             access=AccessService(database=database, admitted="*", now=clock.now),
             takedowns=self.takedowns,
             moderation=self.moderation,
+            identity=identity_of(sharing),
             clock=clock,
             new_id=make_id,
             waker=sharing.woken,
@@ -291,3 +292,10 @@ async def test_report_of_a_post_is_about_its_job(case: Case) -> None:
     assert await case.service.find_job(shared.id) == await case.service.find_job(job_id) == job_id
     with pytest.raises(NothingToReportError):
         await case.service.find_job("0" * 32)
+
+
+async def test_ban_outlives_a_deletion_of_everything(case: Case) -> None:
+    job_id = await case.job()
+    await gone(case.sharing, 1001, BanScope.STUDIO)
+    with pytest.raises(BannedError):
+        await case.service.report(job_id, SPAM, reporter(1))

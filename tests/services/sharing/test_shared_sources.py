@@ -3,9 +3,18 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
-from bot.domain.errors import JobDeletedError, SubmissionNotFoundError, SubmissionStateError
+from bot.domain.bans import Ban, BanScope
+from bot.domain.confirmations import Confirmation
+from bot.domain.errors import (
+    AgeRestrictedError,
+    BannedError,
+    JobDeletedError,
+    NotAllowedError,
+    SubmissionNotFoundError,
+    SubmissionStateError,
+)
 from bot.domain.images import InputImage
 from bot.domain.jobs import Action, Job, Origin
 from bot.domain.sharing.submissions import Submission, SubmissionOptions, SubmissionState
@@ -13,12 +22,15 @@ from bot.services.details import read_lineage
 from bot.services.jobs import Actor
 from bot.services.origins import _named
 from bot.services.remix import RemixOptions
+from db.bans import BanRepository
+from db.challenges import ChallengeRepository
 from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
 from db.submissions import SubmissionRepository
+from db.tables import jobs
 from tests.services.conftest import ServiceHarness
 from tests.services.test_remix import ended
-from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_image_file, make_request
+from tests.support.factories import GUILD, MEMBER, make_challenge, make_context, make_id, make_image_file, make_request
 
 OTHER = Actor(member_id=MEMBER + 1, guild_id=GUILD)
 
@@ -110,3 +122,96 @@ async def test_search_by_picture_leads_to_no_anonymous_member(services: ServiceH
         return len(_named(connection, found, OTHER)), len(_named(connection, found, own))
 
     assert await services.database.read(read) == (not is_anonymous, 1)
+
+
+async def asked(services: ServiceHarness, action: Action) -> tuple[Job, Submission, Confirmation]:
+    """Ask another member for the price of a picture made from a post."""
+    job, submission = await shared(services, show_prompt=False)
+    source = await services.remix.get_shared(submission.id, OTHER)
+    position = None if action is Action.AGAIN else 1
+    options = RemixOptions(position=position, prompt="the same at night")
+    request, origin = services.remix.build_request(source, action, options)
+    place = make_context(member_id=OTHER.member_id, private=True)
+    confirmation = await services.confirmations.add(place, request, origin)
+    found, _ = await services.confirmations.get(confirmation.id, OTHER.member_id)
+    return job, submission, found
+
+
+async def answered(services: ServiceHarness, confirmation: Confirmation) -> None:
+    """Answer the question with yes."""
+    place = make_context(member_id=OTHER.member_id, private=True)
+    await services.jobs.create(place, confirmation.request, origin=confirmation.origin, confirmation_id=confirmation.id)
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [
+        (Action.AGAIN, SubmissionState.WITHDRAWN),
+        (Action.REFERENCE, SubmissionState.HIDDEN),
+        (Action.REFERENCE, SubmissionState.TAKEN_DOWN),
+    ],
+)
+async def test_answer_after_the_post_left_the_showcase_makes_nothing(
+    services: ServiceHarness, action: Action, state: SubmissionState
+) -> None:
+    _, submission, confirmation = await asked(services, action)
+    held = (await services.account(OTHER.member_id)).held
+    now = services.clock.now()
+    await services.database.write(lambda connection: SubmissionRepository(connection).move(submission, state, now))
+    with pytest.raises(SubmissionStateError):
+        await answered(services, confirmation)
+    assert (await services.account(OTHER.member_id)).held == held
+
+
+async def test_answer_after_the_deletion_of_the_source_makes_nothing(services: ServiceHarness) -> None:
+    job, _ = await shared(services)
+    own = make_request()
+    origin = Origin(action=Action.AGAIN, job_id=job.id)
+    confirmation = await services.confirmations.add(make_context(private=True), own, origin)
+    now = services.clock.now()
+    await services.database.write(lambda connection: JobDeletionRepository(connection).delete(job.id, now, now))
+    with pytest.raises(JobDeletedError):
+        await services.jobs.create(make_context(), own, origin=origin, confirmation_id=confirmation.id)
+
+
+async def test_answer_while_the_post_is_shown_makes_the_job(services: ServiceHarness) -> None:
+    _, submission, confirmation = await asked(services, Action.REFERENCE)
+    assert confirmation.origin is not None
+    assert confirmation.origin.submission_id == submission.id
+    await answered(services, confirmation)
+
+
+async def test_private_job_of_another_member_is_no_origin(services: ServiceHarness) -> None:
+    job, _ = await shared(services)
+    origin = Origin(action=Action.AGAIN, job_id=job.id)
+    with pytest.raises(NotAllowedError):
+        await services.jobs.create(make_context(member_id=OTHER.member_id), make_request(), origin=origin)
+
+
+async def test_flag_gained_while_the_member_is_asked_refuses_the_answer(services: ServiceHarness) -> None:
+    job, _, confirmation = await asked(services, Action.REFERENCE)
+    flag = update(jobs).where(jobs.c.id == job.id).values(age_restricted=True)
+    await services.database.write(lambda connection: connection.execute(flag))
+    with pytest.raises(AgeRestrictedError):
+        await answered(services, confirmation)
+
+
+async def test_ban_while_the_member_is_asked_refuses_the_answer(services: ServiceHarness) -> None:
+    _, _, confirmation = await asked(services, Action.AGAIN)
+    ban = Ban(guild_id=GUILD, member_id=OTHER.member_id, scope=BanScope.STUDIO, at=services.clock.now(), actor_id=1)
+    await services.database.write(lambda connection: BanRepository(connection).set(ban))
+    with pytest.raises(BannedError):
+        await answered(services, confirmation)
+
+
+async def test_entry_of_a_challenge_is_no_post(services: ServiceHarness) -> None:
+    _, submission = await shared(services)
+    challenge = make_challenge()
+
+    def enter(connection: Connection) -> None:
+        ChallengeRepository(connection).add(challenge)
+        ChallengeRepository(connection).enter(challenge.id, MEMBER, submission.id)
+
+    await services.database.write(enter)
+    with pytest.raises(SubmissionNotFoundError):
+        await services.remix.get_shared(submission.id, OTHER)

@@ -22,10 +22,11 @@ from bot.services.guild_settings import GuildSettingsService
 from bot.services.sharing.submissions import Sharer
 from bot.services.sharing.votes import VoteService
 from db.bans import BanRepository
+from db.challenges import ChallengeRepository
 from db.outbox import OutboxRepository
-from tests.services.sharing.conftest import SHOWCASE, SharingHarness, sharer
+from tests.services.sharing.conftest import SHOWCASE, SharingHarness, gone, identity_of, sharer
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_id
+from tests.support.factories import GUILD, MEMBER, make_challenge, make_id
 
 VOTER, OTHER = sharer(61), sharer(62)
 NEW = 1 << 62
@@ -65,7 +66,7 @@ async def post_of(sharing: SharingHarness, submission: Submission) -> OutboxMess
 
 def votes_of(sharing: SharingHarness) -> VoteService:
     """Return the service."""
-    return VoteService(database=sharing.database, clock=sharing.clock)
+    return VoteService(database=sharing.database, identity=identity_of(sharing), clock=sharing.clock)
 
 
 async def test_second_press_takes_the_vote_back(sharing: SharingHarness) -> None:
@@ -218,3 +219,30 @@ async def test_changed_kind_of_votes_reaches_the_posts(sharing: SharingHarness) 
     assert (before.shown, after.wanted, after.due_at) == (before.wanted, before.wanted + 1, sharing.clock.now())
     await settings.change_sharing(GUILD, {"votes": VoteKind.OFF}, by=9)
     assert (await post_of(sharing, submission)).wanted == after.wanted
+
+
+async def test_ban_outlives_a_deletion_of_everything(sharing: SharingHarness) -> None:
+    votes, submission = votes_of(sharing), await posted(sharing)
+    await gone(sharing, VOTER.member_id, BanScope.SHARING)
+    with pytest.raises(BannedError):
+        await votes.toggle(submission.id, VOTER)
+
+
+async def test_reaction_of_a_deleted_member_is_not_stored(sharing: SharingHarness) -> None:
+    votes, submission = votes_of(sharing), await posted(sharing)
+    await sharing.set_rules(votes=VoteKind.REACTIONS)
+    await gone(sharing, VOTER.member_id, BanScope.SHARING)
+    assert await votes.record_reactions(submission.id, {VOTER.member_id: (), OTHER.member_id: ()}) == 1
+
+
+async def test_entry_of_a_challenge_takes_no_vote_of_the_showcase(sharing: SharingHarness) -> None:
+    votes, submission = votes_of(sharing), await approved(sharing)
+    challenge = make_challenge()
+
+    def enter(connection: Connection) -> None:
+        ChallengeRepository(connection).add(challenge)
+        ChallengeRepository(connection).enter(challenge.id, MEMBER, submission.id)
+
+    await sharing.database.write(enter)
+    with pytest.raises(SubmissionNotFoundError):
+        await votes.toggle(submission.id, VOTER)

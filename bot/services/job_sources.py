@@ -1,0 +1,53 @@
+"""Checks of an earlier job as the source of a new one."""
+
+from sqlalchemy import Connection
+
+from bot.domain.errors import JobDeletedError, NotAllowedError, SubmissionNotFoundError, SubmissionStateError
+from bot.domain.jobs import Job
+from bot.domain.lazy_text import LazyText
+from bot.domain.sharing.submissions import Submission, SubmissionState
+from db.challenges import ChallengeRepository
+from db.jobs import JobRepository
+from db.submissions import SubmissionRepository
+
+
+def require_post(connection: Connection, submission_id: str, guild_id: int, *, lock: bool = False) -> Submission:
+    """Return a submission that is in a guild's showcase.
+
+    Entries of challenges are not: their pictures have no post. `lock` locks its row.
+
+    Raises:
+        SubmissionNotFoundError: the guild has no such submission.
+        SubmissionStateError: it is not in the showcase.
+    """
+    submission = SubmissionRepository(connection).get(submission_id, lock=lock)
+    if submission.guild_id != guild_id or ChallengeRepository(connection).find_of(submission_id) is not None:
+        raise SubmissionNotFoundError
+    if submission.state is not SubmissionState.APPROVED:
+        raise SubmissionStateError(submission.state, SubmissionState.APPROVED)
+    return submission
+
+
+def check_source(connection: Connection, job: Job) -> None:
+    """Check that a new job may still start from its origin.
+
+    Its member may have been asked for the price before, and answers up to a day later.
+
+    Raises:
+        JobDeletedError: the origin was deleted.
+        NotAllowedError: the origin is another member's private job.
+        SubmissionNotFoundError: the guild has no such post.
+        SubmissionStateError: the post left the showcase.
+    """
+    origin = job.origin
+    if origin is None:
+        return
+    if origin.submission_id is not None:
+        require_post(connection, origin.submission_id, job.place.guild_id)
+    source = JobRepository(connection).find(origin.job_id)
+    if source is None:
+        return  # its records are gone; files that are gone are found by `require_files`
+    if source.deleted_at is not None:
+        raise JobDeletedError
+    if origin.submission_id is None and source.is_private and source.place.member_id != job.place.member_id:
+        raise NotAllowedError(LazyText("its member"))
