@@ -27,7 +27,7 @@ class Reports(commands.Cog):
         """Register the message menu, the buttons and the forms."""
         self._client.tree.add_command(self._menu)
         components, handlers = self._client.components, self._handlers
-        components.register_form(REPORT, handlers.submit, of_job=True)
+        components.register_form(REPORT, handlers.submit)
         components.register(REPORT_POST.action, handlers.ask_about_post)
         components.register(REPORT_DISMISS.action, handlers.dismiss)
         for outcome, spec in (

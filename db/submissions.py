@@ -24,7 +24,16 @@ from bot.domain.sharing.submissions import (
 )
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
-from db.tables import challenge_entries, challenges, jobs, outbox_messages, pictures, submission_pictures, submissions
+from db.tables import (
+    challenge_entries,
+    challenges,
+    duels,
+    jobs,
+    outbox_messages,
+    pictures,
+    submission_pictures,
+    submissions,
+)
 from db.votes import PickRepository
 
 _OF_SUBMISSION: Final = (MessageKind.REVIEW, MessageKind.SHOWCASE, MessageKind.NOTICE)
@@ -254,7 +263,7 @@ class SubmissionRepository:
     ) -> tuple[tuple[Job, int], ...]:
         """Return a member's kept pictures in no live submission, latest first.
 
-        Each is its job and its position. Without `restricted`, those of age-restricted channels are left out.
+        Each is its job and its position. Those of duels before their end are left out. Without `restricted`, those of age-restricted channels are left out.
         """
         is_live = exists().where(
             submission_pictures.c.job_id == pictures.c.job_id,
@@ -268,6 +277,7 @@ class SubmissionRepository:
             jobs.c.deleted_at.is_(None),
             pictures.c.removed_at.is_(None),
             ~is_live,
+            jobs.c.duel_id.is_(None) | jobs.c.duel_id.not_in(select(duels.c.id).where(duels.c.ended_at.is_(None))),
         ]
         if not restricted:
             conditions.append(jobs.c.age_restricted.is_(False))

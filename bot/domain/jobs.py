@@ -75,8 +75,8 @@ class InteractionContext:
     `token` is a secret that lives 15 minutes; it is None once erased. `message_id` is None until the card is known to
     exist. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
     `locale` is the language of the message, as Discord names it. `roles` are the member's in the guild, and
-    `parent_channel_id` is the channel of a thread, and `in_age_restricted` is the channel's flag; these are known with
-    the interaction only and are not stored.
+    `parent_channel_id` is the channel of a thread, and `in_age_restricted` is the channel's flag; `is_flag_unknown` if
+    Discord does not say it. These are known with the interaction only and are not stored.
     """
 
     interaction_id: int
@@ -92,6 +92,7 @@ class InteractionContext:
     roles: tuple[int, ...] = field(default=(), compare=False)
     parent_channel_id: int | None = field(default=None, compare=False)
     in_age_restricted: bool = field(default=False, compare=False)
+    is_flag_unknown: bool = field(default=False, compare=False)
 
 
 class Action(StrEnum):

@@ -263,10 +263,8 @@ class JobService:
         job = replace(
             job,
             own_key=self._gate.uses_own_keys(connection, job.place.guild_id),
-            age_restricted=job.place.in_age_restricted or comes_from_restricted(connection, job),
+            age_restricted=_age_restricted(connection, job),
         )
-        if not may_show(is_age_restricted=job.age_restricted, in_age_restricted=job.place.in_age_restricted):
-            raise AgeRestrictedError
         self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         check_takedowns(connection, job)
@@ -376,6 +374,24 @@ def require_files(connection: Connection, inputs: Iterable[InputImage]) -> None:
     wanted = {each.file.sha256 for each in inputs if each.file is not None}
     if wanted and referenced_hashes(connection, wanted, hold=True) < wanted:
         raise ImageGoneError
+
+
+def _age_restricted(connection: Connection, job: Job) -> bool:
+    """Return a new job's flag, after checking that its channel may have it.
+
+    Where the channel's flag is unknown, the pictures get the flag: they stay out of channels without it. Inputs that
+    are to be downloaded are compared with age-restricted pictures only for jobs without it, so there are none there.
+
+    Raises:
+        AgeRestrictedError: the job starts from an age-restricted picture, or may do so, and its channel is not one.
+    """
+    place = job.place
+    is_copy = comes_from_restricted(connection, job)
+    if not may_show(is_age_restricted=is_copy, in_age_restricted=place.in_age_restricted):
+        raise AgeRestrictedError
+    if place.is_flag_unknown and any(each.file is None for each in job.request.inputs):
+        raise AgeRestrictedError(is_unknown=True)
+    return is_copy or place.in_age_restricted or place.is_flag_unknown
 
 
 def check_takedowns(connection: Connection, job: Job) -> None:

@@ -12,6 +12,7 @@ from bot.domain.errors import (
     AlreadyReportedError,
     CaseClosedError,
     CaseNotFoundError,
+    JobDeletedError,
     NotAllowedError,
     NothingToReportError,
     OwnPictureError,
@@ -24,7 +25,7 @@ from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind
 from bot.domain.reports import MAX_WORDS, Report, ReportCase, ReportOutcome, ReportReason, position_of
-from bot.domain.sharing.submissions import SubmissionState
+from bot.domain.sharing.submissions import Submission, SubmissionState
 from bot.domain.takedowns import TakedownKind
 from bot.engine.clock import Clock
 from bot.engine.member_identity import MemberIdentity
@@ -62,7 +63,10 @@ class ReportForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSnapshot:
-    """A case with everything on its card; `pictures` are those still kept."""
+    """A case with everything on its card.
+
+    `pictures` are those still kept; of a private job, the shared ones.
+    """
 
     case: ReportCase
     reports: tuple[Report, ...]
@@ -101,45 +105,28 @@ class ReportService:
         self._waker = waker
         self._transitions = SubmissionTransitions(new_id=new_id)
 
-    async def check(self, job_id: str, actor: Actor) -> int:
-        """Check that a member may report a job; return its number of pictures.
+    async def check(self, target_id: str, actor: Actor) -> tuple[int, ...]:
+        """Check that a member may report a job or a post; return its pictures.
+
+        They are positions in the job, from 0.
 
         Raises:
-            JobNotFoundError: there is no such job.
+            NothingToReportError: there is no such job or post in the server.
             JobDeletedError: the job was deleted.
-            NotAllowedError: the job is another member's private one.
-            NothingToReportError: the job is of another server.
+            NotAllowedError: the job is another member's private one, and it is not the post that is reported.
             NotAdmittedError: the server is not admitted.
             BannedError: the member is banned from the studio.
             OwnPictureError: the job is the member's own.
             AlreadyReportedError: the member reported it before.
             ReportLimitError: the member's reports of a day are used up.
         """
-        return (
-            await self._database.read(lambda connection: self._reportable(connection, job_id, actor))
-        ).request.images
+        return (await self._database.read(lambda connection: self._reportable(connection, target_id, actor)))[1]
 
-    async def find_job(self, target_id: str) -> str:
-        """Return the job of a message's target: itself, or a submission's.
-
-        Raises:
-            NothingToReportError: there is neither.
-        """
-
-        def read(connection: Connection) -> str:
-            if JobRepository(connection).find(target_id) is not None:
-                return target_id
-            return SubmissionRepository(connection).get(target_id).job_id
-
-        try:
-            return await self._database.read(read)
-        except SubmissionNotFoundError:
-            raise NothingToReportError from None
-
-    async def report(self, job_id: str, form: ReportForm, actor: Actor) -> bool:
+    async def report(self, target_id: str, form: ReportForm, actor: Actor) -> bool:
         """Store a report; return False if the server has no channel for it.
 
-        Enough members' reports hide the job's posts in the showcase. Raises as `check` does.
+        The target is a job or a post. Enough members' reports hide the job's posts in the showcase. Raises as `check`
+        does.
 
         Raises:
             DeletionRunningError: everything about the member is being deleted.
@@ -148,9 +135,9 @@ class ReportService:
 
         def write(connection: Connection) -> tuple[list[str], bool]:
             self._identity.welcome(connection, actor.member_id)
-            job = self._reportable(connection, job_id, actor, hold=True)
+            job, _ = self._reportable(connection, target_id, actor, hold=True)
             reports = ReportRepository(connection)
-            new = ReportCase(id=self._new_id(), guild_id=job.place.guild_id, job_id=job_id, at=now)
+            new = ReportCase(id=self._new_id(), guild_id=job.place.guild_id, job_id=job.id, at=now)
             case = reports.open_case(new)
             report = Report(
                 case_id=case.id,
@@ -180,11 +167,16 @@ class ReportService:
 
         def read(connection: Connection) -> ReportSnapshot:
             case = ReportRepository(connection).get(case_id)
+            job = JobRepository(connection).get(case.job_id)
+            pictures = ResultImageRepository(connection).list_for(job.id)
+            if job.is_private:  # its member shared some of them
+                shared = {at for each in SubmissionRepository(connection).list_of_job(job.id) for at in each.positions}
+                pictures = [each for each in pictures if each.position in shared]
             return ReportSnapshot(
                 case=case,
                 reports=ReportRepository(connection).list_for(case_id),
-                job=JobRepository(connection).get(case.job_id),
-                pictures=ResultImageRepository(connection).list_for(case.job_id),
+                job=job,
+                pictures=tuple(pictures),
                 guild=GuildRepository(connection).settings(case.guild_id),
             )
 
@@ -212,12 +204,15 @@ class ReportService:
         reason: str = "",
         target: Target | None = None,
         term: timedelta | None = None,
+        as_admin: bool = False,
     ) -> ReportCase:
         """Close a case: the first decision wins. Bans take the picture down, too.
 
-        `target` is the picture's member for a ban. Raises as `get_open` does.
+        `target` is the picture's member for a ban; `as_admin`: an admin decides, also about their own picture. Raises
+        as `get_open` does.
 
         Raises:
+            NotAllowedError: a moderator, but no admin, dismisses reports of their own picture.
             BanRefusedError: the member cannot be banned; nothing is decided.
         """
         now = self._clock.now()
@@ -226,6 +221,8 @@ class ReportService:
             reports = ReportRepository(connection)
             case = reports.get(case_id, lock=True)
             _require_open(case, actor)
+            if not outcome.takes_down and not as_admin:
+                _require_other(JobRepository(connection).get(case.job_id), actor)
             if not reports.close(case_id, outcome, now, actor.member_id):
                 raise CaseNotFoundError
             due = self._settle_submissions(connection, case, outcome, actor, now, reason)
@@ -257,24 +254,35 @@ class ReportService:
         self._waker.wake(due)
         return case
 
-    def _reportable(self, connection: Connection, job_id: str, actor: Actor, *, hold: bool = False) -> Job:
-        job = JobRepository(connection).get(job_id, hold=hold)
+    def _reportable(
+        self, connection: Connection, target_id: str, actor: Actor, *, hold: bool = False
+    ) -> tuple[Job, tuple[int, ...]]:
+        """Return the job of a target and the positions of its pictures."""
+        jobs, positions = JobRepository(connection), None
+        job_id = target_id
+        if jobs.find(target_id) is None:
+            post = _find_post(connection, target_id)
+            job_id, positions = post.job_id, post.positions
+        job = jobs.get(job_id, hold=hold)
         if not actor.guild_id or job.place.guild_id != actor.guild_id:
             raise NothingToReportError
         self._access.check(connection, actor.guild_id)
         now = self._clock.now()
         check_ban(connection, actor.guild_id, actor.member_id, now)
-        check_visible(job, actor)
+        if positions is None:
+            check_visible(job, actor)
+        elif job.deleted_at is not None:
+            raise JobDeletedError
         if job.place.member_id == actor.member_id:
             raise OwnPictureError
         reports = ReportRepository(connection)
-        earlier = reports.find_of_member(job_id, actor.member_id)
+        earlier = reports.find_of_member(job.id, actor.member_id)
         if earlier is not None:
             raise AlreadyReportedError(is_open=earlier.closed_at is None)
         record = reports.record_of(actor.guild_id, actor.member_id, now)
         if record.today >= record.limit:
             raise ReportLimitError(record.limit)
-        return job
+        return job, tuple(range(job.request.images)) if positions is None else positions
 
     def _hide(self, connection: Connection, case: ReportCase, count: int, now: datetime) -> list[str]:
         """Hide the job's posts once enough members reported it."""
@@ -296,13 +304,17 @@ class ReportService:
         now: datetime,
         reason: str,
     ) -> list[str]:
-        """Take the job's submissions down, or show hidden ones again."""
+        """Take the job's submissions down, or show hidden ones again.
+
+        The reason is for the audit log. A banned member reads it, others do not.
+        """
+        told = reason if outcome in _SCOPES else ""
         to = SubmissionState.TAKEN_DOWN if outcome.takes_down else SubmissionState.APPROVED
         due: list[str] = []
         for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True, lock=True):
             if outcome.takes_down or submission.state is SubmissionState.HIDDEN:
                 _, ids = self._transitions.move(
-                    connection, submission, to, now, actor_id=actor.member_id, by_moderator=True, reason=reason
+                    connection, submission, to, now, actor_id=actor.member_id, by_moderator=True, reason=told
                 )
                 due += ids
         return due
@@ -329,3 +341,19 @@ def _require_open(case: ReportCase, actor: Actor) -> None:
         raise NotAllowedError(LazyText("a moderator"))
     if case.closed_at is not None:
         raise CaseClosedError(outcome=case.outcome or ReportOutcome.GONE, by=case.closed_by, at=case.closed_at)
+
+
+def _require_other(job: Job, actor: Actor) -> None:
+    if job.place.member_id == actor.member_id:
+        raise NotAllowedError(LazyText("another moderator"))
+
+
+def _find_post(connection: Connection, submission_id: str) -> Submission:
+    """Return a submission with a post in the showcase."""
+    try:
+        post = SubmissionRepository(connection).get(submission_id)
+    except SubmissionNotFoundError:
+        raise NothingToReportError from None
+    if post.state not in (SubmissionState.APPROVED, SubmissionState.HIDDEN):
+        raise NothingToReportError
+    return post

@@ -132,3 +132,23 @@ async def test_comparison_of_a_restricted_job_needs_a_restricted_channel(service
     with pytest.raises(AgeRestrictedError):
         await comparisons.get(job.id, ME)
     assert (await comparisons.get(job.id, ME, in_age_restricted=True)).after == ()
+
+
+async def test_picture_of_an_unknown_channel_gets_the_flag_and_takes_no_upload(services: ServiceHarness) -> None:
+    unknown = make_context(is_flag_unknown=True)
+    made_there = await services.jobs.create(unknown, make_request())
+    assert (await read(services, made_there.job.id)).age_restricted
+    with pytest.raises(AgeRestrictedError):
+        await services.jobs.create(
+            make_context(), make_request(), origin=Origin(action=Action.AGAIN, job_id=made_there.job.id)
+        )
+    upload = InputImage(url="https://cdn.discordapp.com/a")
+    with pytest.raises(AgeRestrictedError) as refused:
+        await services.jobs.create(make_context(is_flag_unknown=True), make_request(inputs=(upload,)))
+    assert refused.value.is_unknown
+
+
+async def test_restricted_picture_is_refused_in_an_unknown_channel(services: ServiceHarness) -> None:
+    origin = Origin(action=Action.AGAIN, job_id=(await made(services)).id)
+    with pytest.raises(AgeRestrictedError):
+        await services.jobs.create(make_context(is_flag_unknown=True), make_request(), origin=origin)

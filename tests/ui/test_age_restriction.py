@@ -4,12 +4,12 @@ import ast
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import discord
 import pytest
 
-from bot.ui.delivery.age_flags import is_flagged
+from bot.ui.delivery.age_flags import fetch_flag, flag_of, is_flagged
 
 ROOT: Final = Path(__file__).parents[2]
 UPLOADS: Final = frozenset(
@@ -20,7 +20,7 @@ WAYS: Final = {
     "bot/ui/delivery/thumbnails.py": "the helper of lists",
     "bot/ui/handlers/sharing/review_queue.py": "asks `may_show` for each submission",
     "bot/ui/delivery/result_delivery.py": "asks `may_show` before any upload",
-    "bot/ui/delivery/input_publisher.py": "inputs of a job in its channel, which its hold has checked",
+    "bot/ui/delivery/input_publisher.py": "asks for the flag of the job's channel",
     "bot/ui/handlers/history.py": "asks `may_show` for each job",
     "bot/ui/delivery/sharing/challenge_messages.py": "asks `may_show` for each entry",
     "bot/ui/handlers/comparisons.py": "its service asks `may_show`",
@@ -55,6 +55,25 @@ def test_age_restricted_server_flags_all_its_channels(level: discord.NSFWLevel) 
 
 def test_direct_message_is_never_flagged() -> None:
     assert not is_flagged(Mock(spec=discord.DMChannel, guild=None))
+
+
+@pytest.mark.parametrize("guild_id", [7, None])
+def test_channel_that_discord_says_nothing_about_is_unknown_in_a_server(guild_id: int | None) -> None:
+    place = Mock(spec=discord.PartialMessageable, guild=None, guild_id=guild_id)
+    assert flag_of(place) is (None if guild_id else False)
+    assert not is_flagged(place)
+
+
+async def test_thread_without_its_channel_is_unknown_until_that_is_fetched() -> None:
+    thread = Mock(spec=discord.Thread, guild=None, parent_id=5)
+    thread.parent = None
+    assert flag_of(thread) is None
+    assert not is_flagged(thread)
+    client = Mock(get_channel=lambda channel_id: thread if channel_id == 4 else None)
+    client.fetch_channel = AsyncMock(return_value=channel(nsfw=True))
+    assert await fetch_flag(client, 4)
+    client.fetch_channel = AsyncMock(side_effect=discord.Forbidden(Mock(status=403), ""))
+    assert [await fetch_flag(client, 4, unknown=unknown) for unknown in (True, False)] == [True, False]
 
 
 def test_every_upload_of_a_stored_picture_is_known() -> None:

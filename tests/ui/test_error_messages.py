@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -52,6 +53,7 @@ from bot.domain.errors import (
     DuelError,
     DuelGoneError,
     DuelHiddenError,
+    DuelOpenError,
     DuplicateInteractionError,
     EditOnlyError,
     EmptyPresetError,
@@ -353,6 +355,13 @@ WORDED: list[tuple[AtelierError, str]] = [
     (
         BudgetLimitError("1200", highest=1000, by_operator=True),
         "1200 is more than the bot's operator gives.\nChoose 1,000 or less, or `none`.",
+    ),
+    (
+        AgeRestrictedError(is_unknown=True),
+        (
+            "The studio cannot see whether this thread is age-restricted, so it takes no pictures here."
+            " Nothing was charged.\nStart from a picture in another channel."
+        ),
     ),
     (
         AgeRestrictedError(),
@@ -781,6 +790,11 @@ WORDED: list[tuple[AtelierError, str]] = [
             "A duel needs a channel that the studio sees, and where everybody sees its answers. Nothing was charged.\n"
             "Start it in another channel."
         ),
+    ),
+    (DuelOpenError(), "This picture is in a duel that has not ended.\nShare it after the vote."),
+    (
+        DuelOpenError(datetime(2027, 5, 3, tzinfo=UTC)),
+        "This picture is in a duel, whose vote ends <t:1809302400:R>.\nShare it after the vote.",
     ),
     (JobRunningError(), "This is still being made.\nPress again once it is finished."),
     (

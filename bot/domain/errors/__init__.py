@@ -57,7 +57,8 @@
     |  |- DuelGoneError        there is no such duel any more
     |  |- VoteClosedError      the vote has not begun, or has ended
     |  |- OwnDuelError         the organizer has no vote
-    |  '- DuelHiddenError      nobody else would see the duel
+    |  |- DuelHiddenError      nobody else would see the duel
+    |  '- DuelOpenError        a picture of a duel cannot be shared before its end
     |- PresetError
     |  |- PresetNotFoundError  the member and the server have no preset of this name
     |  |- EmptyPresetError     neither a prompt nor an option to save
@@ -199,6 +200,7 @@ from bot.domain.errors.duels import (
     DuelError,
     DuelGoneError,
     DuelHiddenError,
+    DuelOpenError,
     OwnDuelError,
     SameModelError,
     VoteClosedError,
@@ -331,6 +333,7 @@ __all__ = [
     "DuelError",
     "DuelGoneError",
     "DuelHiddenError",
+    "DuelOpenError",
     "DuplicateInteractionError",
     "EditOnlyError",
     "EmptyPresetError",

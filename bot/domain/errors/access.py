@@ -46,9 +46,16 @@ class NotAllowedError(AccessError):
 
 
 class AgeRestrictedError(AccessError):
-    """A picture of an age-restricted channel is wanted in another place."""
+    """A picture of an age-restricted channel is wanted in another place.
+
+    `is_unknown`: the picture may be one, and the bot cannot see whether the place is age-restricted.
+    """
 
     code = "age_restricted"
+
+    def __init__(self, *, is_unknown: bool = False) -> None:
+        super().__init__()
+        self.is_unknown = is_unknown
 
 
 class BannedError(AccessError):

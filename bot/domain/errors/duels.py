@@ -50,3 +50,16 @@ class DuelHiddenError(DuelError):
     """Discord shows the duel to its organizer alone, so nobody could vote."""
 
     code = "duel_hidden"
+
+
+class DuelOpenError(DuelError):
+    """A picture of a duel cannot be shared before its end.
+
+    Its post names the model. `ends_at` is the end of the vote; None if it has not begun.
+    """
+
+    code = "duel_open"
+
+    def __init__(self, ends_at: datetime | None = None) -> None:
+        super().__init__()
+        self.ends_at = ends_at

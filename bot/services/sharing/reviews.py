@@ -64,12 +64,15 @@ class ReviewService:
         """Return a submission's whole prompt; raises as `get` does.
 
         Raises:
+            AlreadyDecidedError: its member withdrew it.
             PromptError: the prompt is no longer kept.
         """
 
         def read(connection: Connection) -> str:
             submission = SubmissionRepository(connection).get(submission_id)
             _require_moderator(submission, actor)
+            if submission.state is SubmissionState.WITHDRAWN:
+                raise AlreadyDecidedError(state=submission.state, by=submission.decided_by, at=submission.at)
             request = JobRepository(connection).get(submission.job_id).request
             require_prompt(request)
             return request.prompt

@@ -67,6 +67,14 @@ class CardInputPublisher:
                     return urls
         raise PublishError(FaultKind.INPUT_TOO_LARGE)
 
+    async def _check_channel(self, job: Job) -> None:
+        """Check the channel's flag: it may have lost it since the hold.
+
+        Where the flag is unknown, the hold took no uploaded inputs.
+        """
+        if job.age_restricted and not await self._messages.is_age_restricted(job):
+            raise PublishError(FaultKind.INPUT_AGE_RESTRICTED)
+
     async def _prepare(self, file: ImageFile, limit_bytes: int, member: int) -> Upload:
         try:
             return await self._image_service.prepare_upload(file, limit_bytes, member=member)
@@ -85,6 +93,7 @@ class CardInputPublisher:
 
         view = self._delivery.card(await self._snapshots.get(job.id), inputs=names)
         try:
+            await self._check_channel(job)
             async with self._card_updater.publishing(job):
                 urls = await self._messages.attach(job, view, opened)
         except CardGoneError as error:

@@ -63,7 +63,7 @@ class AppealHandlers:
             NotAllowedError: the actor is no moderator.
         """
         snapshot = await self._snapshots.find(block_id)
-        actor = actor_of(interaction)
+        actor = actor_of(interaction, everywhere=True)
         if snapshot is None or snapshot.appeal.guild_id != actor.guild_id:
             raise AppealGoneError
         if not actor.moderator:
@@ -88,9 +88,8 @@ class AppealHandlers:
     async def _decide(
         self, interaction: discord.Interaction[Any], block_id: str, to: AppealState, *, exception: str = ""
     ) -> None:
-        await self._appeals.decide(
-            block_id, to, actor_of(interaction), is_admin=is_admin(interaction), exception=exception
-        )
+        actor = actor_of(interaction, everywhere=True)
+        await self._appeals.decide(block_id, to, actor, is_admin=is_admin(interaction), exception=exception)
         await self._say(interaction, decided_note(to))
 
     async def _say(self, interaction: discord.Interaction[Any], text: str) -> None:

@@ -11,7 +11,7 @@ from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
 from bot.domain.lazy_text import LazyText
 from bot.services.jobs import Actor
-from bot.ui.delivery.age_flags import is_flagged
+from bot.ui.delivery.age_flags import flag_of
 
 GuildSettingsReader = Callable[[int], Awaitable[GuildSettings]]
 """Reads a guild's settings by its id."""
@@ -125,6 +125,7 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool = False) 
         roles=roles_of(interaction.user),
         parent_channel_id=parent_channel_of(interaction),
         in_age_restricted=is_age_restricted(interaction),
+        is_flag_unknown=_flag_of(interaction) is None,
     )
 
 
@@ -134,8 +135,15 @@ def parent_channel_of(interaction: discord.Interaction[Any]) -> int | None:
 
 
 def is_age_restricted(interaction: discord.Interaction[Any]) -> bool:
-    """Return whether an interaction is in an age-restricted channel."""
-    return interaction.channel is not None and is_flagged(interaction.channel)
+    """Return whether an interaction is surely in an age-restricted channel."""
+    return _flag_of(interaction) is True
+
+
+def _flag_of(interaction: discord.Interaction[Any]) -> bool | None:
+    """Return the flag of an interaction's channel; None if unknown."""
+    if interaction.channel is None:
+        return None if interaction.guild_id is not None else False
+    return flag_of(interaction.channel)
 
 
 def shared_locale(interaction: discord.Interaction[Any]) -> str:

@@ -37,7 +37,7 @@ from bot.services.member_limits import FreeAction, MemberLimits
 from bot.services.remix import RemixOptions, RemixService, Source
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
-from bot.ui.delivery.age_flags import is_flagged
+from bot.ui.delivery.age_flags import flag_of, is_flagged
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
 from bot.ui.handlers.component_registry import picture_of
 from bot.ui.handlers.interactions import (
@@ -389,6 +389,7 @@ def _place(message: discord.Message, me: int) -> InteractionContext:
         roles=roles_of(message.author),
         parent_channel_id=message.channel.parent_id if isinstance(message.channel, discord.Thread) else None,
         in_age_restricted=is_flagged(message.channel),
+        is_flag_unknown=flag_of(message.channel) is None,
     )
 
 

@@ -41,6 +41,9 @@ def access_message(error: AccessError) -> str | None:  # noqa: PLR0911, PLR0912 
             return in_lines(_("The studio is not open to this server yet."), remedy)
         case BannedError():
             return _banned(error)
+        case AgeRestrictedError(is_unknown=True):
+            what = _("The studio cannot see whether this thread is age-restricted, so it takes no pictures here.")
+            return nothing_charged(what, _("Start from a picture in another channel."))
         case AgeRestrictedError():
             what = _("This picture was made in an age-restricted channel.")
             return nothing_charged(what, _("Use it in an age-restricted channel."))

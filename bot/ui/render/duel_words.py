@@ -3,7 +3,15 @@
 from datetime import datetime
 from typing import Final
 
-from bot.domain.errors import DuelError, DuelGoneError, DuelHiddenError, OwnDuelError, SameModelError, VoteClosedError
+from bot.domain.errors import (
+    DuelError,
+    DuelGoneError,
+    DuelHiddenError,
+    DuelOpenError,
+    OwnDuelError,
+    SameModelError,
+    VoteClosedError,
+)
 from bot.ui.i18n import _
 from bot.ui.render.formatting import ago, escaped
 from bot.ui.render.refusal_lines import in_lines, nothing_charged
@@ -34,6 +42,11 @@ def duel_message(error: DuelError) -> str | None:
                 _("This duel is yours: you have no vote, because your `/history` names the models."),
                 _("Everybody else here can vote."),
             )
+        case DuelOpenError(ends_at=None):
+            return in_lines(_("This picture is in a duel that has not ended."), _("Share it after the vote."))
+        case DuelOpenError(ends_at=datetime() as ends_at):
+            what = _("This picture is in a duel, whose vote ends {when}.").format(when=ago(ends_at))
+            return in_lines(what, _("Share it after the vote."))
         case DuelHiddenError():
             return nothing_charged(hidden_reason(), _("Start it in another channel."))
         case _:

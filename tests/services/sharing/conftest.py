@@ -48,10 +48,12 @@ class SharingHarness:
     reviews: ReviewService
     woken: Woken
 
-    async def finished_job(self, *, pictures: int = 2, member: int = MEMBER, **changes: Any) -> Job:
+    async def finished_job(
+        self, *, pictures: int = 2, member: int = MEMBER, private: bool = False, **changes: Any
+    ) -> Job:
         """Store a finished job with pictures; return it."""
         job = make_job(
-            place=make_context(member_id=member),
+            place=make_context(member_id=member, private=private),
             request=make_request(images=max(pictures, 1)),
             state=State.DONE,
             finished_at=START,

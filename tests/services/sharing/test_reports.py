@@ -23,6 +23,7 @@ from bot.domain.errors import (
 )
 from bot.domain.outbox import MessageKind
 from bot.domain.reports import DISMISSED_FOR_MISUSE, REPORTS_A_DAY, ReportCase, ReportOutcome, ReportReason
+from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import SubmissionOptions, SubmissionState
 from bot.images.image_service import ImageService
 from bot.services.access import AccessService
@@ -31,6 +32,7 @@ from bot.services.guild_settings import GuildSettingsService
 from bot.services.jobs import Actor
 from bot.services.moderation import ModerationService, Target
 from bot.services.reports import ReportForm, ReportService
+from bot.services.sharing.reviews import Decision
 from bot.services.takedowns import TakedownService
 from db.bans import BanRepository
 from db.job_deletions import JobDeletionRepository
@@ -287,11 +289,56 @@ async def test_deleted_job_closes_its_case(case: Case) -> None:
 
 
 async def test_report_of_a_post_is_about_its_job(case: Case) -> None:
+    job_id = await case.job(pictures=3)
+    shared = await case.sharing.submissions.share(job_id, [0, 2], SubmissionOptions(), sharer())
+    with pytest.raises(NothingToReportError):  # it waits: nobody else sees it
+        await case.service.check(shared.id, reporter())
+    await case.sharing.reviews.decide(
+        Decision(submission_id=shared.id, revision=shared.revision, to=SubmissionState.APPROVED), moderator()
+    )
+    assert await case.service.check(shared.id, reporter()) == (0, 2)
+    assert await case.service.check(job_id, reporter()) == (0, 1, 2)
+    await case.service.report(shared.id, SPAM, reporter())
+    with pytest.raises(AlreadyReportedError):
+        await case.service.check(job_id, reporter())
+    for target, actor in (("0" * 32, reporter(2)), (shared.id, reporter(2, GUILD + 1))):
+        with pytest.raises(NothingToReportError):
+            await case.service.check(target, actor)
+
+
+async def test_post_of_a_private_job_is_reported_with_its_shared_pictures(case: Case) -> None:
+    await case.sharing.set_rules(review=ReviewMode.NONE)
+    job = await case.sharing.finished_job(private=True)
+    shared = await case.sharing.submissions.share(job.id, [1], SubmissionOptions(), sharer())
+    with pytest.raises(NotAllowedError):
+        await case.service.check(job.id, reporter())
+    await case.service.report(shared.id, SPAM, reporter())
+    found = await case.sharing.database.read(lambda c: ReportRepository(c).find_of_member(job.id, 1001))
+    assert found is not None
+    assert [each.position for each in (await case.service.get(found.id)).pictures] == [1]
+
+
+async def test_moderator_does_not_dismiss_reports_of_an_own_picture(case: Case) -> None:
+    case_id = await case.case_of(await case.job(), 1)
+    own = moderator(MEMBER)
+    with pytest.raises(NotAllowedError):
+        await case.service.decide(case_id, ReportOutcome.DISMISSED, own)
+    await case.service.decide(case_id, ReportOutcome.DISMISSED, own, as_admin=True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"), [(ReportOutcome.TAKEN_DOWN, ""), (ReportOutcome.BANNED_FROM_SHARING, "seen before")]
+)
+async def test_reason_for_the_audit_log_reaches_banned_members_alone(
+    case: Case, outcome: ReportOutcome, told: str
+) -> None:
+    await case.sharing.set_rules(review=ReviewMode.NONE)
     job_id = await case.job()
     shared = await case.sharing.submissions.share(job_id, [0], SubmissionOptions(), sharer())
-    assert await case.service.find_job(shared.id) == await case.service.find_job(job_id) == job_id
-    with pytest.raises(NothingToReportError):
-        await case.service.find_job("0" * 32)
+    case_id = await case.case_of(job_id, 1)
+    target = None if outcome is ReportOutcome.TAKEN_DOWN else Target(member_id=MEMBER)
+    await case.service.decide(case_id, outcome, moderator(), reason="seen before", target=target)
+    assert (await case.sharing.submissions.get(shared.id, MEMBER)).reason == told
 
 
 async def test_ban_outlives_a_deletion_of_everything(case: Case) -> None:

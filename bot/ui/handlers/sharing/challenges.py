@@ -77,17 +77,17 @@ class ChallengeHandlers:
             prize=prize,
             is_age_restricted=is_age_restricted(interaction),
         )
-        challenge = await self._challenges.start(plan, actor_of(interaction), is_admin=is_admin(interaction))
+        challenge = await self._challenges.start(plan, sharer_of(interaction), is_admin=is_admin(interaction))
         await interaction.response.send_message(started_note(challenge), ephemeral=True, allowed_mentions=_QUIET)
 
     async def close(self, interaction: discord.Interaction[Any], challenge_id: str) -> None:
         """End a challenge's entries, or its vote, now."""
-        challenge = await self._challenges.close_phase(_checked(challenge_id), actor_of(interaction))
+        challenge = await self._challenges.close_phase(_checked(challenge_id), sharer_of(interaction))
         await interaction.response.send_message(changed_note(challenge), ephemeral=True, allowed_mentions=_QUIET)
 
     async def cancel(self, interaction: discord.Interaction[Any], challenge_id: str) -> None:
         """Cancel a challenge."""
-        challenge = await self._challenges.cancel(_checked(challenge_id), actor_of(interaction))
+        challenge = await self._challenges.cancel(_checked(challenge_id), sharer_of(interaction))
         await interaction.response.send_message(changed_note(challenge), ephemeral=True, allowed_mentions=_QUIET)
 
     async def choices(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
@@ -181,8 +181,8 @@ def check_place(interaction: discord.Interaction[Any]) -> None:
 
 
 def sharer_of(interaction: discord.Interaction[Any]) -> Sharer:
-    """Return the acting member with their roles."""
-    actor = actor_of(interaction)
+    """Return the acting member with their rights in the whole server."""
+    actor = actor_of(interaction, everywhere=True)
     return Sharer(
         member_id=actor.member_id,
         guild_id=actor.guild_id,

@@ -1,5 +1,6 @@
 """The message menu "Report", its form, and the moderators' decisions."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import discord
@@ -13,7 +14,7 @@ from bot.services.reports import ReportForm, ReportService
 from bot.ui.buttons import CUSTOM_ID, REPORT, REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_TAKE_DOWN, custom_id
 from bot.ui.component_tree import custom_ids
 from bot.ui.handlers.component_registry import submitted_values
-from bot.ui.handlers.interactions import actor_of
+from bot.ui.handlers.interactions import actor_of, is_admin
 from bot.ui.handlers.message_images import card_job
 from bot.ui.handlers.modals import Form, chosen_value, select_options
 from bot.ui.handlers.sharing.review import ban_target, chosen_term, term_menu
@@ -32,14 +33,18 @@ _ACTIONS: Final = {
 
 
 class ReportModal(Form):
-    """The form of a report about a job with a number of pictures."""
+    """The form of a report about pictures of a job, or of a post.
 
-    def __init__(self, job_id: str, images: int) -> None:
-        super().__init__(_("Report to the moderators"), custom_id(REPORT, job_id))
+    On an anonymous post nothing leads to the job, so its form holds the submission.
+    """
+
+    def __init__(self, target_id: str, positions: Sequence[int]) -> None:
+        super().__init__(_("Report to the moderators"), custom_id(REPORT, target_id))
         names = {each.value: _(REASONS[each]) for each in ReportReason}
         self._ask(_("Reason"), ui.Select(custom_id=_REASON, options=select_options(names, ReportReason.RULES)))
-        if images > 1:
-            pictures = {str(at): _("Picture {number}").format(number=at + 1) for at in range(images)}
+        if len(positions) > 1:
+            shown = enumerate(positions, 1)
+            pictures = {str(at): _("Picture {number}").format(number=number) for number, at in shown}
             options = select_options({_ALL: _("All pictures")} | pictures)
             self._ask(_("Which picture"), ui.Select(custom_id=_PICTURE, options=options))
         field: ui.TextInput[Any] = ui.TextInput(
@@ -83,34 +88,36 @@ class ReportHandlers:
         target = None if me is None else _target_of(message, me.id)
         if target is None:
             raise NothingToReportError
-        job_id = await self._reports.find_job(target)
-        images = await self._reports.check(job_id, actor_of(interaction))
-        await interaction.response.send_modal(ReportModal(job_id, images))
+        await self._open(interaction, target)
 
     async def ask_about_post(self, interaction: discord.Interaction[Any], submission_id: str) -> None:
         """Open the form about a showcase post; raises as `ask` does."""
-        job_id = await self._reports.find_job(submission_id)
-        images = await self._reports.check(job_id, actor_of(interaction))
-        await interaction.response.send_modal(ReportModal(job_id, images))
+        await self._open(interaction, submission_id)
 
-    async def submit(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+    async def _open(self, interaction: discord.Interaction[Any], target_id: str) -> None:
+        positions = await self._reports.check(target_id, actor_of(interaction))
+        await interaction.response.send_modal(ReportModal(target_id, positions))
+
+    async def submit(self, interaction: discord.Interaction[Any], target_id: str) -> None:
         """Store a report; raises the errors of `ReportService.report`.
 
         Raises:
             NotOfferedError: a chosen value is not offered.
         """
         values, actor = submitted_values(interaction), actor_of(interaction)
-        images = await self._reports.check(job_id, actor)
+        positions = await self._reports.check(target_id, actor)
         reason = chosen_value(values, _REASON, [each.value for each in ReportReason])
-        picture = chosen_value(values, _PICTURE, [_ALL, *range(images)])
+        picture = chosen_value(values, _PICTURE, [_ALL, *positions])
         if reason is None:
             raise NotOfferedError
+        if picture is None and len(positions) == 1:
+            picture = str(positions[0])
         form = ReportForm(
             reason=ReportReason(reason),
             position=None if picture in (None, _ALL) else int(picture or 0),
             words=next(iter(values.get(_WORDS, ())), ""),
         )
-        has_channel = await self._reports.report(job_id, form, actor)
+        has_channel = await self._reports.report(target_id, form, actor)
         view = reported_note(has_channel=has_channel, contact=self._contact)
         await interaction.response.send_message(view=view, ephemeral=True)
 
@@ -121,7 +128,9 @@ class ReportHandlers:
 
     async def dismiss(self, interaction: discord.Interaction[Any], case_id: str) -> None:
         """Dismiss the reports of a case."""
-        await self._reports.decide(case_id, ReportOutcome.DISMISSED, _moderator(interaction))
+        await self._reports.decide(
+            case_id, ReportOutcome.DISMISSED, _moderator(interaction), as_admin=is_admin(interaction)
+        )
         await interaction.response.defer()
 
     async def decide(self, interaction: discord.Interaction[Any], case_id: str, outcome: ReportOutcome) -> None:

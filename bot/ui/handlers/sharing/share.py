@@ -227,7 +227,8 @@ class ShareHandlers:
         Raises:
             NotAllowedError: the job is another member's, or the member left its server.
         """
-        place, actor = await self._submissions.place_of(job_id, interaction.user.id), actor_of(interaction)
+        place = await self._submissions.place_of(job_id, interaction.user.id)
+        actor = actor_of(interaction, everywhere=True)  # moderators may share without a review
         channels = place.channel_ids if place.is_age_restricted else ()
         restricted = frozenset([each for each in channels if await fetch_flag(interaction.client, each)])
         if place.guild_id in (0, actor.guild_id):
