@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain.errors import SubmissionNotFoundError
 from bot.domain.jobs import Job, State
 from bot.domain.outbox import MessageKind, guild_subject
+from bot.domain.sharing.challenges import TRANSITIONS as CHALLENGE_TRANSITIONS
 from bot.domain.sharing.submissions import (
     AWAITING_REVIEW,
     LIVE,
@@ -216,6 +217,32 @@ class SubmissionRepository:
             statement = statement.with_for_update()
         return self._from_rows(self._connection.execute(statement).all())
 
+    def list_unnamed_pictures(self, guild_id: int, member_id: int) -> list[tuple[str, str | None]]:
+        """Return the hashes and fingerprints of a member's pictures without a name.
+
+        They were shared anonymously, or are entries of a challenge before its end.
+        """
+        blind = (
+            select(challenge_entries.c.submission_id)
+            .join(challenges, challenges.c.id == challenge_entries.c.challenge_id)
+            .where(challenges.c.state.in_([state.value for state, after in CHALLENGE_TRANSITIONS.items() if after]))
+        )
+        wanted = (
+            select(pictures.c.sha256, pictures.c.fingerprint)
+            .join(
+                submission_pictures,
+                (submission_pictures.c.job_id == pictures.c.job_id)
+                & (submission_pictures.c.position == pictures.c.position),
+            )
+            .join(submissions, submissions.c.id == submission_pictures.c.submission_id)
+            .where(
+                submissions.c.guild_id == guild_id,
+                submissions.c.member_id == member_id,
+                submissions.c.is_anonymous | submissions.c.id.in_(blind),
+            )
+        )
+        return [(row.sha256, row.fingerprint) for row in self._connection.execute(wanted)]
+
     def list_of_member(
         self, guild_id: int, member_id: int, *, limit: int, before: str | None = None
     ) -> tuple[Submission, ...]:
@@ -263,7 +290,8 @@ class SubmissionRepository:
     ) -> tuple[tuple[Job, int], ...]:
         """Return a member's kept pictures in no live submission, latest first.
 
-        Each is its job and its position. Those of duels before their end are left out. Without `restricted`, those of age-restricted channels are left out.
+        Each is its job and its position. Those of duels before their end are left out. Without `restricted`, those of
+        age-restricted channels are left out.
         """
         is_live = exists().where(
             submission_pictures.c.job_id == pictures.c.job_id,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.jobs import Job
+from bot.domain.provenance import MAX_DISTANCE, distance
 from bot.images.fair_queue import FairQueue
 from bot.images.identity import Identity
 from bot.images.image_service import ImageService
@@ -91,7 +92,8 @@ def _candidates(connection: Connection, identity: Identity, actor: Actor) -> tup
     alike = []
     if identity.fingerprint is not None:
         alike = jobs.list_by_id(fingerprints.find_alike(identity.fingerprint, viewer))
-    return _named(connection, exact, actor), _named(connection, alike, actor)
+    exact, alike = (_named(connection, found, actor) for found in (exact, alike))
+    return _told(connection, exact, identity, actor), _told(connection, alike, identity, actor)
 
 
 def _named(connection: Connection, jobs: Sequence[Job], actor: Actor) -> list[Job]:
@@ -106,3 +108,25 @@ def _named(connection: Connection, jobs: Sequence[Job], actor: Actor) -> list[Jo
         if each.place.member_id == actor.member_id
         or not any(shared.options.is_anonymous for shared in submissions.list_of_job(each.id))
     ]
+
+
+def _told(connection: Connection, jobs: Sequence[Job], identity: Identity, actor: Actor) -> list[Job]:
+    """Return the jobs without those of members who show this picture unnamed.
+
+    It may be a copy of an anonymous post, or of an entry in a challenge before its end.
+    """
+    submissions = SubmissionRepository(connection)
+    others = {each.place.member_id for each in jobs} - {actor.member_id}
+    unnamed = {
+        member
+        for member in others
+        if any(
+            sha256 == identity.sha256 or _is_alike(identity.fingerprint, look)
+            for sha256, look in submissions.list_unnamed_pictures(actor.guild_id, member)
+        )
+    }
+    return [each for each in jobs if each.place.member_id not in unnamed]
+
+
+def _is_alike(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and distance(one, other) <= MAX_DISTANCE

@@ -171,12 +171,12 @@ class ReportService:
             pictures = ResultImageRepository(connection).list_for(job.id)
             if job.is_private:  # its member shared some of them
                 shared = {at for each in SubmissionRepository(connection).list_of_job(job.id) for at in each.positions}
-                pictures = [each for each in pictures if each.position in shared]
+                pictures = tuple(each for each in pictures if each.position in shared)
             return ReportSnapshot(
                 case=case,
                 reports=ReportRepository(connection).list_for(case_id),
                 job=job,
-                pictures=tuple(pictures),
+                pictures=pictures,
                 guild=GuildRepository(connection).settings(case.guild_id),
             )
 

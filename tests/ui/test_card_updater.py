@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from discord import ui
 
+from bot.domain.errors import FaultKind
 from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, InteractionContext, Job, Snapshot, State
 from bot.engine.input_publisher import PublishError
@@ -41,6 +42,7 @@ class Discord:
         self.ends: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.restored: list[str] = []
         self.shown: list[Job] = []
+        self.flagged = False
 
     async def get(self, job_id: str) -> Snapshot:
         """Return the snapshot of a job."""
@@ -82,6 +84,10 @@ class Discord:
         """Return an input image to upload."""
         assert limit_bytes <= UPLOAD_LIMIT
         return Upload(content=b"x", extension="png", reencoded=False)
+
+    async def is_age_restricted(self, _: Job) -> bool:
+        """Return the flag of a job's channel."""
+        return self.flagged
 
     async def attach(self, *_: object) -> tuple[str, ...]:
         """Attach an input image, or raise the next limit."""
@@ -190,6 +196,21 @@ async def test_short_limit_ends_no_longer_one(cards: Cards) -> None:
     cards.clock.advance(30.0)
     await cards.finish(1)
     assert cards.discord.begun == limited
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+async def test_inputs_are_not_published_in_a_channel_that_lost_its_flag(cards: Cards, restricted: bool) -> None:
+    job = cards.begin_edit()
+    job = replace(job, age_restricted=restricted)
+    cards.discord.flagged = False
+    if not restricted:
+        assert await cards.publisher.publish(job) == (URL,)
+        return
+    with pytest.raises(PublishError) as caught:
+        await cards.publisher.publish(job)
+    assert caught.value.fault is FaultKind.INPUT_AGE_RESTRICTED
+    cards.discord.flagged = True
+    assert await cards.publisher.publish(job) == (URL,)
 
 
 async def test_limited_publication_waits_and_holds_up_its_channel(cards: Cards) -> None:

@@ -1,6 +1,7 @@
 """Posts in the showcase as sources of others' pictures."""
 
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from sqlalchemy import Connection, update
@@ -15,22 +16,34 @@ from bot.domain.errors import (
     SubmissionNotFoundError,
     SubmissionStateError,
 )
-from bot.domain.images import InputImage
-from bot.domain.jobs import Action, Job, Origin
+from bot.domain.images import InputImage, ResultImage
+from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.sharing.submissions import Submission, SubmissionOptions, SubmissionState
+from bot.images.identity import Identity
 from bot.services.details import read_lineage
 from bot.services.jobs import Actor
-from bot.services.origins import _named
+from bot.services.member_limits import MemberLimits
+from bot.services.origins import OriginService, _named
 from bot.services.remix import RemixOptions
 from db.bans import BanRepository
 from db.challenges import ChallengeRepository
 from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
+from db.pictures import ResultImageRepository
 from db.submissions import SubmissionRepository
 from db.tables import jobs
 from tests.services.conftest import ServiceHarness
 from tests.services.test_remix import ended
-from tests.support.factories import GUILD, MEMBER, make_challenge, make_context, make_id, make_image_file, make_request
+from tests.support.factories import (
+    GUILD,
+    MEMBER,
+    make_challenge,
+    make_context,
+    make_id,
+    make_image_file,
+    make_job,
+    make_request,
+)
 
 OTHER = Actor(member_id=MEMBER + 1, guild_id=GUILD)
 
@@ -215,3 +228,32 @@ async def test_entry_of_a_challenge_is_no_post(services: ServiceHarness) -> None
     await services.database.write(enter)
     with pytest.raises(SubmissionNotFoundError):
         await services.remix.get_shared(submission.id, OTHER)
+
+
+@pytest.mark.parametrize("way", ["named", "anonymous", "entry"])
+async def test_search_finds_no_copy_of_a_picture_shown_without_a_name(services: ServiceHarness, way: str) -> None:
+    _, submission = await shared(services, is_anonymous=way == "anonymous")
+    now, copy = services.clock.now(), make_job(state=State.DONE, delivery=Delivery.CARD, charged=12)
+    kept = await services.database.read(
+        lambda connection: ResultImageRepository(connection).list_for(submission.job_id)[1]
+    )
+
+    def write(connection: Connection) -> None:
+        services.ledger.hold(connection, copy, lambda: JobRepository(connection).add(copy), now)
+        services.ledger.settle(connection, copy, 12, "test", now)
+        ResultImageRepository(connection).add_all([ResultImage(job_id=copy.id, position=0, file=kept.file)], now)
+        if way == "entry":
+            challenge = make_challenge()
+            ChallengeRepository(connection).add(challenge)
+            ChallengeRepository(connection).enter(challenge.id, MEMBER, submission.id)
+
+    await services.database.write(write)
+    images = Mock(identify=AsyncMock(return_value=Identity(sha256=kept.file.sha256)))
+    origins = OriginService(
+        database=services.database,
+        image_service=images,
+        access=services.access,
+        limits=MemberLimits(clock=services.clock),
+    )
+    found = await origins.find("https://cdn.discordapp.com/a", OTHER, lambda _: True)
+    assert (found.job is not None) is (way == "named")

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import Connection
 
 from bot.domain.bans import Ban, BanScope
+from bot.domain.duels import Duel, DuelEntry
 from bot.domain.errors import (
     AgeRestrictedShareError,
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
     BannedError,
+    DuelOpenError,
     ImageGoneError,
     JobDeletedError,
     JobRunningError,
@@ -30,11 +32,13 @@ from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import FlagKind, Submission, SubmissionOptions, SubmissionState
 from bot.domain.takedowns import Takedown, TakedownKind, TakenPicture
 from bot.services.guild_settings import GuildSettingsService
+from bot.services.sharing.availability import is_shareable
 from bot.services.sharing.reviews import Decision
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from bot.services.sharing.submissions import MAX_WAITING
 from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
+from db.duels import DuelRepository
 from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
@@ -348,3 +352,32 @@ async def test_running_job_is_not_offered(sharing: SharingHarness) -> None:
     await sharing.database.write(adding(job))
     with pytest.raises(JobRunningError):
         await sharing.submissions.offer(job.id, sharer())
+
+
+async def test_picture_of_a_duel_is_shared_after_its_end(sharing: SharingHarness) -> None:
+    duel_id, ends_at = make_id(), START + timedelta(hours=3)
+    entry = DuelEntry(position=0, job_id=make_id(), model="reve-2.0")
+    duel = Duel(id=duel_id, guild_id=GUILD, member_id=MEMBER, hours=3, created_at=START, entries=(entry,))
+
+    def begin(connection: Connection) -> None:
+        DuelRepository(connection).add(duel)
+        DuelRepository(connection).open(duel_id, START, ends_at)
+
+    await sharing.database.write(begin)
+    job = await sharing.finished_job(duel_id=duel_id)
+
+    async def offered() -> tuple[bool, int]:
+        return await sharing.database.read(
+            lambda connection: (
+                is_shareable(connection, job),
+                len(SubmissionRepository(connection).list_shareable(GUILD, MEMBER, limit=9, restricted=True)),
+            )
+        )
+
+    assert await offered() == (False, 0)
+    with pytest.raises(DuelOpenError) as refused:
+        await sharing.submissions.share(job.id, [0], PLAIN, sharer())
+    assert refused.value.ends_at == ends_at
+    await sharing.database.write(lambda connection: DuelRepository(connection).end(duel_id, START))
+    assert await offered() == (True, 2)
+    await sharing.submissions.share(job.id, [0], PLAIN, sharer())
