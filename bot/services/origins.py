@@ -111,7 +111,7 @@ def _named(connection: Connection, jobs: Sequence[Job], actor: Actor) -> list[Jo
 
 
 def _told(connection: Connection, jobs: Sequence[Job], identity: Identity, actor: Actor) -> list[Job]:
-    """Return the jobs without those of members who show this picture unnamed.
+    """Drop the jobs of members with an unnamed copy of this picture.
 
     It may be a copy of an anonymous post, or of an entry in a challenge before its end.
     """

@@ -212,7 +212,7 @@ class ReportService:
         as `get_open` does.
 
         Raises:
-            NotAllowedError: a moderator, but no admin, dismisses reports of their own picture.
+            NotAllowedError: a moderator, but no admin, dismisses reports of a picture that they made.
             BanRefusedError: the member cannot be banned; nothing is decided.
         """
         now = self._clock.now()

@@ -77,12 +77,12 @@ class SharingHarness:
 
 
 def identity_of(sharing: SharingHarness) -> MemberIdentity:
-    """Return the identities of members who deleted their data."""
+    """Return identities with negative ids as pseudonyms."""
     return MemberIdentity(pseudonym_of=lambda member_id: -member_id, now=sharing.clock.now)
 
 
 async def gone(sharing: SharingHarness, member_id: int, scope: BanScope) -> None:
-    """Ban a member who deleted their data then: the ban has their pseudonym."""
+    """Ban a member and delete their data: the ban has a pseudonym."""
     now = sharing.clock.now()
 
     def write(connection: Connection) -> None:
