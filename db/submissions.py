@@ -218,7 +218,7 @@ class SubmissionRepository:
         return self._from_rows(self._connection.execute(statement).all())
 
     def list_unnamed_pictures(self, guild_id: int, member_id: int) -> list[tuple[str, str | None]]:
-        """Return the hashes and fingerprints of a member's pictures without a name.
+        """Return hashes and fingerprints of a member's unnamed pictures.
 
         They were shared anonymously, or are entries of a challenge before its end.
         """
