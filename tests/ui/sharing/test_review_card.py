@@ -236,3 +236,9 @@ def test_reason_for_changes_is_said_once() -> None:
         "revision": 2,
     }
     assert words(snapshot(history=(asked,), **state)).count("Crop the edge") == 1
+
+
+def test_new_member_is_called_so_once() -> None:
+    said = words(snapshot(flags=(Flag(kind=FlagKind.FIRST),)))
+    assert "- New to sharing here" in said
+    assert "Nothing of theirs was decided" not in said

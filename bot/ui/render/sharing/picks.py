@@ -73,7 +73,7 @@ def _pinning(*, can_pin: bool | None) -> list[str]:
         return []
     if can_pin:
         return [_("The post is pinned there, in place of the last week's.")]
-    return [_("It is not pinned: the bot lacks the right *Pin Messages* there.")]
+    return [_("The post is not pinned: the bot lacks the right *Pin Messages* there.")]
 
 
 def _lines(picks: WeekPicks) -> list[str]:

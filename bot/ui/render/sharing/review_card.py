@@ -242,7 +242,9 @@ def _member(snapshot: SubmissionSnapshot) -> Iterator[str]:
     if submission.options.is_anonymous:
         who = _("{who} · to be posted without their name").format(who=who)
     yield who
-    yield f"-# {record_words(snapshot.record)}"
+    # The flag says that there is no record.
+    if snapshot.record != MemberRecord() or all(flag.kind is not FlagKind.FIRST for flag in submission.flags):
+        yield f"-# {record_words(snapshot.record)}"
 
 
 def _rows(snapshot: SubmissionSnapshot, *, has_more: bool) -> Iterator[ui.ActionRow[ui.LayoutView]]:
