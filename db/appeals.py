@@ -51,7 +51,7 @@ class AppealRepository:
         return None if row is None else _from_row(row)
 
     def list_waiting(self, guild_id: int) -> list[str]:
-        """Return the appeals in a guild that wait for a moderator."""
+        """Return a guild's undecided appeals."""
         waiting = (prompt_appeals.c.guild_id == guild_id) & (prompt_appeals.c.state == AppealState.WAITING.value)
         return list(self._connection.execute(select(prompt_appeals.c.block_id).where(waiting)).scalars())
 

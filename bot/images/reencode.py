@@ -26,7 +26,7 @@ _SMALLEST_SIDE: Final = 64
 _LARGEST_WEBP_SIDE: Final = 16_383
 _THUMBNAIL_QUALITY: Final = 80
 UNSIGNED_SIDE: Final = 1536
-"""Pixels of the longer side of a picture whose model is not told."""
+"""Pixels of the longer side of a picture with a secret model."""
 THUMBNAIL_SIDE: Final = 384
 """Pixels of a thumbnail's longer side: a third of a phone's width, at three device pixels each."""
 

@@ -12,7 +12,7 @@ from db.submissions import SubmissionRepository
 
 
 def require_post(connection: Connection, submission_id: str, guild_id: int, *, lock: bool = False) -> Submission:
-    """Return a submission that is in a guild's showcase.
+    """Return a submission in a guild's showcase.
 
     Entries of challenges are not: their pictures have no post. `lock` locks its row.
 

@@ -23,7 +23,7 @@ MAX_OPEN: Final = 3
 SHORTEST: Final = timedelta(hours=1)
 LONGEST: Final = timedelta(days=30)
 TOO_LATE: Final = LazyText("Its challenge went on before a moderator approved it.")
-"""The reason for the end of an entry that waited too long."""
+"""The reason for the end of an entry after too long a wait."""
 CANCELLED: Final = LazyText("Its challenge was cancelled.")
 """The reason for the end of a cancelled challenge's entries."""
 

@@ -381,7 +381,7 @@ class SubmissionService:
 
 
 def _is_like_taken_down(takedowns: TakedownRepository, guild_id: int, sha256: str, look: str) -> bool:
-    """Return whether a picture looks like one that was taken down."""
+    """Return whether a picture looks like a removed one."""
     candidates = takedowns.list_refused(guild_id, (sha256,), look)
     return any(other is not None and distance(look, other) <= MAX_DISTANCE for _, _, other in candidates)
 

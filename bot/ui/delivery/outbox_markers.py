@@ -1,4 +1,4 @@
-"""Custom ids by which a message of the outbox is found on Discord."""
+"""Custom ids to find a message of the outbox on Discord."""
 
 from collections.abc import Iterable
 

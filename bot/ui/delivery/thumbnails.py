@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 async def prepare_thumbnails(
     images: ImageService, pictures: Mapping[str, ResultImage], *, member: int
 ) -> dict[str, Upload]:
-    """Return the thumbnails that are ready in time, by the keys of `pictures`."""
+    """Return the thumbnails ready in time, by the keys of `pictures`."""
     found: dict[str, Upload] = {}
     with suppress(TimeoutError):
         async with asyncio.timeout(_SECONDS):
