@@ -1,6 +1,6 @@
 """Search for result images by hashes and fingerprints."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,9 +88,10 @@ class FingerprintRepository:
         if rows:
             self._connection.execute(_INSERT, rows)
 
-    def remove_for(self, job_id: str) -> None:
-        """Remove a job's images from the index."""
-        self._connection.execute(_DELETE, {"of_job": job_id})
+    def remove_for(self, job_id: str, positions: Collection[int] | None = None) -> None:
+        """Remove a job's images from the index, or those at positions."""
+        removed = _DELETE if positions is None else _DELETE.where(fingerprint_keys.c.position.in_(list(positions)))
+        self._connection.execute(removed, {"of_job": job_id})
 
     def find_exact(self, sha256: str, viewer: Viewer) -> list[str]:
         """Return the visible jobs with these bytes, latest first."""

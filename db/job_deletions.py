@@ -1,6 +1,6 @@
 """Deletion of single jobs: their pictures go, their words later."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -11,7 +11,7 @@ from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.reports import close_reports
-from db.submissions import withdraw_shared
+from db.submissions import drop_shared, withdraw_shared
 from db.tables import jobs
 
 _BATCH: Final = 500
@@ -47,5 +47,15 @@ class JobDeletionRepository:
         withdraw_shared(self._connection, [job_id], at)
         files = ResultImageRepository(self._connection).remove_for(job_id, at)
         files |= InputImageRepository(self._connection).remove_for(job_id, at)
+        needed = referenced_hashes(self._connection, [sha256 for sha256, _ in files]) if files else set()
+        return [file for file in files if file[0] not in needed]
+
+    def remove_pictures(self, job_id: str, positions: Collection[int], at: datetime) -> list[tuple[str, str]]:
+        """Remove some of an ended job's images, also from its submissions.
+
+        Return as `delete` does.
+        """
+        drop_shared(self._connection, job_id, positions, at)
+        files = ResultImageRepository(self._connection).remove_some(job_id, positions, at)
         needed = referenced_hashes(self._connection, [sha256 for sha256, _ in files]) if files else set()
         return [file for file in files if file[0] not in needed]

@@ -70,6 +70,25 @@ class OutboxRepository:
         stored: str = self._connection.execute(upsert.returning(outbox_messages.c.id)).scalar_one()
         return stored
 
+    def request_edit(
+        self,
+        kind: MessageKind,
+        subject_id: str,
+        *,
+        new_id: str,
+        guild_id: int,
+        at: datetime,
+        channel_id: int,
+        message_id: int,
+    ) -> str:
+        """Make an edit of a message due that something else created.
+
+        As `request` otherwise.
+        """
+        stored = self.request(kind, subject_id, new_id=new_id, guild_id=guild_id, at=at)
+        self._set(stored, channel_id=channel_id, message_id=message_id)
+        return stored
+
     def postpone(
         self, kind: MessageKind, subject_id: str, *, at: datetime, old_at: datetime, old_before: int, now: datetime
     ) -> str | None:

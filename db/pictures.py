@@ -1,6 +1,6 @@
 """Result images and their files in the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,16 @@ from bot.domain.sharing.challenges import ChallengeState
 from bot.domain.sharing.submissions import AWAITING_REVIEW, SubmissionState
 from db.fingerprints import FingerprintRepository
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
-from db.tables import challenge_entries, challenges, jobs, outbox_messages, pictures, submission_pictures, submissions
+from db.tables import (
+    challenge_entries,
+    challenges,
+    jobs,
+    outbox_messages,
+    pictures,
+    report_cases,
+    submission_pictures,
+    submissions,
+)
 
 _COLUMNS = (
     pictures.c.job_id,
@@ -52,6 +61,11 @@ _COUNT_REMOVED: Final = (
     select(func.count())
     .select_from(pictures)
     .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_not(None))
+)
+
+# Their cards show them again once the reports are dismissed.
+_HIDDEN: Final = select(report_cases.c.job_id).where(
+    report_cases.c.hidden_at.is_not(None), report_cases.c.closed_at.is_(None)
 )
 
 
@@ -116,6 +130,14 @@ class ResultImageRepository:
         removed = self._connection.execute(_REMOVE_OF_JOB, {"of_job": job_id, "removed_at": at})
         return {(row.sha256, row.media_type) for row in removed}
 
+    def remove_some(self, job_id: str, positions: Collection[int], at: datetime) -> set[tuple[str, str]]:
+        """Mark some of a job's images as removed, as `remove_for` does."""
+        FingerprintRepository(self._connection).remove_for(job_id, positions)
+        at_positions = pictures.c.position.in_(list(positions))
+        self._connection.execute(_ERASE_FINGERPRINTS.where(at_positions), {"of_job": job_id})
+        removed = self._connection.execute(_REMOVE_OF_JOB.where(at_positions), {"of_job": job_id, "removed_at": at})
+        return {(row.sha256, row.media_type) for row in removed}
+
     def count_removed(self, job_id: str) -> int:
         """Return the number of a job's images removed after their retention."""
         return self._connection.execute(_COUNT_REMOVED, {"of_job": job_id}).scalar_one()
@@ -123,7 +145,7 @@ class ResultImageRepository:
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
         """Mark up to `limit` images older than `moment` as removed.
 
-        Those of submissions on their way to a showcase stay.
+        Those of submissions on their way to a showcase stay, and those hidden after reports.
 
         Return their number, and the (sha256, media type) of files that no kept image needs any more.
         """
@@ -132,7 +154,7 @@ class ResultImageRepository:
             # Images of an undelivered job are still needed, however old they are.
             .where(pictures.c.stored_at < moment, pictures.c.removed_at.is_(None))
             .where(pictures.c.job_id.not_in(select(jobs.c.id).where(jobs.c.delivered_at.is_(None))))
-            .where(~_is_shared(moment))
+            .where(~_is_shared(moment), pictures.c.job_id.not_in(_HIDDEN))
             .order_by(pictures.c.stored_at)
             .limit(limit)
         ).all()

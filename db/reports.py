@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, case, func, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, select, update
 
 from bot.domain.errors import CaseNotFoundError
 from bot.domain.outbox import MessageKind
@@ -22,6 +22,11 @@ from db.outbox import OutboxRepository
 from db.tables import jobs, report_cases, reports
 
 _CASE: Final = tuple(report_cases.c[name].label(name) for name in ReportCase.__dataclass_fields__)
+_HIDDEN: Final = select(report_cases.c.id).where(
+    report_cases.c.job_id == bindparam("of_job"),
+    report_cases.c.closed_at.is_(None),
+    report_cases.c.hidden_at.is_not(None),
+)
 _REPORT: Final = tuple(reports.c[name] for name in Report.__dataclass_fields__)
 
 
@@ -54,6 +59,14 @@ class ReportRepository:
         if row is None:
             raise CaseNotFoundError
         return _case(row)
+
+    def set_hidden(self, case_id: str, at: datetime) -> None:
+        """Record that the job's card shows no pictures while the case is open."""
+        self._connection.execute(update(report_cases).where(report_cases.c.id == case_id).values(hidden_at=at))
+
+    def is_hidden(self, job_id: str) -> bool:
+        """Return whether a job's card shows no pictures until a decision."""
+        return self._connection.execute(_HIDDEN, {"of_job": job_id}).first() is not None
 
     def close(self, case_id: str, outcome: ReportOutcome, at: datetime, by: int | None) -> bool:
         """Close an open case; return False if it is closed already."""

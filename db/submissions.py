@@ -51,6 +51,9 @@ _LIVE_OF_JOB: Final = (
     .where(submission_pictures.c.job_id == bindparam("the_job"), submission_pictures.c.is_live)
     .order_by(submission_pictures.c.position)
 )
+_KEPT: Final = select(pictures.c.position).where(
+    pictures.c.job_id == bindparam("the_job"), pictures.c.removed_at.is_(None)
+)
 _AWAITS_REVIEW: Final = submissions.c.state.in_([each.value for each in AWAITING_REVIEW])
 _IS_LIVE: Final = submissions.c.state.in_([each.value for each in LIVE])
 _IS_RESTRICTED: Final = or_(submissions.c.is_age_restricted, jobs.c.age_restricted)
@@ -411,6 +414,25 @@ class SubmissionRepository:
         self._connection.execute(update(submission_pictures).where(of_submissions).values(is_live=False))
         return found
 
+    def drop_pictures(self, job_id: str, positions: Collection[int], at: datetime) -> list[str]:
+        """Take removed pictures out of live submissions of a job.
+
+        A submission without another kept picture is withdrawn. Return the ids of the changed ones.
+        """
+        changed = []
+        kept = set(self._connection.execute(_KEPT, {"the_job": job_id}).scalars()) - set(positions)
+        for each in self.list_of_job(job_id, live=True):
+            if set(positions).isdisjoint(each.positions):
+                continue
+            if kept.isdisjoint(each.positions):
+                self.move(each, SubmissionState.WITHDRAWN, at)
+            else:
+                dropped = submission_pictures.c.position.in_(list(positions))
+                of_submission = submission_pictures.c.submission_id == each.id
+                self._connection.execute(submission_pictures.delete().where(of_submission, dropped))
+            changed.append(each.id)
+        return changed
+
     def _insert_pictures(self, submission_id: str, job_id: str, positions: Sequence[int]) -> None:
         rows = [
             {"submission_id": submission_id, "job_id": job_id, "position": position, "is_live": True}
@@ -497,3 +519,8 @@ def refresh_messages(connection: Connection, submission_ids: Sequence[str], at: 
     entered = challenge_entries.c.submission_id.in_(submission_ids)
     entered_ids = connection.execute(select(challenge_entries.c.challenge_id).where(entered)).scalars().all()
     outbox.refresh((MessageKind.CHALLENGE,), entered_ids, at)
+
+
+def drop_shared(connection: Connection, job_id: str, positions: Collection[int], at: datetime) -> None:
+    """Take pictures of a job out of its submissions; their messages follow."""
+    refresh_messages(connection, SubmissionRepository(connection).drop_pictures(job_id, positions, at), at)

@@ -1,6 +1,6 @@
 """Takedowns, their list of pictures, and their copies among all jobs."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -42,11 +42,17 @@ _WITH_KEY: Final = (
     .join(table, table.c.id == takedown_pictures.c.takedown_id)
     .where(takedown_keys.c.key.in_(bindparam("keys", expanding=True)), _REFUSED)
 )
+_PENDING: Final = select(takedown_jobs.c.job_id).where(
+    takedown_jobs.c.job_id == bindparam("the_job"), takedown_jobs.c.removed_at.is_(None)
+)
 _COVERED: Final = (
     select(table.c.code)
     .join(takedown_jobs, takedown_jobs.c.takedown_id == table.c.id)
-    .where(takedown_jobs.c.job_id == bindparam("the_job"), table.c.lifted_at.is_(None))
+    .where(takedown_jobs.c.job_id == bindparam("the_job"), takedown_jobs.c.positions.is_(None))
+    .where(table.c.lifted_at.is_(None))
 )
+Positions = frozenset[int] | None
+"""Pictures of a job by their positions; None is the whole job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +67,28 @@ class FoundPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundJob:
-    """A job made from a picture. `parent_id` is its origin."""
+    """A job made from a picture. `parent_id` is its origin.
+
+    The jobs of a duel have one message.
+    """
 
     job_id: str
     action: Action | None
     parent_id: str | None
     has_ended: bool
+    is_of_duel: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingJob:
-    """A job to be removed. `removed_at` is None while its pictures are kept."""
+    """A job to be removed, or its pictures at `positions`.
+
+    `removed_at` is None while the pictures are kept.
+    """
 
     job_id: str
     removed_at: datetime | None
+    positions: Positions = None
 
 
 class TakedownRepository:
@@ -158,19 +172,42 @@ class TakedownRepository:
         """Return the code of a takedown of a job, or None."""
         return self._connection.execute(_COVERED, {"the_job": job_id}).scalars().first()
 
-    def add_jobs(self, takedown_id: str, job_ids: Iterable[str]) -> None:
-        """Add jobs to be removed, unless they are there."""
-        for job_id in job_ids:
-            values = {"takedown_id": takedown_id, "job_id": job_id}
+    def add_jobs(self, takedown_id: str, found: Mapping[str, Positions]) -> None:
+        """Add jobs to be removed, or their pictures, unless they are there."""
+        for job_id, positions in found.items():
+            values = {"takedown_id": takedown_id, "job_id": job_id, "positions": _joined(positions)}
             statement = upsert(self._connection, takedown_jobs).values(values)
-            self._connection.execute(statement.on_conflict_do_nothing())
+            if self._connection.execute(statement.on_conflict_do_nothing()).rowcount == 1:
+                continue
+            of_job = takedown_jobs.c.takedown_id == takedown_id, takedown_jobs.c.job_id == job_id
+            stored = _split(self._connection.execute(select(takedown_jobs.c.positions).where(*of_job)).scalar_one())
+            if is_covered(positions, stored):
+                continue
+            more = None if positions is None or stored is None else positions | stored
+            self._set(takedown_id, job_id, positions=_joined(more), removed_at=None, erased_at=None)
+
+    def list_covered(self, takedown_id: str) -> dict[str, Positions]:
+        """Return the jobs of a takedown, removed ones included."""
+        columns = takedown_jobs.c.job_id, takedown_jobs.c.positions
+        rows = self._connection.execute(select(*columns).where(takedown_jobs.c.takedown_id == takedown_id))
+        return {row.job_id: _split(row.positions) for row in rows}
 
     def list_pending(self, takedown_id: str) -> Sequence[PendingJob]:
         """Return the jobs still to be removed, or with messages left."""
-        columns = takedown_jobs.c.job_id, takedown_jobs.c.removed_at
+        columns = takedown_jobs.c.job_id, takedown_jobs.c.removed_at, takedown_jobs.c.positions
         wanted = select(*columns).where(takedown_jobs.c.takedown_id == takedown_id, takedown_jobs.c.erased_at.is_(None))
         rows = self._connection.execute(wanted.order_by(takedown_jobs.c.job_id))
-        return [PendingJob(job_id=row.job_id, removed_at=row.removed_at) for row in rows]
+        return [
+            PendingJob(job_id=row.job_id, removed_at=row.removed_at, positions=_split(row.positions)) for row in rows
+        ]
+
+    def set_whole(self, takedown_id: str, job_id: str) -> None:
+        """Have a job removed as a whole: no other picture of it is kept."""
+        self._set(takedown_id, job_id, positions=None)
+
+    def is_pending(self, job_id: str) -> bool:
+        """Return whether pictures of a job are still to be removed."""
+        return self._connection.execute(_PENDING, {"the_job": job_id}).first() is not None
 
     def set_removed(self, takedown_id: str, job_id: str, at: datetime) -> None:
         """Record the removal of a job's pictures."""
@@ -186,15 +223,24 @@ class TakedownRepository:
             of_jobs = update(inputs).where(inputs.c.job_id.in_(some))
             self._connection.execute(of_jobs.values(url=None, token_hash=None, provider_url=None))
 
-    def results_of(self, job_ids: Sequence[str], position: int | None = None) -> Sequence[FoundPicture]:
-        """Return all result images of jobs, or those at one position."""
+    def results_of(self, job_ids: Sequence[str], positions: Positions = None) -> Sequence[FoundPicture]:
+        """Return all result images of jobs, or those at some positions."""
         found: list[FoundPicture] = []
         for some in _parts(job_ids):
             wanted = select(pictures).where(pictures.c.job_id.in_(some))
-            if position is not None:
-                wanted = wanted.where(pictures.c.position == position)
+            if positions is not None:
+                wanted = wanted.where(pictures.c.position.in_(positions))
             rows = self._connection.execute(wanted.order_by(pictures.c.job_id, pictures.c.position))
             found += [_picture(row) for row in rows]
+        return found
+
+    def kept_of(self, job_ids: Sequence[str]) -> dict[str, set[int]]:
+        """Return the positions of the kept images of jobs."""
+        found: dict[str, set[int]] = {each: set() for each in job_ids}
+        for some in _parts(job_ids):
+            kept = select(pictures.c.job_id, pictures.c.position).where(pictures.c.removed_at.is_(None))
+            for row in self._connection.execute(kept.where(pictures.c.job_id.in_(some))):
+                found[row.job_id].add(row.position)
         return found
 
     def find_exact(self, hashes: Collection[str], guild_id: int) -> Sequence[FoundPicture]:
@@ -259,6 +305,7 @@ class TakedownRepository:
                 action=None if row.action is None else Action(row.action),
                 parent_id=row.parent_id,
                 has_ended=row.finished_at is not None,
+                is_of_duel=row.duel_id is not None,
             )
             for row in self._connection.execute(wanted)
         ]
@@ -268,7 +315,20 @@ class TakedownRepository:
         self._connection.execute(update(takedown_jobs).where(*same).values(**values))
 
 
-_JOB_COLUMNS: Final = (jobs.c.id, jobs.c.action, jobs.c.parent_id, jobs.c.finished_at)
+_JOB_COLUMNS: Final = (jobs.c.id, jobs.c.action, jobs.c.parent_id, jobs.c.finished_at, jobs.c.duel_id)
+
+
+def is_covered(positions: Positions, known: Positions) -> bool:
+    """Return whether pictures of a job are among known ones."""
+    return known is None or (positions is not None and positions <= known)
+
+
+def _joined(positions: Positions) -> str | None:
+    return None if positions is None else ",".join(str(each) for each in sorted(positions))
+
+
+def _split(stored: str | None) -> Positions:
+    return None if stored is None else frozenset(int(each) for each in stored.split(","))
 
 
 def _in_scope(guild_id: int) -> tuple[Any, ...]:

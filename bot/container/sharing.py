@@ -25,6 +25,7 @@ from bot.services.sharing.submissions import SubmissionService
 from bot.services.sharing.votes import VoteService
 from bot.ui.delivery.appeal_messages import AppealMessages
 from bot.ui.delivery.decision_notices import NoticeRenderer
+from bot.ui.delivery.finished_cards import FinishedCards
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
 from bot.ui.delivery.sharing.age_flag_watch import AgeFlagWatch
@@ -123,6 +124,7 @@ class SharingContainer(DeliveryContainer):
                 images=self.image_service,
                 client=self.client,
             ),
+            MessageKind.CARD: FinishedCards(snapshots=self.snapshots, delivery=self.result_delivery),
             MessageKind.REPORT: ReportMessages(
                 reports=self.reports, images=self.image_service, messages=self.messages, client=self.client
             ),

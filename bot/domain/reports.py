@@ -61,7 +61,8 @@ class Report:
 class ReportCase:
     """All reports of a job until a decision; one card for the moderators.
 
-    `closed_by` is the moderator; None while it is open, and if nobody decided.
+    `closed_by` is the moderator; None while it is open, and if nobody decided. From `hidden_at` on the job's card shows
+    no pictures, until it is closed.
     """
 
     id: str
@@ -71,6 +72,7 @@ class ReportCase:
     closed_at: datetime | None = None
     closed_by: int | None = None
     outcome: ReportOutcome | None = None
+    hidden_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def reasons_of(reports: tuple[Report, ...]) -> list[tuple[ReportReason, int]]:
     return Counter(each.reason for each in reports).most_common()
 
 
-def position_of(reports: tuple[Report, ...]) -> int | None:
-    """Return the one picture of all reports, None for the whole job."""
+def positions_of(reports: tuple[Report, ...]) -> frozenset[int] | None:
+    """Return the pictures that reports are about, None for the whole job."""
     positions = {each.position for each in reports}
-    return positions.pop() if len(positions) == 1 else None
+    return None if None in positions else frozenset(each for each in positions if each is not None)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from bot.domain.pseudonyms import is_pseudonym
 
 FILE_NAME: Final = "deletions.txt"
 _JOB: Final = "job"
+_PICTURES: Final = "pictures"
 _JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
 _SMALLEST: Final = -(1 << 63)
 
@@ -20,7 +21,8 @@ _SMALLEST: Final = -(1 << 63)
 class DeletionRegister:
     """A file with a deletion on each line.
 
-    A member's has a pseudonym, a time and a key's name; a job's has `job`, its id and a time. The time is that of the
+    A member's has a pseudonym, a time and a key's name; a job's has `job`, its id and a time; pictures of a job have
+    `pictures`, its id with their positions, such as `ID:0,2`, and a time. The time is that of the
     request. A database restored from a backup has forgotten the deletions after it; the file has not. `key_name` is
     that of the key of all new pseudonyms: with another key, nobody can tell whose an old one is. Methods block.
     """
@@ -76,6 +78,25 @@ class DeletionRegister:
             OSError: the file cannot be written.
         """
         self._append(f"{_JOB} {job_id} {at.isoformat()}")
+
+    def read_pictures(self) -> dict[str, set[int]]:
+        """Return the positions of single pictures to be deleted, by job.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        found: dict[str, set[int]] = {}
+        for kind, name, at in self._words():
+            job_id, _, positions = name.partition(":")
+            listed = positions.split(",")
+            is_whole = _time(at) is not None and all(each.isascii() and each.isdecimal() for each in listed)
+            if kind == _PICTURES and _JOB_ID.fullmatch(job_id) and is_whole:
+                found.setdefault(job_id, set()).update(int(each) for each in listed)
+        return found
+
+    def add_pictures(self, job_id: str, positions: Collection[int], at: datetime) -> None:
+        """Append the request to delete pictures of a job, as `add_job` does."""
+        self._append(f"{_PICTURES} {job_id}:{','.join(str(each) for each in sorted(positions))} {at.isoformat()}")
 
     def _append(self, line: str) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ After a restored backup, also of the jobs deleted since.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -27,6 +27,7 @@ from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
 from db.member_jobs import MemberJobRepository
 from db.presets import PresetRepository
+from db.takedowns import TakedownRepository
 
 _log = structlog.get_logger(__name__)
 
@@ -157,6 +158,7 @@ class DeletionService:
     async def replay(self) -> None:
         """Request deletions again after a restored backup."""
         all_ended = await self._replay_jobs()
+        await self._replay_pictures()
         listed = await asyncio.to_thread(self._register.read)
         of_other_keys = await asyncio.to_thread(self._register.read_of_other_keys)
         now = self._clock.now()
@@ -201,6 +203,25 @@ class DeletionService:
         if count:
             _log.warning("deletion.jobs_replayed", jobs=count)
         return all_ended
+
+    async def _replay_pictures(self) -> None:
+        """Delete single pictures again that a restored backup brought back."""
+        listed, now = await asyncio.to_thread(self._register.read_pictures), self._clock.now()
+
+        def read(connection: Connection) -> list[str]:
+            kept = TakedownRepository(connection).kept_of([*listed])
+            return [job_id for job_id, positions in listed.items() if positions & kept[job_id]]
+
+        for job_id in await self._database.read(read) if listed else ():
+            await self._delete_pictures(job_id, listed[job_id], now)
+
+    async def _delete_pictures(self, job_id: str, positions: Collection[int], now: datetime) -> None:
+        files = await self._database.write(
+            lambda connection: JobDeletionRepository(connection).remove_pictures(job_id, positions, now)
+        )
+        for sha256, media_type in files:
+            await self._image_service.discard(sha256, media_type, older_than=now - _RECENT)
+        _log.warning("deletion.pictures_replayed", job=job_id)
 
     async def _list_undeleted(self, job_ids: Sequence[str]) -> dict[str, bool]:
         return await self._database.read(lambda connection: JobDeletionRepository(connection).list_undeleted(job_ids))

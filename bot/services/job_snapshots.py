@@ -25,6 +25,8 @@ from db.jobs import JobRepository
 from db.pauses import PauseRepository
 from db.pictures import ResultImageRepository
 from db.queue import QueueRepository
+from db.reports import ReportRepository
+from db.takedowns import TakedownRepository
 
 _MEASURED_JOBS = 50
 _MIN_MEASURED_JOBS = 5
@@ -82,12 +84,16 @@ class JobSnapshotService:
         job = JobRepository(connection).get(job_id)
         if job.state.ended:
             account = self._ledger.available(connection, job.place.guild_id, job.place.member_id, now)
-            pictures = ResultImageRepository(connection).list_for(job_id) if job.state is State.DONE else ()
+            images = ResultImageRepository(connection)
+            pictures = images.list_for(job_id) if job.state is State.DONE else ()
+            is_hidden = bool(pictures) and _is_hidden(connection, job_id)
             return Snapshot(
                 job=job,
                 pictures=pictures,
                 available=account.available,
-                is_shareable=bool(pictures) and is_shareable(connection, job),
+                is_shareable=bool(pictures) and not is_hidden and is_shareable(connection, job),
+                removed=images.count_removed(job_id) if len(pictures) < job.request.images else 0,
+                is_hidden=is_hidden,
             )
         progress = self._progress.get(job_id)
         live = Snapshot(
@@ -182,3 +188,11 @@ class JobSnapshotService:
                 usual = (round(statistics.median(durations)), round(deciles[8]))
             self._usual[model] = (now, usual)
         return usual
+
+
+def _is_hidden(connection: Connection, job_id: str) -> bool:
+    """Return whether a job's card shows no pictures.
+
+    So it is until the moderators decide about reports, and until a takedown is carried out.
+    """
+    return ReportRepository(connection).is_hidden(job_id) or TakedownRepository(connection).is_pending(job_id)

@@ -24,12 +24,13 @@ from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind
-from bot.domain.reports import MAX_WORDS, Report, ReportCase, ReportOutcome, ReportReason, position_of
+from bot.domain.reports import MAX_WORDS, Report, ReportCase, ReportOutcome, ReportReason
 from bot.domain.sharing.submissions import Submission, SubmissionState
 from bot.domain.takedowns import TakedownKind
 from bot.engine.clock import Clock
 from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
+from bot.services.job_cards import request_card
 from bot.services.jobs import Actor, check_visible
 from bot.services.moderation import ModerationService, Target
 from bot.services.request_gate import check_ban
@@ -44,7 +45,7 @@ from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
 from db.reports import ReportRepository
 from db.sharing_settings import SharingSettingsRepository
-from db.submissions import SubmissionRepository
+from db.submissions import SubmissionRepository, drop_shared
 
 _SCOPES = {
     ReportOutcome.BANNED_FROM_SHARING: BanScope.SHARING,
@@ -125,8 +126,8 @@ class ReportService:
     async def report(self, target_id: str, form: ReportForm, actor: Actor) -> bool:
         """Store a report; return False if the server has no channel for it.
 
-        The target is a job or a post. Enough members' reports hide the job's posts in the showcase. Raises as `check`
-        does.
+        The target is a job or a post. Enough members' reports hide the job's pictures on its public card and its posts
+        in the showcase. Raises as `check` does.
 
         Raises:
             DeletionRunningError: everything about the member is being deleted.
@@ -201,15 +202,16 @@ class ReportService:
         outcome: ReportOutcome,
         actor: Actor,
         *,
+        positions: frozenset[int] | None = None,
         reason: str = "",
         target: Target | None = None,
         term: timedelta | None = None,
         as_admin: bool = False,
     ) -> ReportCase:
-        """Close a case: the first decision wins. Bans take the picture down, too.
+        """Close a case: the first decision wins. Bans take pictures down, too.
 
-        `target` is the picture's member for a ban; `as_admin`: an admin decides, also about their own picture. Raises
-        as `get_open` does.
+        `positions` are the pictures to be taken down; None is the whole job. `target` is the pictures' member for a
+        ban; `as_admin`: an admin decides, also about their own picture. Raises as `get_open` does.
 
         Raises:
             NotAllowedError: a moderator, but no admin, dismisses reports of a picture that they made.
@@ -225,11 +227,11 @@ class ReportService:
                 _require_other(JobRepository(connection).get(case.job_id), actor)
             if not reports.close(case_id, outcome, now, actor.member_id):
                 raise CaseNotFoundError
-            due = self._settle_submissions(connection, case, outcome, actor, now, reason)
+            due = self._settle_submissions(connection, case, outcome, positions, actor, now, reason)
             if outcome.takes_down:
                 self._takedowns.record(
                     connection,
-                    Subject(job_id=case.job_id, position=position_of(reports.list_for(case_id))),
+                    Subject(job_id=case.job_id, positions=positions),
                     kind=TakedownKind.REPORTS,
                     reason=reason,
                     guild_id=case.guild_id,
@@ -238,6 +240,8 @@ class ReportService:
                 )
             else:
                 self._log_dismissal(connection, case, actor, now)
+                if case.hidden_at is not None:
+                    due += self._request_job_card(connection, case, now)
             if target is not None and outcome in _SCOPES:
                 self._moderation.plan_ban(
                     case.guild_id,
@@ -285,7 +289,7 @@ class ReportService:
         return job, tuple(range(job.request.images)) if positions is None else positions
 
     def _hide(self, connection: Connection, case: ReportCase, count: int, now: datetime) -> list[str]:
-        """Hide the job's posts once enough members reported it."""
+        """Hide the job's card and posts once enough members reported it."""
         threshold = SharingSettingsRepository(connection).get(case.guild_id).report_threshold
         due: list[str] = []
         if threshold and count >= threshold:
@@ -293,30 +297,50 @@ class ReportService:
                 if submission.state is SubmissionState.APPROVED:
                     _, ids = self._transitions.move(connection, submission, SubmissionState.HIDDEN, now, actor_id=0)
                     due += ids
+            # Pictures that are not kept could not be shown again.
+            if case.hidden_at is None and ResultImageRepository(connection).list_for(case.job_id):
+                ReportRepository(connection).set_hidden(case.id, now)
+                due += self._request_job_card(connection, case, now)
         return due
+
+    def _request_job_card(self, connection: Connection, case: ReportCase, now: datetime) -> list[str]:
+        """Make the job's own card due."""
+        job = JobRepository(connection).get(case.job_id)
+        return request_card(connection, job, new_id=self._new_id, at=now)
 
     def _settle_submissions(
         self,
         connection: Connection,
         case: ReportCase,
         outcome: ReportOutcome,
+        positions: frozenset[int] | None,
         actor: Actor,
         now: datetime,
         reason: str,
     ) -> list[str]:
         """Take the job's submissions down, or show hidden ones again.
 
-        The reason is for the audit log. A banned member reads it, others do not.
+        One with another picture stays, and is shown without the others. The reason is for the audit log. A banned member
+        reads it, others do not.
         """
         told = reason if outcome in _SCOPES else ""
-        to = SubmissionState.TAKEN_DOWN if outcome.takes_down else SubmissionState.APPROVED
-        due: list[str] = []
-        for submission in SubmissionRepository(connection).list_of_job(case.job_id, live=True, lock=True):
-            if outcome.takes_down or submission.state is SubmissionState.HIDDEN:
-                _, ids = self._transitions.move(
-                    connection, submission, to, now, actor_id=actor.member_id, by_moderator=True, reason=told
-                )
-                due += ids
+        repository, due = SubmissionRepository(connection), list[str]()
+
+        def move(submission: Submission, to: SubmissionState) -> None:
+            _, ids = self._transitions.move(
+                connection, submission, to, now, actor_id=actor.member_id, by_moderator=True, reason=told
+            )
+            due.extend(ids)
+
+        if outcome.takes_down:
+            for each in repository.list_of_job(case.job_id, live=True, lock=True):
+                if positions is None or positions.issuperset(each.positions):
+                    move(each, SubmissionState.TAKEN_DOWN)
+            if positions is not None:
+                drop_shared(connection, case.job_id, positions, now)
+        for each in repository.list_of_job(case.job_id, live=True, lock=True):
+            if each.state is SubmissionState.HIDDEN:
+                move(each, SubmissionState.APPROVED)
         return due
 
     def _request_card(self, connection: Connection, case: ReportCase, now: datetime) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -19,12 +19,13 @@ from bot.images.image_service import ImageService
 from bot.moderation.hash_list import is_same_picture
 from bot.services.deletion_register import DeletionRegister
 from bot.services.deletions import MessageEraser
+from bot.services.job_cards import request_card
 from bot.services.jobs import Actor, check_manageable
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.job_deletions import JobDeletionRepository
 from db.jobs import JobRepository
-from db.takedowns import FoundJob, FoundPicture, PendingJob, TakedownRepository
+from db.takedowns import FoundJob, FoundPicture, PendingJob, Positions, TakedownRepository, is_covered
 
 _log = structlog.get_logger(__name__)
 
@@ -52,15 +53,23 @@ class EndSoon(Protocol):
         ...
 
 
+class CardEraser(MessageEraser, Protocol):
+    """The way to delete jobs' messages, also private cards alone."""
+
+    async def erase_private(self, job: Job) -> None:
+        """Delete the private card of a job, while its token lives."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """The pictures to take down: those of a job, or others by their files.
 
-    `position` is one picture of the job; None is all.
+    `positions` are pictures of the job; None is all.
     """
 
     job_id: str | None = None
-    position: int | None = None
+    positions: Positions = None
     pictures: tuple[TakenPicture, ...] = ()
 
 
@@ -70,7 +79,8 @@ class Extent:
 
     `pictures` are listed: the same are refused later. `roots` are the jobs that the subject names, `copies` other jobs
     with the same pictures, `derived` jobs that changed them, `running` live jobs that start from them; `references`
-    only went by them and stay.
+    only went by them and stay. `parts` are the jobs that keep their other pictures, with the positions of those that
+    go.
     """
 
     pictures: tuple[TakenPicture, ...]
@@ -79,11 +89,17 @@ class Extent:
     derived: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    parts: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def job_ids(self) -> tuple[str, ...]:
-        """The jobs to be removed."""
+        """The jobs to be removed, as a whole or in part."""
         return (*self.roots, *self.copies, *self.derived, *self.running)
+
+    @property
+    def removed(self) -> dict[str, Positions]:
+        """What is to be removed of each job."""
+        return {job_id: self.parts.get(job_id) for job_id in self.job_ids}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +136,7 @@ class TakedownService:
         clock: Clock,
         new_id: Callable[[], str],
         engine: EndSoon | None = None,
-        eraser: MessageEraser | None = None,
+        eraser: CardEraser | None = None,
     ) -> None:
         self._database = database
         self._image_service = image_service
@@ -171,8 +187,8 @@ class TakedownService:
         self.wake()
         return takedown
 
-    async def take_down_job(self, job_id: str, position: int | None, actor: Actor, *, reason: str) -> Takedown:
-        """Take down a picture of a job for a moderator, in their guild.
+    async def take_down_job(self, job_id: str, positions: Positions, actor: Actor, *, reason: str) -> Takedown:
+        """Take down pictures of a job for a moderator, in their guild.
 
         Raises:
             JobNotFoundError: there is no such job.
@@ -184,7 +200,7 @@ class TakedownService:
         if job.deleted_at is not None:
             raise JobDeletedError
         return await self.take_down(
-            Subject(job_id=job_id, position=position),
+            Subject(job_id=job_id, positions=positions),
             kind=TakedownKind.MODERATOR,
             reason=reason,
             guild_id=actor.guild_id,
@@ -192,9 +208,9 @@ class TakedownService:
         )
 
     async def delete_own_copies(self, job_id: str, member_id: int) -> int:
-        """Delete a member's other jobs with exactly the pictures of a job.
+        """Delete exactly the pictures of a job in a member's other jobs.
 
-        Return their number. Nothing is refused later: members may make a picture again.
+        A job without others goes. Return their number. Nothing is refused later: members may make a picture again.
         """
         now = self._clock.now()
 
@@ -203,16 +219,17 @@ class TakedownService:
             of_job = takedowns.results_of([job_id])
             if not of_job:
                 return 0
-            same = {each.job_id for each in takedowns.find_exact({each.sha256 for each in of_job}, EVERYWHERE)}
-            own = [
-                job.id
-                for job in JobRepository(connection).list_by_id(sorted(same - {job_id}))
+            found = takedowns.find_exact({each.sha256 for each in of_job}, EVERYWHERE)
+            same = {(each.job_id, each.position) for each in found if each.job_id != job_id}
+            own: dict[str, Positions] = {
+                job.id: None
+                for job in JobRepository(connection).list_by_id(sorted({each for each, _ in same}))
                 if job.place.member_id == member_id and job.state.ended
-            ]
+            }
             if own:
                 takedown = self._new(TakedownKind.AUTHOR, "", EVERYWHERE, member_id, now, Subject(job_id=job_id))
                 takedowns.add(takedown, ())
-                takedowns.add_jobs(takedown.id, own)
+                takedowns.add_jobs(takedown.id, own | _parts(takedowns, same, own, EVERYWHERE))
             return len(own)
 
         count = await self._database.write(write)
@@ -239,7 +256,7 @@ class TakedownService:
         takedown = self._new(kind, reason, guild_id, actor_id, at, subject)
         takedowns = TakedownRepository(connection)
         takedowns.add(takedown, extent.pictures)
-        self._add_jobs(connection, takedown, extent.job_ids)
+        self._add_jobs(connection, takedown, extent.removed)
         author = None if subject.job_id is None else JobRepository(connection).get(subject.job_id).place.member_id
         entry = AuditEntry(
             id=self._new_id(),
@@ -325,23 +342,30 @@ class TakedownService:
     async def _find_pending(self, takedown: Takedown) -> Sequence[PendingJob]:
         """Search for copies again; return the jobs still to be removed."""
 
-        def read(connection: Connection) -> tuple[set[str], Sequence[PendingJob]]:
+        def read(connection: Connection) -> tuple[dict[str, Positions], Sequence[PendingJob]]:
             takedowns = TakedownRepository(connection)
-            listed, pending = tuple(takedowns.pictures_of(takedown.id)), takedowns.list_pending(takedown.id)
-            extent = find_extent(connection, Subject(pictures=listed), takedown.guild_id)
-            return set(extent.job_ids) - {each.job_id for each in pending}, pending
+            listed, known = tuple(takedowns.pictures_of(takedown.id)), takedowns.list_covered(takedown.id)
+            found = find_extent(connection, Subject(pictures=listed), takedown.guild_id).removed
+            new = {
+                job_id: positions
+                for job_id, positions in found.items()
+                if job_id not in known or not is_covered(positions, known[job_id])
+            }
+            return new, takedowns.list_pending(takedown.id)
+
+        def write(connection: Connection) -> Sequence[PendingJob]:
+            self._add_jobs(connection, takedown, new)
+            return TakedownRepository(connection).list_pending(takedown.id)
 
         # Mostly there is nothing new: a read does not hold up the writer.
         new, pending = await self._database.read(read, long_running=True)
-        if new:
-            await self._database.write(lambda connection: self._add_jobs(connection, takedown, sorted(new)))
-        return (*pending, *(PendingJob(job_id=job_id, removed_at=None) for job_id in sorted(new)))
+        return await self._database.write(write) if new else pending
 
-    def _add_jobs(self, connection: Connection, takedown: Takedown, job_ids: Sequence[str]) -> None:
+    def _add_jobs(self, connection: Connection, takedown: Takedown, found: Mapping[str, Positions]) -> None:
         takedowns = TakedownRepository(connection)
-        takedowns.add_jobs(takedown.id, job_ids)
+        takedowns.add_jobs(takedown.id, found)
         # At once: a provider must not fetch it any more.
-        takedowns.stop_serving(job_ids)
+        takedowns.stop_serving([job_id for job_id, positions in found.items() if positions is None])
 
     async def _remove(self, takedown: Takedown, pending: PendingJob) -> None:
         """Remove a job's pictures and messages, once it has ended."""
@@ -349,29 +373,54 @@ class TakedownService:
         if not job.state.ended:
             await self._cancel(job)
             return
+        positions = pending.positions
         if pending.removed_at is None:
-            await self._remove_pictures(takedown, job)
+            positions = await self._remove_pictures(takedown, job, positions)
         if self._eraser is not None:
-            await self._erase_messages(takedown, job, self._eraser)
+            await self._erase_messages(takedown, job, self._eraser, is_whole=positions is None)
 
-    async def _remove_pictures(self, takedown: Takedown, job: Job) -> None:
+    async def _remove_pictures(self, takedown: Takedown, job: Job, positions: Positions) -> Positions:
+        """Remove a job, or its pictures at positions; return what was removed.
+
+        A job without another kept picture is removed as a whole.
+        """
+        if positions is not None and not await self._keeps_others(job.id, positions):
+            await self._database.write(lambda connection: TakedownRepository(connection).set_whole(takedown.id, job.id))
+            positions = None
         # First: once something is deleted here, no restored backup may bring it back.
-        await asyncio.to_thread(self._register.add_job, job.id, takedown.at)
+        if positions is None:
+            await asyncio.to_thread(self._register.add_job, job.id, takedown.at)
+        else:
+            await asyncio.to_thread(self._register.add_pictures, job.id, positions, takedown.at)
         now = self._clock.now()
 
         def write(connection: Connection) -> list[tuple[str, str]]:
-            files = JobDeletionRepository(connection).delete(job.id, now, now)
+            deletions = JobDeletionRepository(connection)
+            if positions is None:
+                files = deletions.delete(job.id, now, now)
+            else:
+                files = deletions.remove_pictures(job.id, positions, now)
+                request_card(connection, JobRepository(connection).get(job.id), new_id=self._new_id, at=now)
             TakedownRepository(connection).set_removed(takedown.id, job.id, now)
             return files
 
         for sha256, media_type in await self._database.write(write):
             await self._image_service.discard(sha256, media_type, older_than=now - _RECENT)
+        return positions
 
-    async def _erase_messages(self, takedown: Takedown, job: Job, eraser: MessageEraser) -> None:
+    async def _keeps_others(self, job_id: str, positions: Collection[int]) -> bool:
+        kept = await self._database.read(lambda connection: TakedownRepository(connection).kept_of([job_id]))
+        return bool(kept[job_id] - set(positions))
+
+    async def _erase_messages(self, takedown: Takedown, job: Job, eraser: CardEraser, *, is_whole: bool) -> None:
+        """Delete a job's messages; of a part of it, those that nobody edits."""
         now = self._clock.now()
         try:
             await eraser.erase_direct(job)
-            await eraser.erase_cards(job)
+            if is_whole:
+                await eraser.erase_cards(job)
+            elif job.place.private:
+                await eraser.erase_private(job)
         except Exception:
             if now < takedown.at + _MESSAGES_WITHIN:
                 raise
@@ -402,7 +451,7 @@ class TakedownService:
             reason=reason[:MAX_REASON],
             at=at,
             job_id=subject.job_id,
-            position=subject.position,
+            position=_single(subject.positions),
         )
 
 
@@ -415,6 +464,7 @@ class _Search:
     derived: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
     references: set[str] = field(default_factory=set)
+    parts: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def removed(self) -> set[str]:
@@ -424,8 +474,8 @@ class _Search:
 def find_extent(connection: Connection, subject: Subject, guild_id: int) -> Extent:
     """Return the extent of a takedown within a scope.
 
-    A job is removed as a whole. What was made from its pictures is, too, if they were changed: upscaled, cut out,
-    edited, varied. A picture that only went by one as a reference stays.
+    A job with other pictures keeps those. What was made from a picture goes as a whole if it was changed: upscaled, cut
+    out, edited, varied. A picture that only went by one as a reference stays.
 
     Raises:
         JobNotFoundError: there is no such job.
@@ -434,7 +484,7 @@ def find_extent(connection: Connection, subject: Subject, guild_id: int) -> Exte
     listed = list(subject.pictures)
     if subject.job_id is not None:
         JobRepository(connection).get(subject.job_id)
-        of_job = takedowns.results_of([subject.job_id], subject.position)
+        of_job = takedowns.results_of([subject.job_id], subject.positions)
         listed += [TakenPicture(sha256=each.sha256, fingerprint=each.fingerprint) for each in of_job]
         roots = takedowns.list_jobs([subject.job_id], guild_id)
         found.roots.update(each.job_id for each in roots if each.has_ended)
@@ -442,8 +492,10 @@ def find_extent(connection: Connection, subject: Subject, guild_id: int) -> Exte
     listed = list(dict.fromkeys(_with_looks(takedowns, listed)))
     same = _copies(takedowns, listed, guild_id)
     if subject.job_id is not None:
-        same |= {(each.job_id, each.position) for each in takedowns.results_of([subject.job_id], subject.position)}
+        same |= {(each.job_id, each.position) for each in takedowns.results_of([subject.job_id], subject.positions)}
     found.copies.update(job_id for job_id, _ in same if job_id not in found.removed)
+    of_copies = found.copies if subject.positions is None else found.copies | found.roots
+    found.parts.update(_parts(takedowns, same, of_copies, guild_id))
     hashes = {each.sha256 for each in listed}
     _add_derived(takedowns, found, takedowns.find_made_from_file(hashes, guild_id) if hashes else ())
     _follow(takedowns, found, same, guild_id)
@@ -454,7 +506,29 @@ def find_extent(connection: Connection, subject: Subject, guild_id: int) -> Exte
         derived=tuple(sorted(found.derived)),
         running=tuple(sorted(found.running)),
         references=tuple(sorted(found.references - found.removed)),
+        parts=found.parts,
     )
+
+
+def _single(positions: Positions) -> int | None:
+    """Return the one position, or None."""
+    return next(iter(positions)) if positions is not None and len(positions) == 1 else None
+
+
+def _parts(
+    takedowns: TakedownRepository, same: Collection[tuple[str, int]], job_ids: Collection[str], guild_id: int
+) -> dict[str, frozenset[int]]:
+    """Return the jobs that keep other pictures, with the positions of these.
+
+    Duels have one message, and a live job has no pictures of its own yet.
+    """
+    kept = takedowns.kept_of(sorted(job_ids))
+    found: dict[str, frozenset[int]] = {}
+    for job in takedowns.list_jobs(sorted(job_ids), guild_id):
+        positions = frozenset(position for job_id, position in same if job_id == job.job_id)
+        if job.has_ended and not job.is_of_duel and positions and kept[job.job_id] - positions:
+            found[job.job_id] = positions
+    return found
 
 
 def _with_looks(takedowns: TakedownRepository, listed: Sequence[TakenPicture]) -> Sequence[TakenPicture]:
@@ -490,13 +564,19 @@ def _add_derived(takedowns: TakedownRepository, found: _Search, made: Sequence[F
     """Sort jobs by their use of an image; return the new derived ones."""
     new = set[str]()
     for job in made:
-        if job.job_id in found.removed:
+        # A copy among the changed ones: the others were made from the picture, too.
+        is_part = job.job_id in found.parts and job.job_id in found.copies
+        if job.job_id in found.removed and not is_part:
             continue
         if not job.has_ended:
             found.running.add(job.job_id)
         elif _changes_its_input(takedowns, job):
+            found.copies.discard(job.job_id)
+            found.parts.pop(job.job_id, None)
             found.derived.add(job.job_id)
             new.add(job.job_id)
+        elif is_part:
+            continue
         else:
             found.references.add(job.job_id)
     return new

@@ -15,6 +15,8 @@ report_cases = Table(
     Column("closed_at", UtcDateTime),
     snowflake("closed_by"),
     Column("outcome", String(12)),
+    # From then on the job's public card shows no pictures, while the case is open.
+    Column("hidden_at", UtcDateTime),
 )
 _IS_OPEN = report_cases.c.closed_at.is_(None)
 Index(

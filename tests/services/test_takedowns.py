@@ -49,6 +49,7 @@ class Discord:
 
     def __init__(self) -> None:
         self.erased: list[str] = []
+        self.erased_private: list[str] = []
         self.away = False
 
     async def erase_direct(self, job: Job) -> None:
@@ -60,6 +61,12 @@ class Discord:
             raise ConnectionError
         self.erased.append(job.id)
         return True
+
+    async def erase_private(self, job: Job) -> None:
+        """Erase the private card of a job."""
+        if self.away:
+            raise ConnectionError
+        self.erased_private.append(job.id)
 
 
 class Engine:
@@ -258,14 +265,14 @@ async def test_only_moderators_of_the_guild_take_down(studio: Studio) -> None:
         Actor(member_id=MODERATOR, guild_id=GUILD + 1, moderator=True),
     ):
         with pytest.raises(NotAllowedError):
-            await studio.service.take_down_job(job.id, 0, actor, reason="")
+            await studio.service.take_down_job(job.id, frozenset({0}), actor, reason="")
     moderator = Actor(member_id=MODERATOR, guild_id=GUILD, moderator=True)
     with pytest.raises(NotAllowedError):
-        await studio.service.take_down_job(private.id, 0, moderator, reason="")
-    await studio.service.take_down_job(job.id, 0, moderator, reason="")
+        await studio.service.take_down_job(private.id, frozenset({0}), moderator, reason="")
+    await studio.service.take_down_job(job.id, frozenset({0}), moderator, reason="")
     await studio.service.carry_out()
     with pytest.raises(JobDeletedError):
-        await studio.service.take_down_job(job.id, 0, moderator, reason="")
+        await studio.service.take_down_job(job.id, frozenset({0}), moderator, reason="")
 
 
 async def test_running_job_from_the_picture_is_cancelled_and_removed_at_its_end(studio: Studio) -> None:

@@ -38,6 +38,19 @@ class JobMessageEraser:
             return isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE
         return True
 
+    async def erase_private(self, job: Job) -> None:
+        """Delete the private card of a job, while its token lives.
+
+        Raises as `erase_direct` does.
+        """
+        try:
+            async with bounded(REQUEST_SECONDS):
+                await self._messages.delete(job)
+        except CardGoneError:
+            return
+        except Exception as error:  # noqa: BLE001 - sorted by its kind
+            _require_final(error)
+
     async def _delete_cards(self, job: Job) -> None:
         try:
             await self._delete_both(job)

@@ -187,12 +187,21 @@ class ResultDelivery:
 
         async def send() -> None:
             limit = fair_limit(snapshot.pictures, self._messages.guild_upload_limit(job))
-            uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
+            uploads = await self._uploads_of_card(snapshot, progress, progress.card.limit(limit))
             view = self.card(snapshot, uploads, prices=await self._prices(job.id))
             sent.append(await self._messages.send_public(job, view, uploads.files))
 
         await self._by(progress.card, job, send)
         return sent[0] if sent else None
+
+    async def render_public(self, snapshot: Snapshot, halvings: int) -> tuple[ui.LayoutView, Uploads]:
+        """Return a finished job's public card, for an edit by the bot.
+
+        Files are fitted to the server's limit, halved `halvings` times.
+        """
+        limit = fair_limit(snapshot.pictures, self._messages.guild_upload_limit(snapshot.job)) >> halvings
+        uploads = await self._uploads_of_card(snapshot, DeliveryProgress(), limit)
+        return self.card(snapshot, uploads, prices=await self._prices(snapshot.job.id)), uploads
 
     async def _by(self, channel: DeliveryChannel, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
         """Send by a channel and return whether the channel is open.
@@ -244,7 +253,7 @@ class ResultDelivery:
 
     async def _on_card(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
         limit = fair_limit(snapshot.pictures, self._messages.upload_limit(snapshot.job))
-        uploads = await self._uploads(snapshot, progress, progress.card.limit(limit))
+        uploads = await self._uploads_of_card(snapshot, progress, progress.card.limit(limit))
         view = self.card(snapshot, uploads, prices=await self._prices(snapshot.job.id))
         await self.show(snapshot.job, view, uploads.files if uploads.ready else None)
 
@@ -268,6 +277,10 @@ class ResultDelivery:
             return True
         in_age_restricted = await self._messages.is_age_restricted(job)
         return may_show(is_age_restricted=True, in_age_restricted=in_age_restricted)
+
+    async def _uploads_of_card(self, snapshot: Snapshot, progress: DeliveryProgress, limit: int) -> Uploads:
+        """Return the files of a card; none while it is hidden after reports."""
+        return Uploads() if snapshot.is_hidden else await self._uploads(snapshot, progress, limit)
 
     async def _uploads(self, snapshot: Snapshot, progress: DeliveryProgress, limit: int) -> Uploads:
         if limit == 0 or not await self._may_show(snapshot.job):

@@ -63,7 +63,7 @@ def history_page(
     container.add_item(ui.TextDisplay("\n".join(_lines(page, files, provider_name))))
     # An image that is no longer kept can only be made again.
     possible = actions if page.pictures else [action for action in actions if action is Action.AGAIN]
-    shown = [each.position for each in page.pictures] if len(files) == len(page.pictures) and not page.removed else []
+    shown = [each.position for each in page.pictures] if len(files) == len(page.pictures) else []
     for item in action_items(job, possible, prices or {}, shown=shown, shareable=page.is_shareable, favourite=False):
         container.add_item(item)
     container.add_item(ui.ActionRow(*_buttons(page)))

@@ -106,8 +106,9 @@ def job_card(
         if alternatives:
             container.add_item(ui.ActionRow(*(_elsewhere(job, each) for each in alternatives)))
         shown = [each.position for each in snapshot.pictures] if len(files) == len(snapshot.pictures) else []
+        possible = () if snapshot.is_hidden and not direct else actions
         for item in action_items(
-            job, actions, prices or {}, shown=shown, others=buttons, shareable=snapshot.is_shareable
+            job, possible, prices or {}, shown=shown, others=buttons, shareable=snapshot.is_shareable
         ):
             container.add_item(item)
         return payload_view(container)
@@ -440,26 +441,7 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool, ids
     if direct:
         parts.append(_("delivered by direct message"))
     lines = [f"-# {' · '.join(parts)}"]
-    missing = job.request.images - len(snapshot.pictures)
-    if missing > 0:
-        came = ngettext(
-            "{count} picture of {all} came; only what came was charged.",
-            "{count} pictures of {all} came; only what came was charged.",
-            len(snapshot.pictures),
-        )
-        lines.insert(0, came.format(count=number(len(snapshot.pictures)), all=number(job.request.images)))
-    if len(files) < len(snapshot.pictures):
-        count = len(snapshot.pictures) - len(files)
-        unshown = (
-            age_restricted_note()
-            if job.age_restricted and not files
-            else ngettext(
-                "{count} picture could not be shown here. Look for it with `/history`.",
-                "{count} pictures could not be shown here. Look for them with `/history`.",
-                count,
-            )
-        )
-        lines.insert(0, unshown.format(count=number(count)))
+    lines[:0] = _arrivals(snapshot, files, direct=direct)
     if direct:
         limit = _("a direct message's upload limit")
     else:
@@ -476,3 +458,34 @@ def _receipt(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool, ids
         )
         lines.append(f"-# {sharing if is_publishable(job) else saving}")
     return "\n".join(lines)
+
+
+def _arrivals(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) -> list[str]:
+    """Return the reasons for fewer pictures than the member asked for."""
+    job, lines = snapshot.job, list[str]()
+    if snapshot.is_hidden and not direct:
+        lines.append(_("Hidden until a moderator has looked."))
+    elif len(files) < len(snapshot.pictures):
+        count = len(snapshot.pictures) - len(files)
+        unshown = (
+            age_restricted_note()
+            if job.age_restricted and not files
+            else ngettext(
+                "{count} picture could not be shown here. Look for it with `/history`.",
+                "{count} pictures could not be shown here. Look for them with `/history`.",
+                count,
+            )
+        )
+        lines.append(unshown.format(count=number(count)))
+    came = len(snapshot.pictures) + snapshot.removed
+    if came < job.request.images:
+        said = ngettext(
+            "{count} picture of {all} came; only what came was charged.",
+            "{count} pictures of {all} came; only what came was charged.",
+            came,
+        )
+        lines.append(said.format(count=number(came), all=number(job.request.images)))
+    if snapshot.removed and snapshot.pictures:
+        taken_down = ngettext("{count} picture was taken down.", "{count} pictures were taken down.", snapshot.removed)
+        lines.append(taken_down.format(count=number(snapshot.removed)))
+    return lines

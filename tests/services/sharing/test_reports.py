@@ -131,11 +131,12 @@ async def test_new_moderators_channel_gets_the_cards_of_open_reports(case: Case)
     settings = GuildSettingsService(database=case.sharing.database, now=case.sharing.clock.now, new_id=make_id)
 
     async def wanted() -> list[int]:
-        cards = [
-            await case.sharing.database.read(lambda c, each=each: OutboxRepository(c).find(MessageKind.REPORT, each))  # type: ignore[misc]
-            for each in (open_id, closed_id)
-        ]
-        return [0 if each is None else each.wanted for each in cards]
+        def read(connection: Connection) -> list[int]:
+            outbox = OutboxRepository(connection)
+            cards = [outbox.find(MessageKind.REPORT, each) for each in (open_id, closed_id)]
+            return [0 if each is None else each.wanted for each in cards]
+
+        return await case.sharing.database.read(read)
 
     assert await wanted() == [1, 2]
     await settings.change(GUILD, {"showcase_channel_id": 7}, by=9)

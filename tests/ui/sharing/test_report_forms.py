@@ -14,7 +14,7 @@ from tests.support.factories import make_id
 
 def fields(outcome: ReportOutcome) -> list[Any]:
     """Return the custom ids of a form's fields."""
-    form: Any = DecisionModal(make_id(), outcome).to_dict()
+    form: Any = DecisionModal(make_id(), outcome, {0: True}).to_dict()
     return [each["component"]["custom_id"] for each in form["components"] if "component" in each]
 
 

@@ -1,16 +1,16 @@
 """The message menu "Report", its form, and the moderators' decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import discord
 from discord import ui
 
 from bot.domain.errors import NothingToReportError, NotOfferedError
-from bot.domain.reports import MAX_WORDS, ReportOutcome, ReportReason
+from bot.domain.reports import MAX_WORDS, ReportOutcome, ReportReason, positions_of
 from bot.domain.takedowns import MAX_REASON
 from bot.services.jobs import Actor
-from bot.services.reports import ReportForm, ReportService
+from bot.services.reports import ReportForm, ReportService, ReportSnapshot
 from bot.ui.buttons import CUSTOM_ID, REPORT, REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_TAKE_DOWN, custom_id
 from bot.ui.component_tree import custom_ids
 from bot.ui.handlers.component_registry import submitted_values
@@ -56,11 +56,20 @@ class ReportModal(Form):
 class DecisionModal(Form):
     """The form before a takedown or a ban, with its consequences."""
 
-    def __init__(self, case_id: str, outcome: ReportOutcome) -> None:
+    def __init__(self, case_id: str, outcome: ReportOutcome, positions: Mapping[int, bool]) -> None:
+        """Build the form; `positions` are the kept pictures, true for those to be chosen."""
         spec = _ACTIONS[outcome]
         super().__init__(_(spec.label).rstrip("…"), custom_id(spec.action, case_id))
-        lines = [_("The picture, its copies and its messages are removed for good.")]
-        self.add_item(ui.TextDisplay("\n".join(lines)))
+        self.add_item(ui.TextDisplay(_consequences(len(positions))))
+        if len(positions) > 1:
+            options = [
+                discord.SelectOption(
+                    label=_("Picture {number}").format(number=at + 1), value=str(at), default=is_chosen
+                )
+                for at, is_chosen in positions.items()
+            ]
+            menu: ui.Select[Any] = ui.Select(custom_id=_PICTURE, options=options, min_values=1, max_values=len(options))
+            self._ask(_("Which pictures"), menu)
         field: ui.TextInput[Any] = ui.TextInput(
             custom_id=_WORDS, style=discord.TextStyle.paragraph, required=False, max_length=MAX_REASON
         )
@@ -123,8 +132,8 @@ class ReportHandlers:
 
     async def ask_decision(self, interaction: discord.Interaction[Any], case_id: str, outcome: ReportOutcome) -> None:
         """Open the form of a decision about an open case."""
-        await self._reports.get_open(case_id, _moderator(interaction))
-        await interaction.response.send_modal(DecisionModal(case_id, outcome))
+        snapshot = await self._reports.get_open(case_id, _moderator(interaction))
+        await interaction.response.send_modal(DecisionModal(case_id, outcome, _offered(snapshot)))
 
     async def dismiss(self, interaction: discord.Interaction[Any], case_id: str) -> None:
         """Dismiss the reports of a case."""
@@ -138,12 +147,43 @@ class ReportHandlers:
         actor = _moderator(interaction)
         snapshot = await self._reports.get_open(case_id, actor)
         values = submitted_values(interaction)
+        positions = _chosen(values, snapshot)
         is_ban = outcome is not ReportOutcome.TAKEN_DOWN
         term = chosen_term(values) if is_ban else None
         await interaction.response.defer()
         reason = next(iter(values.get(_WORDS, ())), "").strip()
         target = await ban_target(interaction, snapshot.job.place.member_id) if is_ban else None
-        await self._reports.decide(case_id, outcome, actor, reason=reason, target=target, term=term)
+        await self._reports.decide(
+            case_id, outcome, actor, positions=positions, reason=reason, target=target, term=term
+        )
+
+
+def _consequences(pictures: int) -> str:
+    if pictures > 1:
+        return _("The chosen pictures and their copies are removed for good, the others stay.")
+    return _("The picture, its copies and its messages are removed for good.")
+
+
+def _offered(snapshot: ReportSnapshot) -> dict[int, bool]:
+    """Return a case's kept pictures, true for those to be chosen.
+
+    These are the ones that the reports name, or all.
+    """
+    named = positions_of(snapshot.reports)
+    return {each.position: named is None or each.position in named for each in snapshot.pictures}
+
+
+def _chosen(values: Mapping[str, Sequence[str]], snapshot: ReportSnapshot) -> frozenset[int] | None:
+    """Return the chosen pictures; None is the whole job.
+
+    Raises:
+        NotOfferedError: a chosen picture is not kept any more.
+    """
+    offered = {str(each.position) for each in snapshot.pictures}
+    chosen = set(values.get(_PICTURE, ()))
+    if not chosen <= offered:
+        raise NotOfferedError
+    return None if not chosen or chosen == offered else frozenset(int(each) for each in chosen)
 
 
 def _moderator(interaction: discord.Interaction[Any]) -> Actor:

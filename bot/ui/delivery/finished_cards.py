@@ -1,0 +1,41 @@
+"""Edits of finished jobs' public cards."""
+
+from bot.domain.errors import JobNotFoundError
+from bot.domain.outbox import OutboxEnd, OutboxMessage
+from bot.services.job_snapshots import JobSnapshotService
+from bot.ui.delivery.outbox_publisher import NotYetError, Rendering
+from bot.ui.delivery.result_delivery import ResultDelivery
+
+_DELIVERED_WITHIN: float = 5.0
+
+
+class FinishedCards:
+    """Renders public cards after their delivery.
+
+    Pictures were taken down, or the card was hidden after reports or is shown again.
+    """
+
+    def __init__(self, *, snapshots: JobSnapshotService, delivery: ResultDelivery) -> None:
+        self._snapshots = snapshots
+        self._delivery = delivery
+
+    async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
+        """Return the card as it should be now; None removes it.
+
+        Raises:
+            NotYetError: the card is about to be delivered.
+        """
+        try:
+            snapshot = await self._snapshots.get(message.subject_id)
+        except JobNotFoundError:
+            return None
+        job = snapshot.job
+        if job.deleted_at is not None:
+            return None
+        if job.delivered_at is None:
+            raise NotYetError(_DELIVERED_WITHIN)
+        view, uploads = await self._delivery.render_public(snapshot, halvings)
+        return Rendering(view=view, channel_id=job.place.channel_id, files=uploads.files, is_created=False)
+
+    async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
+        """Do nothing: somebody deleted the card, or it is out of reach."""
