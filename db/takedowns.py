@@ -45,6 +45,9 @@ _WITH_KEY: Final = (
 _PENDING: Final = select(takedown_jobs.c.job_id).where(
     takedown_jobs.c.job_id == bindparam("the_job"), takedown_jobs.c.removed_at.is_(None)
 )
+_TAKEN: Final = select(takedown_jobs.c.positions).where(
+    takedown_jobs.c.job_id == bindparam("the_job"), takedown_jobs.c.removed_at.is_not(None)
+)
 _COVERED: Final = (
     select(table.c.code)
     .join(takedown_jobs, takedown_jobs.c.takedown_id == table.c.id)
@@ -208,6 +211,11 @@ class TakedownRepository:
     def is_pending(self, job_id: str) -> bool:
         """Return whether pictures of a job are still to be removed."""
         return self._connection.execute(_PENDING, {"the_job": job_id}).first() is not None
+
+    def taken_of(self, job_id: str) -> frozenset[int]:
+        """Return the positions of single pictures that takedowns removed."""
+        rows = self._connection.execute(_TAKEN, {"the_job": job_id}).scalars()
+        return frozenset(position for each in rows for position in _split(each) or ())
 
     def set_removed(self, takedown_id: str, job_id: str, at: datetime) -> None:
         """Record the removal of a job's pictures."""

@@ -20,6 +20,7 @@ from bot.command_line.terminal import NOT_UP_TO_DATE, OUT, fail, print_work, rea
 from bot.container import open_database
 from bot.container.engine import EngineContainer
 from bot.domain.errors import ImageError, JobNotFoundError, TakedownGoneError
+from bot.domain.outbox import MessageKind
 from bot.domain.takedowns import EVERYWHERE, MAX_REASON, Takedown, TakedownKind, TakenPicture
 from bot.images.identity import hash_file, read_look
 from bot.providers.transport import provider_client
@@ -29,7 +30,9 @@ from bot.settings import Settings
 from db.database import Database
 from db.jobs import JobRepository
 from db.migrate import pending_migrations
-from db.takedowns import TakedownRepository
+from db.outbox import OutboxRepository
+from db.submissions import SubmissionRepository
+from db.takedowns import Positions, TakedownRepository
 
 _LINK: Final = re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/channels/(?:@me|\d+)/(\d{1,19})/(\d{1,19})/?")
 _JOB: Final = re.compile(r"[0-9a-f]{32}")
@@ -44,6 +47,7 @@ class _Wanted:
     what: str
     guild_id: int
     reason: str
+    positions: Positions = None
 
 
 def takedown(
@@ -54,6 +58,10 @@ def takedown(
         int | None, typer.Option(help="Only in one server, by its id; else everywhere.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,  # noqa: FBT002 - typer's form of a flag
+    picture: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this picture of a job, from 1; repeatable.", show_default=False),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - typer's form of a flag
 ) -> None:
     """Remove a picture and its copies, also while the bot runs."""
@@ -70,7 +78,10 @@ def takedown(
         fail(f"--reason takes {MAX_REASON} characters at most; this has {len(reason)}.")
     if server is not None and not 0 < server < 2**63:
         fail("--server takes the server's id: in Discord, Copy Server ID in its menu.")
-    wanted = _Wanted(what=what, guild_id=server or EVERYWHERE, reason=reason)
+    if picture and min(picture) < 1:
+        fail("--picture counts from 1.")
+    positions = frozenset(each - 1 for each in picture) if picture else None
+    wanted = _Wanted(what=what, guild_id=server or EVERYWHERE, reason=reason, positions=positions)
     try:
         subject, lines = run_with_database(_preview(settings, wanted))
     except ControlError as error:
@@ -111,6 +122,8 @@ def _service(container: EngineContainer, settings: Settings) -> TakedownService:
 async def _preview(settings: Settings, wanted: _Wanted) -> tuple[Subject, list[str]]:
     async with _open(settings) as (database, service):
         subject = await _subject(database, wanted.what)
+        if wanted.positions is not None:
+            subject = await _narrowed(database, subject, wanted.positions)
         try:
             return subject, _preview_lines(await service.preview(subject, wanted.guild_id), wanted)
         except JobNotFoundError:
@@ -139,6 +152,21 @@ def _count_kept(connection: Connection, taken: Takedown) -> int:
     return sum(not JobRepository(connection).get(each.job_id).state.ended for each in pending)
 
 
+async def _narrowed(database: Database, subject: Subject, positions: frozenset[int]) -> Subject:
+    """Return some pictures of a job as the subject.
+
+    Raises:
+        ControlError: the subject is no job, or has no such picture.
+    """
+    job_id = subject.job_id
+    if job_id is None:
+        raise ControlError("--picture is for a job or a message's link: a file or a hash is one picture.")
+    found = await database.read(lambda connection: TakedownRepository(connection).results_of([job_id], positions))
+    if len(found) < len(positions):
+        raise ControlError("The job has no such picture.")
+    return Subject(job_id=job_id, positions=positions)
+
+
 async def _subject(database: Database, what: str) -> Subject:
     """Return the subject of a takedown.
 
@@ -147,19 +175,30 @@ async def _subject(database: Database, what: str) -> Subject:
     """
     if link := _LINK.fullmatch(what):
         channel_id, message_id = int(link[1]), int(link[2])
-        job_id = await database.read(
-            lambda connection: TakedownRepository(connection).find_by_message(channel_id, message_id),
-            long_running=True,
+        found = await database.read(
+            lambda connection: _find_by_message(connection, channel_id, message_id), long_running=True
         )
-        if job_id is None:
-            raise ControlError("No job's card is at this link. Save its picture, and name the file instead.")
-        return Subject(job_id=job_id)
+        if found is None:
+            raise ControlError("No job's card or post is at this link. Save its picture, and name the file instead.")
+        return found
     hexadecimal = what.lower().replace("-", "")
     if _JOB.fullmatch(hexadecimal):
         return Subject(job_id=hexadecimal)
     if _HASH.fullmatch(hexadecimal):
         return Subject(pictures=(TakenPicture(sha256=hexadecimal),))
     return Subject(pictures=(await asyncio.to_thread(_read_picture, Path(what)),))
+
+
+def _find_by_message(connection: Connection, channel_id: int, message_id: int) -> Subject | None:
+    """Return the pictures of a card, or of a post in a showcase."""
+    job_id = TakedownRepository(connection).find_by_message(channel_id, message_id)
+    if job_id is not None:
+        return Subject(job_id=job_id)
+    message = OutboxRepository(connection).find_by_message(message_id)
+    if message is None or message.kind is not MessageKind.SHOWCASE:
+        return None
+    shared = SubmissionRepository(connection).get(message.subject_id)
+    return Subject(job_id=shared.job_id, positions=frozenset(shared.positions))
 
 
 def _read_picture(path: Path) -> TakenPicture:
@@ -183,7 +222,8 @@ def _preview_lines(preview: Preview, wanted: _Wanted) -> list[str]:
     lines = [
         f"Refused {where} from then on: {_counted(len(extent.pictures), 'picture')}.",
         *([f"{plain} of them without a fingerprint: only the same file is recognised."] if plain else []),
-        f"Removed {where}: {_counted(len(extent.job_ids), 'job')} with all pictures and messages.",
+        f"Removed {where}: {_counted(len(extent.job_ids) - len(extent.parts), 'job')} with all pictures and messages.",
+        *([f"{_counted(len(extent.parts), 'job')} more without the picture: the others stay."] if extent.parts else []),
     ]
     parts = (
         (extent.roots, "named by you"),

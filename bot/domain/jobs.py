@@ -273,8 +273,9 @@ class Snapshot:
     `held_until` is the latest end of an UNKNOWN job's hold if its member has no free repeat left. `at_work`: the
     provider answers a submit with the images, so it works on them already. `remote_position` is the place in the
     provider's queue, `percent` the provider's word on its work. `pause` is what keeps a queued job from its submit.
-    `is_shareable`: its server has a showcase for its pictures. `removed` counts the images that are not kept any more.
-    `is_hidden`: members reported it, and no moderator has decided yet.
+    `is_shareable`: its server has a showcase for its pictures. `removed` counts the images that are not kept any more,
+    `taken_down` those of them that takedowns removed. `is_hidden`: members reported
+    it, and no moderator has decided yet.
     """
 
     job: Job
@@ -292,4 +293,5 @@ class Snapshot:
     percent: int | None = None
     is_shareable: bool = False
     removed: int = 0
+    taken_down: int = 0
     is_hidden: bool = False

@@ -30,6 +30,7 @@ from db.history import HistoryRepository, HistoryScope
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.searches import SearchRepository
+from db.takedowns import TakedownRepository
 
 LONGEST_SEARCH: Final = 100
 JOBS_PER_OVERVIEW: Final = 9
@@ -67,10 +68,11 @@ class Selection:
 class Page:
     """One job with its kept images.
 
-    `removed` counts the images past their retention. `position` counts from 1 for the latest of `total` jobs; it is 0
-    if the job is not among them, such as a former favourite. `newer` and `older` say whether there are jobs on either
-    side. All pages of a `search` match its query, and all pages of `favourites` are such. `chain` holds the earlier
-    jobs that this one was made from. `is_shareable`: its server has a showcase for its pictures.
+    `removed` counts the images past their retention, `taken_down` those of takedowns. `position` counts from 1 for the
+    latest of `total` jobs; it is 0 if the job is not among them, such as a former favourite. `newer` and `older` say
+    whether there are jobs on either side. All pages of a `search` match its query, and all pages of `favourites` are
+    such. `chain` holds the earlier jobs that this one was made from. `is_shareable`: its server has a showcase for its
+    pictures.
     """
 
     job: Job
@@ -84,6 +86,7 @@ class Page:
     favourites: bool = False
     chain: tuple[Link, ...] = ()
     is_shareable: bool = False
+    taken_down: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,10 +316,13 @@ def _page(connection: Connection, history: HistoryRepository, job_id: str, selec
     job = JobRepository(connection).get(job_id)
     place = history.locate(job_id)
     pictures = images.list_for(job_id)
+    removed = images.count_removed(job_id)
+    taken_down = len(TakedownRepository(connection).taken_of(job_id)) if removed else 0
     return Page(
         job=job,
         pictures=pictures,
-        removed=images.count_removed(job_id),
+        removed=max(0, removed - taken_down),
+        taken_down=taken_down,
         position=place.position,
         total=place.total,
         newer=place.newer > 0,

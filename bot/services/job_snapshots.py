@@ -86,13 +86,15 @@ class JobSnapshotService:
             account = self._ledger.available(connection, job.place.guild_id, job.place.member_id, now)
             images = ResultImageRepository(connection)
             pictures = images.list_for(job_id) if job.state is State.DONE else ()
+            removed = images.count_removed(job_id) if len(pictures) < job.request.images else 0
             is_hidden = bool(pictures) and _is_hidden(connection, job_id)
             return Snapshot(
                 job=job,
                 pictures=pictures,
                 available=account.available,
                 is_shareable=bool(pictures) and not is_hidden and is_shareable(connection, job),
-                removed=images.count_removed(job_id) if len(pictures) < job.request.images else 0,
+                removed=removed,
+                taken_down=len(TakedownRepository(connection).taken_of(job_id)) if removed else 0,
                 is_hidden=is_hidden,
             )
         progress = self._progress.get(job_id)

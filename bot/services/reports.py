@@ -46,6 +46,7 @@ from db.pictures import ResultImageRepository
 from db.reports import ReportRepository
 from db.sharing_settings import SharingSettingsRepository
 from db.submissions import SubmissionRepository, drop_shared
+from db.takedowns import TakedownRepository
 
 _SCOPES = {
     ReportOutcome.BANNED_FROM_SHARING: BanScope.SHARING,
@@ -297,8 +298,7 @@ class ReportService:
                 if submission.state is SubmissionState.APPROVED:
                     _, ids = self._transitions.move(connection, submission, SubmissionState.HIDDEN, now, actor_id=0)
                     due += ids
-            # Pictures that are not kept could not be shown again.
-            if case.hidden_at is None and ResultImageRepository(connection).list_for(case.job_id):
+            if case.hidden_at is None and _is_kept(connection, case.job_id):
                 ReportRepository(connection).set_hidden(case.id, now)
                 due += self._request_job_card(connection, case, now)
         return due
@@ -358,6 +358,13 @@ class ReportService:
             target_id=JobRepository(connection).get(case.job_id).place.member_id,
         )
         AuditLogRepository(connection).add(entry)
+
+
+def _is_kept(connection: Connection, job_id: str) -> bool:
+    """Return whether all pictures of a job can be shown again."""
+    files = ResultImageRepository(connection).files_by_position(job_id)
+    taken = TakedownRepository(connection).taken_of(job_id)
+    return bool(files) and all(file is not None or position in taken for position, file in files.items())
 
 
 def _require_open(case: ReportCase, actor: Actor) -> None:

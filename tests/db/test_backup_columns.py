@@ -49,7 +49,7 @@ KEPT: Final = {
     "postings": {"book", "movement_id", "period"},
     "preferences": {"aspect_ratio", "format", "model", "notice"},
     "presets": {"key", "name", "options", "template"},
-    "takedown_jobs": {"job_id", "takedown_id"},
+    "takedown_jobs": {"job_id", "positions", "takedown_id"},
     "takedown_keys": {"takedown_id"},
     "takedown_pictures": {"fingerprint", "sha256", "takedown_id"},
     "takedowns": {"code", "id", "job_id", "kind", "reason"},

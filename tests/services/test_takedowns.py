@@ -20,6 +20,7 @@ from bot.domain.errors import (
 )
 from bot.domain.images import ImageFile, ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Job, Origin, State
+from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.takedowns import EVERYWHERE, TakedownKind, TakenPicture
 from bot.engine.picture_screen import PictureScreen
 from bot.images.download import ImageDownloader
@@ -33,6 +34,7 @@ from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
+from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
 from db.tables import inputs, takedowns
 from sandbox.providers.pictures import draw_picture
@@ -122,16 +124,19 @@ class Studio:
         source: Job | None = None,
         action: Action | None = None,
         private: bool = False,
+        position: int = 0,
         upload: ImageFile | None = None,
         state: State = State.DONE,
     ) -> Job:
         """Insert a job, ended an hour ago with a picture if one is given."""
         wanted: tuple[InputImage, ...] = ()
         if source is not None:
-            wanted = (InputImage(url="https://cdn/secret", parent=ImageRef(job_id=source.id, position=0)),)
+            wanted = (InputImage(url="https://cdn/secret", parent=ImageRef(job_id=source.id, position=position)),)
         elif upload is not None:
             wanted = (InputImage(url="https://cdn/secret", file=upload),)
-        origin = None if source is None or action is None else Origin(action=action, job_id=source.id, position=0)
+        origin = (
+            None if source is None or action is None else Origin(action=action, job_id=source.id, position=position)
+        )
         ended = state.ended
         job = make_job(
             place=make_context(message_id=5, guild_id=guild, member_id=member, private=private),
@@ -149,6 +154,21 @@ class Studio:
             await self.database.write(lambda connection: ResultImageRepository(connection).add_all([image], START))
         return job
 
+    async def add_more(self, job: Job, *contents: bytes) -> None:
+        """Give a job further pictures."""
+        files = [await self.images.store_bytes(each) for each in contents]
+        more = [ResultImage(job_id=job.id, position=at, file=file) for at, file in enumerate(files, 1)]
+        await self.database.write(lambda connection: ResultImageRepository(connection).add_all(more, START))
+
+    async def kept(self, job: Job) -> list[int]:
+        """Return the positions of a job's kept pictures."""
+        found = await self.database.read(lambda connection: ResultImageRepository(connection).list_for(job.id))
+        return [each.position for each in found]
+
+    async def card(self, job: Job) -> OutboxMessage | None:
+        """Return the due edit of a job's card."""
+        return await self.database.read(lambda c: OutboxRepository(c).find(MessageKind.CARD, job.id))
+
     async def deleted(self, *jobs: Job) -> list[bool]:
         """Return for each job if it is deleted with its pictures."""
 
@@ -160,10 +180,6 @@ class Studio:
             ]
 
         return await self.database.read(read)
-
-    async def files(self) -> int:
-        """Return the number of files in the store."""
-        return len(await self.images.files())
 
 
 def drawn(name: str, form: str = "png") -> bytes:
@@ -300,6 +316,47 @@ async def test_running_job_from_the_picture_is_cancelled_and_removed_at_its_end(
     await studio.service.carry_out()
     assert await studio.deleted(running) == [True]
     assert running.id in studio.discord.erased
+
+
+async def test_takedown_of_one_picture_leaves_the_others_of_its_job(studio: Studio) -> None:
+    job = await studio.add(drawn("one"))
+    await studio.add_more(job, drawn("two"), drawn("three"))
+    copy = await studio.add(drawn("four"), private=True)
+    await studio.add_more(copy, recompressed(drawn("two")))
+    edit = await studio.add(drawn("six"), source=job, action=Action.EDIT)
+    vary = await studio.add(drawn("five"), source=job, position=1, action=Action.VARY)
+    await studio.add_more(vary, drawn("two"))
+
+    subject = Subject(job_id=job.id, positions=frozenset({1}))
+    preview = await studio.shell.preview(subject)
+    assert preview.extent.parts == {job.id: {1}, copy.id: {1}}
+    assert preview.extent.derived == (vary.id,)
+    taken = await studio.shell.take_down(subject, kind=TakedownKind.OPERATOR, reason="")
+    assert taken.position == 1
+    for _ in range(2):
+        await studio.service.carry_out()
+
+    assert [await studio.kept(each) for each in (job, copy, edit, vary)] == [[0, 2], [0], [0], []]
+    assert await studio.deleted(job, copy, edit, vary) == [False, False, False, True]
+    # The copy's card is private: it goes, and the history has the others. The public card is edited.
+    assert studio.discord.erased_private == [copy.id]
+    assert studio.discord.erased == [vary.id]
+    card = await studio.card(job)
+    assert card is not None
+    assert (card.channel_id, card.message_id, card.wanted) == (job.place.channel_id, 5, 1)
+    assert await studio.card(edit) is None
+    assert studio.register.read_pictures() == {job.id: {1}, copy.id: {1}}
+
+
+async def test_last_picture_takes_its_job_down(studio: Studio) -> None:
+    job = await studio.add(drawn("one"))
+    await studio.add_more(job, drawn("two"))
+    for position in (0, 1):
+        subject = Subject(job_id=job.id, positions=frozenset({position}))
+        await studio.shell.take_down(subject, kind=TakedownKind.OPERATOR, reason="")
+    await studio.service.carry_out()
+    assert await studio.deleted(job) == [True]
+    assert studio.discord.erased == [job.id]
 
 
 async def test_restart_takes_up_what_a_crash_left(studio: Studio) -> None:

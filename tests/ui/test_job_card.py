@@ -361,6 +361,20 @@ def test_card_names_every_chosen_option() -> None:
     assert heading.splitlines()[1] == "-# nano-banana-pro · 16:9 · 2 pictures · 4K · webp · for <@42>"
 
 
+def test_card_with_a_removed_picture_counts_what_came() -> None:
+    whole = done(4)
+    left = replace(whole, pictures=whole.pictures[:1] + whole.pictures[2:], removed=1, taken_down=1)
+    view = card(left, 31, *files(3))
+    assert texts(view)[1] == "1 picture was removed.\n-# 48 credits · 31\u00a0s"
+
+
+def test_hidden_card_has_no_pictures_and_no_actions() -> None:
+    hidden = replace(done(2), is_hidden=True)
+    view = job_card(hidden, START, SOFT, actions=tuple(Action), prices={Action.AGAIN: 24})
+    assert texts(view)[1].splitlines()[0] == "Hidden until a moderator has looked."
+    assert [label for label, _ in entries(view)] == ["Favourite", "Details", "Delete…"]
+
+
 def test_card_of_partial_result_says_so() -> None:
     """Said first; the receipt shows held, charged and returned credits."""
     view = card(done(1, asked=3), 31, *files(1))

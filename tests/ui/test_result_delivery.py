@@ -36,6 +36,10 @@ class Discord:
         """Return the interaction's limit."""
         return job.place.upload_limit
 
+    def guild_upload_limit(self, job: Job) -> int:
+        """Return the server's limit."""
+        return job.place.upload_limit
+
     async def is_age_restricted(self, job: Job) -> bool:
         """Return whether the channel has its flag."""
         del job

@@ -1,12 +1,14 @@
 """Edits of finished jobs' public cards."""
 
+from typing import Final
+
 from bot.domain.errors import JobNotFoundError
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.services.job_snapshots import JobSnapshotService
 from bot.ui.delivery.outbox_publisher import NotYetError, Rendering
 from bot.ui.delivery.result_delivery import ResultDelivery
 
-_DELIVERED_WITHIN: float = 5.0
+_DELIVERED_WITHIN_SECONDS: Final = 5.0
 
 
 class FinishedCards:
@@ -33,7 +35,7 @@ class FinishedCards:
         if job.deleted_at is not None:
             return None
         if job.delivered_at is None:
-            raise NotYetError(_DELIVERED_WITHIN)
+            raise NotYetError(_DELIVERED_WITHIN_SECONDS)
         view, uploads = await self._delivery.render_public(snapshot, halvings)
         return Rendering(view=view, channel_id=job.place.channel_id, files=uploads.files, is_created=False)
 

@@ -26,6 +26,7 @@ from bot.ui.render.job_card import (
     prompt_is_cut,
     provider_credit,
     reencoded_note,
+    removed_note,
     settlement,
 )
 
@@ -133,7 +134,8 @@ def has_search_line(components: Iterable[Any]) -> bool:
 
 
 def _lines(page: Page, files: Sequence[Attached], provider_name: Callable[[str], str]) -> list[str]:
-    lines = [_removed(page)] if page.removed else []
+    lines = [removed_note(page.taken_down)] if page.taken_down else []
+    lines += [_removed(page)] if page.removed else []
     unshown = len(page.pictures) - len(files)
     if unshown > 0:
         said = ngettext(

@@ -485,7 +485,12 @@ def _arrivals(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) ->
             came,
         )
         lines.append(said.format(count=number(came), all=number(job.request.images)))
-    if snapshot.removed and snapshot.pictures:
-        taken_down = ngettext("{count} picture was taken down.", "{count} pictures were taken down.", snapshot.removed)
-        lines.append(taken_down.format(count=number(snapshot.removed)))
+    if snapshot.taken_down:
+        lines.append(removed_note(snapshot.taken_down))
     return lines
+
+
+def removed_note(count: int) -> str:
+    """Return the note on single pictures that were taken down."""
+    said = ngettext("{count} picture was removed.", "{count} pictures were removed.", count)
+    return said.format(count=number(count))

@@ -49,11 +49,17 @@ class SharingHarness:
     woken: Woken
 
     async def finished_job(
-        self, *, pictures: int = 2, member: int = MEMBER, private: bool = False, **changes: Any
+        self,
+        *,
+        pictures: int = 2,
+        member: int = MEMBER,
+        private: bool = False,
+        message: int | None = None,
+        **changes: Any,
     ) -> Job:
         """Store a finished job with pictures; return it."""
         job = make_job(
-            place=make_context(member_id=member, private=private),
+            place=make_context(member_id=member, private=private, message_id=message),
             request=make_request(images=max(pictures, 1)),
             state=State.DONE,
             finished_at=START,

@@ -29,6 +29,7 @@ from bot.images.image_service import ImageService
 from bot.services.access import AccessService
 from bot.services.deletion_register import DeletionRegister
 from bot.services.guild_settings import GuildSettingsService
+from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import Actor
 from bot.services.moderation import ModerationService, Target
 from bot.services.reports import ReportForm, ReportService
@@ -37,11 +38,13 @@ from bot.services.takedowns import TakedownService
 from db.bans import BanRepository
 from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
+from db.pictures import ResultImageRepository
 from db.reports import ReportRepository
 from db.submissions import SubmissionRepository
 from tests.services.sharing.conftest import REVIEW, SharingHarness, gone, identity_of, moderator, sharer
 from tests.support.catalogue import BOTH
 from tests.support.factories import GUILD, MEMBER, make_id
+from tests.support.ledger import make_ledger
 
 SPAM = ReportForm(reason=ReportReason.RULES)
 
@@ -276,6 +279,71 @@ async def test_decisions_about_one_picture_at_once_do_not_collide(case: Case) ->
         assert all(not isinstance(each, BaseException) or isinstance(each, SubmissionStateError) for each in results)
         assert isinstance(results[2], ReportCase)
         case.sharing.clock.advance(86_401)
+
+
+async def test_enough_reports_hide_the_card_until_a_decision(case: Case) -> None:
+    await case.sharing.set_rules(report_threshold=2)
+    job_id = await case.job(message=5)
+    snapshots = JobSnapshotService(
+        database=case.sharing.database,
+        ledger=make_ledger(),
+        clock=case.sharing.clock,
+        hard_deadline=7200,
+        catalogue=BOTH,
+    )
+
+    async def shown() -> tuple[bool, int]:
+        """Return whether the card is hidden, and how often it was edited."""
+        card = await case.sharing.database.read(lambda c: OutboxRepository(c).find(MessageKind.CARD, job_id))
+        return (await snapshots.get(job_id)).is_hidden, 0 if card is None else card.wanted
+
+    case_id = await case.case_of(job_id, 1)
+    assert await shown() == (False, 0)
+    await case.case_of(job_id, 2, 3)
+    assert await shown() == (True, 1)
+    assert not (await snapshots.get(job_id)).is_shareable
+    await case.service.decide(case_id, ReportOutcome.DISMISSED, moderator())
+    assert await shown() == (False, 2)
+    again = await case.case_of(job_id, 4, 5)
+    assert await shown() == (True, 3)
+    # The pictures do not come back before the takedown is carried out.
+    await case.service.decide(again, ReportOutcome.TAKEN_DOWN, moderator(), positions=frozenset({0}))
+    assert await shown() == (True, 3)
+
+
+async def test_hidden_pictures_are_kept_until_a_decision(case: Case) -> None:
+    await case.sharing.set_rules(report_threshold=1)
+    case_id = await case.case_of(await case.job(), 1)
+    later = case.sharing.clock.now() + timedelta(days=99)
+
+    async def removed() -> int:
+        return await case.sharing.database.write(
+            lambda c: ResultImageRepository(c).remove_stored_before(later, later, 9)[0]
+        )
+
+    assert await removed() == 0
+    await case.service.decide(case_id, ReportOutcome.DISMISSED, moderator())
+    assert await removed() == 2
+
+
+async def test_decision_about_one_picture_keeps_the_others_shared(case: Case) -> None:
+    await case.sharing.set_rules(report_threshold=1, review="none")
+    job_id = await case.job(pictures=3)
+    one, both = [
+        await case.sharing.submissions.share(job_id, positions, SubmissionOptions(), sharer())
+        for positions in ([0], [1, 2])
+    ]
+    case_id = await case.case_of(job_id, 1)
+    await case.service.decide(case_id, ReportOutcome.TAKEN_DOWN, moderator(), positions=frozenset({0, 2}))
+
+    def read(connection: Connection) -> list[tuple[SubmissionState, tuple[int, ...]]]:
+        found = [SubmissionRepository(connection).get(each.id) for each in (one, both)]
+        return [(each.state, each.positions) for each in found]
+
+    assert await case.sharing.database.read(read) == [
+        (SubmissionState.TAKEN_DOWN, (0,)),
+        (SubmissionState.APPROVED, (1,)),
+    ]
 
 
 async def test_deleted_job_closes_its_case(case: Case) -> None:
