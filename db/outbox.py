@@ -81,7 +81,7 @@ class OutboxRepository:
         channel_id: int,
         message_id: int,
     ) -> str:
-        """Make an edit of a message due that something else created.
+        """Make an edit of a message due, created elsewhere.
 
         As `request` otherwise.
         """

@@ -61,7 +61,7 @@ class ReportRepository:
         return _case(row)
 
     def set_hidden(self, case_id: str, at: datetime) -> None:
-        """Record that the job's card shows no pictures while the case is open."""
+        """Record the hiding of the job's card until a decision."""
         self._connection.execute(update(report_cases).where(report_cases.c.id == case_id).values(hidden_at=at))
 
     def is_hidden(self, job_id: str) -> bool:

@@ -213,7 +213,7 @@ class TakedownRepository:
         return self._connection.execute(_PENDING, {"the_job": job_id}).first() is not None
 
     def taken_of(self, job_id: str) -> frozenset[int]:
-        """Return the positions of single pictures that takedowns removed."""
+        """Return the positions of single pictures removed by takedowns."""
         rows = self._connection.execute(_TAKEN, {"the_job": job_id}).scalars()
         return frozenset(position for each in rows for position in _split(each) or ())
 

@@ -12,7 +12,7 @@ class MessageKind(StrEnum):
     SHOWCASE = "showcase"  # a submission's post in the showcase
     NOTICE = "notice"  # a decision, by direct message; the number is the submission's revision
     QUEUE = "queue"  # a server's review queue; the subject is the server
-    CARD = "card"  # an edit of a finished job's public card, which the job's delivery created
+    CARD = "card"  # an edit of a finished job's public card
     REPORT = "report"  # reports of a picture, for the moderators
     CHALLENGE = "challenge"  # a challenge: its card, numbered pages of entries, and its winners
     APPEAL = "appeal"  # a member's appeal against a prompt rule, for the moderators

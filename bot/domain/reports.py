@@ -100,6 +100,6 @@ def reasons_of(reports: tuple[Report, ...]) -> list[tuple[ReportReason, int]]:
 
 
 def positions_of(reports: tuple[Report, ...]) -> frozenset[int] | None:
-    """Return the pictures that reports are about, None for the whole job."""
+    """Return the reported pictures, None for the whole job."""
     positions = {each.position for each in reports}
     return None if None in positions else frozenset(each for each in positions if each is not None)

@@ -205,7 +205,7 @@ class DeletionService:
         return all_ended
 
     async def _replay_pictures(self) -> None:
-        """Delete single pictures again that a restored backup brought back."""
+        """Delete single pictures of a restored backup again."""
         listed, now = await asyncio.to_thread(self._register.read_pictures), self._clock.now()
 
         def read(connection: Connection) -> list[str]:

@@ -98,7 +98,7 @@ class Extent:
 
     @property
     def removed(self) -> dict[str, Positions]:
-        """What is to be removed of each job."""
+        """The positions to be removed of each job; None is all."""
         return {job_id: self.parts.get(job_id) for job_id in self.job_ids}
 
 
@@ -380,7 +380,7 @@ class TakedownService:
             await self._erase_messages(takedown, job, self._eraser, is_whole=positions is None)
 
     async def _remove_pictures(self, takedown: Takedown, job: Job, positions: Positions) -> Positions:
-        """Remove a job, or its pictures at positions; return what was removed.
+        """Remove a job, or its pictures at positions; return the removed ones.
 
         A job without another kept picture is removed as a whole.
         """
@@ -413,7 +413,7 @@ class TakedownService:
         return bool(kept[job_id] - set(positions))
 
     async def _erase_messages(self, takedown: Takedown, job: Job, eraser: CardEraser, *, is_whole: bool) -> None:
-        """Delete a job's messages; of a part of it, those that nobody edits."""
+        """Delete a job's messages, or those with a part of it."""
         now = self._clock.now()
         try:
             await eraser.erase_direct(job)
@@ -518,7 +518,7 @@ def _single(positions: Positions) -> int | None:
 def _parts(
     takedowns: TakedownRepository, same: Collection[tuple[str, int]], job_ids: Collection[str], guild_id: int
 ) -> dict[str, frozenset[int]]:
-    """Return the jobs that keep other pictures, with the positions of these.
+    """Return the positions to be removed of jobs with other pictures.
 
     Duels have one message, and a live job has no pictures of its own yet.
     """

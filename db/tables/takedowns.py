@@ -58,9 +58,9 @@ takedown_jobs = Table(
     metadata,
     id_column("takedown_id", ForeignKey("takedowns.id"), primary_key=True),
     id_column("job_id", ForeignKey("jobs.id"), primary_key=True),
-    # Of the pictures to be removed, with commas between; None is the whole job.
-    Column("positions", String(64)),
     Column("removed_at", UtcDateTime),
     Column("erased_at", UtcDateTime),
+    # Of the pictures to be removed, with commas between; None is the whole job.
+    Column("positions", String(64)),
 )
 Index("ix_takedown_jobs_job_id", takedown_jobs.c.job_id)

@@ -372,7 +372,7 @@ def test_hidden_card_has_no_pictures_and_no_actions() -> None:
     hidden = replace(done(2), is_hidden=True)
     view = job_card(hidden, START, SOFT, actions=tuple(Action), prices={Action.AGAIN: 24})
     assert texts(view)[1].splitlines()[0] == "Hidden until a moderator has looked."
-    assert [label for label, _ in entries(view)] == ["Favourite", "Details", "Delete…"]
+    assert [label for label, _ in entries(view)] == ["Favourite", "Details", "Delete"]
 
 
 def test_card_of_partial_result_says_so() -> None:

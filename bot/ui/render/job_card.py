@@ -491,6 +491,6 @@ def _arrivals(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) ->
 
 
 def removed_note(count: int) -> str:
-    """Return the note on single pictures that were taken down."""
+    """Return the note on removed single pictures."""
     said = ngettext("{count} picture was removed.", "{count} pictures were removed.", count)
     return said.format(count=number(count))

@@ -57,7 +57,10 @@ class DecisionModal(Form):
     """The form before a takedown or a ban, with its consequences."""
 
     def __init__(self, case_id: str, outcome: ReportOutcome, positions: Mapping[int, bool]) -> None:
-        """Build the form; `positions` are the kept pictures, true for those to be chosen."""
+        """Build the form of a decision.
+
+        `positions` are the kept pictures, true if chosen already.
+        """
         spec = _ACTIONS[outcome]
         super().__init__(_(spec.label).rstrip("…"), custom_id(spec.action, case_id))
         self.add_item(ui.TextDisplay(_consequences(len(positions))))
@@ -165,9 +168,9 @@ def _consequences(pictures: int) -> str:
 
 
 def _offered(snapshot: ReportSnapshot) -> dict[int, bool]:
-    """Return a case's kept pictures, true for those to be chosen.
+    """Return the kept pictures of a case, true if chosen already.
 
-    These are the ones that the reports name, or all.
+    The reports name these, or all are chosen.
     """
     named = positions_of(snapshot.reports)
     return {each.position: named is None or each.position in named for each in snapshot.pictures}
