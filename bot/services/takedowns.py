@@ -520,7 +520,7 @@ def _parts(
 ) -> dict[str, frozenset[int]]:
     """Return the positions to be removed of jobs with other pictures.
 
-    Duels have one message, and a live job has no pictures of its own yet.
+    Duels have one message, and a live job has no pictures yet.
     """
     kept = takedowns.kept_of(sorted(job_ids))
     found: dict[str, frozenset[int]] = {}
