@@ -320,8 +320,8 @@ class ReportService:
     ) -> list[str]:
         """Take the job's submissions down, or show hidden ones again.
 
-        One with another picture stays, and is shown without the others. The reason is for the audit log. A banned member
-        reads it, others do not.
+        One with another picture stays, and is shown without the others. The reason is for the audit log. A banned
+        member reads it, others do not.
         """
         told = reason if outcome in _SCOPES else ""
         repository, due = SubmissionRepository(connection), list[str]()

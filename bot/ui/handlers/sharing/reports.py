@@ -177,16 +177,16 @@ def _offered(snapshot: ReportSnapshot) -> dict[int, bool]:
 
 
 def _chosen(values: Mapping[str, Sequence[str]], snapshot: ReportSnapshot) -> frozenset[int] | None:
-    """Return the chosen pictures; None is the whole job.
+    """Return the chosen pictures, or all on the card; None if it has none.
 
     Raises:
         NotOfferedError: a chosen picture is not kept any more.
     """
     offered = {str(each.position) for each in snapshot.pictures}
-    chosen = set(values.get(_PICTURE, ()))
+    chosen = set(values.get(_PICTURE, ())) or offered
     if not chosen <= offered:
         raise NotOfferedError
-    return None if not chosen or chosen == offered else frozenset(int(each) for each in chosen)
+    return frozenset(int(each) for each in chosen) or None
 
 
 def _moderator(interaction: discord.Interaction[Any]) -> Actor:
