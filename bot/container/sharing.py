@@ -37,7 +37,7 @@ from bot.ui.delivery.sharing.showcase_messages import ShowcaseMessages
 
 
 class LateWaker:
-    """A waker built before the publisher, which needs its user."""
+    """A waker built before the publisher, its own user."""
 
     def __init__(self, publisher: Callable[[], OutboxPublisher]) -> None:
         self._publisher = publisher
@@ -219,5 +219,5 @@ class SharingContainer(DeliveryContainer):
 
     @cached_property
     def report_waker(self) -> LateWaker:
-        """The publisher, which renders with the reports themselves."""
+        """The publisher, rendering with the reports themselves."""
         return LateWaker(lambda: self.outbox_publisher)

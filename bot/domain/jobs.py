@@ -96,7 +96,7 @@ class InteractionContext:
 
 
 class Action(StrEnum):
-    """The action on an earlier job that led to this job."""
+    """The action on an earlier job, leading to this job."""
 
     AGAIN = "again"  # the same once more
     VARY = "vary"  # the same prompt, starting from a picture
