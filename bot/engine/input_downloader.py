@@ -200,7 +200,12 @@ class InputDownloader:
                 self._storage_gate.record_write_failure(error)
             _log.error("input.not_stored", job=job.id, position=at, error=type(error).__name__, errno=error.errno)
         else:
-            if fault := await self._screened(job, kept):
+            try:
+                fault = await self._screened(job, kept)
+            except BaseException:
+                self._image_service.note_unrecorded([kept.file])
+                raise
+            if fault is not None:
                 progress.claims.pop(at, None)
                 self._image_service.note_unrecorded([kept.file])
                 progress.faults[at] = fault

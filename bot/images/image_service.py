@@ -195,7 +195,7 @@ class ImageService:
             path = await self._inputs.fetch(url, into=folder, claim=claim_both)
             try:
                 stored = await self._decoders.run(sanitize_with_look, path, member=member, before=before_decoding)
-                await self._workers.run(self._store.add, path, stored.file)
+                await self._add(path, stored.file)
             finally:
                 _drop(path)
         self.space.add_stored(stored.file.size)
@@ -395,8 +395,16 @@ class ImageService:
         image_file = await self._decoders.run(
             finish_result, temporary, self._limits, packet, member=member, before=before_decoding
         )
-        await self._workers.run(self._store.add, temporary, image_file)
+        await self._add(temporary, image_file)
         return image_file
+
+    async def _add(self, temporary: Path, image_file: ImageFile) -> None:
+        """Move a file into the store; note it if the caller is cancelled."""
+        try:
+            await self._workers.run(self._store.add, temporary, image_file)
+        except asyncio.CancelledError:
+            self.note_unrecorded([image_file])  # its thread ends the move
+            raise
 
     def _write_temporary(self, data: bytes) -> Path:
         with tempfile.NamedTemporaryFile(dir=self._store.temporary(), prefix="bytes-", delete=False) as file:

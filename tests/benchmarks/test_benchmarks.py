@@ -32,11 +32,11 @@ async def test_compare_measures_both_bots_and_parts() -> None:
 
 @pytest.mark.timeout(240)
 async def test_profile_shows_time_by_function() -> None:
-    """It covers threads: the database's functions are in it."""
+    """It covers the threads of the database, and the event loop."""
     written = io.StringIO()
     await profile(Console(file=written, width=160), A_LITTLE)
     assert "db/sqlite.py" in written.getvalue()
-    assert "engine/executor.py" in written.getvalue()
+    assert "container/startup.py" in written.getvalue()
 
 
 def test_ratio_compares_with_baseline_plus_parts() -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 from PIL import Image
 
 from bot.domain.errors import ImageError, ImageProblem
+from bot.domain.images import ImageFile
 from bot.images.decoder_pool import DecoderPool
 from bot.images.disk_space import DiskFullError, DiskSpace
 from bot.images.download import Claim, ImageDownloader
@@ -263,3 +264,22 @@ class _Announcing(ImageDownloader):
         path = await super().fetch(url, into=into, claim=claim)
         self.ended.set()
         return path
+
+
+async def test_image_of_a_cancelled_caller_is_noted(
+    image_service: ImageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread may end the move into the store, and no row refers to it."""
+    loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def slow_add(_store: ImageStore, _temporary: Path, _file: ImageFile) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait()
+
+    monkeypatch.setattr(ImageStore, "add", slow_add)
+    work = asyncio.create_task(image_service.store_bytes(PICTURE))
+    await begun.wait()
+    work.cancel()
+    await asyncio.wait([work])
+    go_on.set()
+    assert [media_type for _, media_type in image_service.take_unrecorded()] == ["image/png"]

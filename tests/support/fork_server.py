@@ -273,7 +273,9 @@ def _import_bot() -> None:
     for name in _PRELOADED:
         importlib.import_module(name)
     PIL.Image.init()
-    # Each start reads the certificate authorities.
+    # Each start reads the texts, the rules of prompts and the certificate authorities.
+    importlib.import_module("bot.ui.i18n").read_catalogues()
+    importlib.import_module("bot.moderation.builtin_rules").built_in_rules()
     httpx.create_ssl_context = functools.cache(httpx.create_ssl_context)
     httpx.create_ssl_context(trust_env=False)
 
