@@ -1,6 +1,5 @@
 """Alerts about monthly budgets to owners, log channels and a webhook."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from sqlalchemy import Connection
 from bot.domain.credits import Budget, month_of
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
+from bot.engine.repeat import repeat
 from db.budget_alerts import AlertTarget, BudgetAlertRepository, DueAlert
 from db.budgets import BudgetRepository
 from db.database import Database
@@ -93,16 +93,13 @@ class BudgetAlerts:
 
     async def run(self) -> None:
         """Send due alerts until cancelled."""
-        started = False
-        while True:
-            try:
-                if not started:
-                    await self.catch_up()
-                    started = True
-                await self.check()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("budget.not_checked")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self.check,
+            first=self.catch_up,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("budget.not_checked"),
+        )
 
     async def catch_up(self) -> None:
         """Make alerts due for limits that the settings lowered meanwhile.

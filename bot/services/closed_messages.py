@@ -1,6 +1,5 @@
 """Messages that found their channel closed: another try from time to time."""
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -9,6 +8,7 @@ from sqlalchemy import Connection
 
 from bot.domain.outbox import MessageKind
 from bot.engine.clock import Clock
+from bot.engine.repeat import repeat
 from db.database import Database
 from db.outbox import OutboxRepository
 
@@ -37,12 +37,12 @@ class ClosedMessages:
 
     async def run(self) -> None:
         """Check closed messages until cancelled."""
-        while True:
-            try:
-                await self.check()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("outbox.closed_not_checked")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self.check,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("outbox.closed_not_checked"),
+        )
 
     async def check(self) -> None:
         """Try one closed message of each group, and reopen groups."""

@@ -1,6 +1,5 @@
 """Reports about unusable keys to servers, and the deletion of unused keys."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
@@ -13,6 +12,7 @@ from bot.domain.guild_keys import GuildKey
 from bot.engine.clock import Clock
 from bot.engine.key_vault import KeyVault
 from bot.engine.provider_pool import ProviderPool
+from bot.engine.repeat import repeat
 from db.database import Database
 from db.guild_keys import GuildKeyRepository
 from db.guilds import GuildRepository
@@ -58,16 +58,13 @@ class GuildKeyReports:
 
     async def run(self) -> None:
         """Report faults and delete unused keys until cancelled."""
-        started = False
-        while True:
-            try:
-                if not started:
-                    await self.check_readable()
-                    started = True
-                await self.check()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("guild_key.not_checked")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self.check,
+            first=self.check_readable,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("guild_key.not_checked"),
+        )
 
     async def check_readable(self) -> None:
         """Record the keys of another SECRET_KEY.

@@ -1,12 +1,12 @@
 """Reports about bans after refused prompts to servers' moderators."""
 
-import asyncio
 from datetime import timedelta
 from typing import Final, Protocol
 
 import structlog
 
 from bot.engine.clock import Clock
+from bot.engine.repeat import repeat
 from db.database import Database
 from db.guilds import GuildRepository
 from db.prompt_rules import PromptBlockRepository, RefusalBan
@@ -39,12 +39,12 @@ class PromptBlockReports:
 
     async def run(self) -> None:
         """Report until cancelled."""
-        while True:
-            try:
-                await self.check()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("prompt_block.not_reported")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self.check,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("prompt_block.not_reported"),
+        )
 
     async def check(self) -> None:
         """Send the due reports; those that did not arrive are due again later."""

@@ -49,6 +49,11 @@ async def posted(system: SystemHarness, condition: Callable[[Message], object]) 
     return message
 
 
+def labels(message: Message) -> list[str]:
+    """Read the labels of the buttons of a message."""
+    return [each["label"] for each in buttons(message)]
+
+
 async def enter(system: SystemHarness, name: str, card: Message, prompt: str, title: str) -> None:
     """Make a picture as a member, and enter it."""
     actor = system.discord.actor(name)
@@ -78,7 +83,7 @@ async def test_challenge_runs_from_its_start_to_its_winners(system: SystemHarnes
     page = await posted(system, says("Entries 1 to 2 · AI-generated"))
     assert len(media(page)) == 2
     assert "<@" not in text(page)  # nobody is named while the vote runs
-    assert [each["label"] for each in buttons(page)] == ["1", "2"]
+    assert labels(page) == ["1", "2"]
     await posted(system, says("Vote below until <t:"))
     said = {}
     for label in ("1", "2"):
@@ -96,6 +101,7 @@ async def test_challenge_runs_from_its_start_to_its_winners(system: SystemHarnes
     await posted(system, lambda each: each.id == page.id and f"<@{member.user.id}>" in text(each))
     results = await (await member.click(winners, label="All results")).response()
     assert text(results).splitlines()[1].startswith(f"1 vote · Entry {other}")
+    await posted(system, lambda each: each.id == card.id and "All results" in labels(each))
     late = await (await member.click(card, label="All results")).response()
     assert late.ephemeral
 

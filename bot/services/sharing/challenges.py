@@ -1,6 +1,5 @@
 """Challenges: start, entries, votes, and the end of each phase."""
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,6 +51,7 @@ from bot.domain.sharing.submissions import LIVE, Submission, SubmissionOptions, 
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.engine.member_identity import MemberIdentity
+from bot.engine.repeat import repeat
 from bot.services.access import AccessService
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
@@ -306,12 +306,12 @@ class ChallengeService:
 
     async def run(self) -> None:
         """End due phases until cancelled."""
-        while True:
-            try:
-                await self.advance_due()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("challenges.not_advanced")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self.advance_due,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("challenges.not_advanced"),
+        )
 
     async def advance_due(self) -> int:
         """End the due phases of all servers; return their number."""

@@ -1,6 +1,5 @@
 """Watch over review queues: reminders and closed channels."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,6 +10,7 @@ from sqlalchemy import Connection
 from bot.domain.outbox import MessageKind, OutboxEnd, guild_subject
 from bot.domain.sharing.submissions import QueueSummary
 from bot.engine.clock import Clock
+from bot.engine.repeat import repeat
 from bot.services.sharing.review_alerts import closed_key
 from db.database import Database
 from db.key_value import KeyValueRepository
@@ -41,12 +41,12 @@ class ReviewWatch:
 
     async def run(self) -> None:
         """Check all queues until cancelled."""
-        while True:
-            try:
-                await self.check()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("review.queues_not_checked")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self.check,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("review.queues_not_checked"),
+        )
 
     async def check(self) -> None:
         """Check every queue with entries, each in a transaction."""

@@ -19,6 +19,7 @@ from bot.domain.jobs import Delivery
 from bot.domain.provenance import Mark, SourceType, mark_for
 from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
+from bot.engine.repeat import repeat
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.duels import DuelService, DuelView
@@ -118,13 +119,16 @@ class DuelUpdater:
 
     async def run(self) -> None:
         """End the due duels and show the ended ones, until cancelled."""
-        while True:
-            try:
-                for duel_id in await self._duels.list_pending():
-                    self._schedule.set(duel_id)
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("duel.not_checked")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self._schedule_pending,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("duel.not_checked"),
+        )
+
+    async def _schedule_pending(self) -> None:
+        for duel_id in await self._duels.list_pending():
+            self._schedule.set(duel_id)
 
     async def _show(self, duel_id: str) -> None:
         shown = self._shown.setdefault(duel_id, _Shown())

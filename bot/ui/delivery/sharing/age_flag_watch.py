@@ -1,12 +1,12 @@
 """Watch over the age flags of channels with shared pictures."""
 
-import asyncio
 from typing import Final
 
 import discord
 import structlog
 
 from bot.engine.clock import Clock
+from bot.engine.repeat import repeat
 from bot.services.sharing.restricted_posts import RestrictedPosts
 from bot.ui.delivery.age_flags import is_flagged
 
@@ -29,12 +29,12 @@ class AgeFlagWatch:
 
     async def run(self) -> None:
         """Check the flags until cancelled."""
-        while True:
-            try:
-                await self.check()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("age_flags.not_checked")
-            await self._clock.wait(asyncio.Event(), _CHECK_SECONDS)
+        await repeat(
+            self.check,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("age_flags.not_checked"),
+        )
 
     async def check(self) -> None:
         """Have the messages of servers with a changed flag rendered again."""
