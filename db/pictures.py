@@ -13,13 +13,13 @@ from bot.domain.sharing.challenges import ChallengeState
 from bot.domain.sharing.submissions import AWAITING_REVIEW, SubmissionState
 from db.fingerprints import FingerprintRepository
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
+from db.reports import HIDDEN_JOBS
 from db.tables import (
     challenge_entries,
     challenges,
     jobs,
     outbox_messages,
     pictures,
-    report_cases,
     submission_pictures,
     submissions,
 )
@@ -61,11 +61,6 @@ _COUNT_REMOVED: Final = (
     select(func.count())
     .select_from(pictures)
     .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_not(None))
-)
-
-# Their cards show them again once the reports are dismissed.
-_HIDDEN: Final = select(report_cases.c.job_id).where(
-    report_cases.c.hidden_at.is_not(None), report_cases.c.closed_at.is_(None)
 )
 
 
@@ -145,7 +140,8 @@ class ResultImageRepository:
     def remove_stored_before(self, moment: datetime, at: datetime, limit: int) -> tuple[int, list[tuple[str, str]]]:
         """Mark up to `limit` images older than `moment` as removed.
 
-        Those of submissions on their way to a showcase stay, and those hidden after reports.
+        Those of submissions on their way to a showcase stay, and those hidden after reports: their cards may show them
+        again.
 
         Return their number, and the (sha256, media type) of files that no kept image needs any more.
         """
@@ -154,7 +150,7 @@ class ResultImageRepository:
             # Images of an undelivered job are still needed, however old they are.
             .where(pictures.c.stored_at < moment, pictures.c.removed_at.is_(None))
             .where(pictures.c.job_id.not_in(select(jobs.c.id).where(jobs.c.delivered_at.is_(None))))
-            .where(~_is_shared(moment), pictures.c.job_id.not_in(_HIDDEN))
+            .where(~_is_shared(moment), pictures.c.job_id.not_in(HIDDEN_JOBS))
             .order_by(pictures.c.stored_at)
             .limit(limit)
         ).all()

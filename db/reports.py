@@ -22,11 +22,11 @@ from db.outbox import OutboxRepository
 from db.tables import jobs, report_cases, reports
 
 _CASE: Final = tuple(report_cases.c[name].label(name) for name in ReportCase.__dataclass_fields__)
-_HIDDEN: Final = select(report_cases.c.id).where(
-    report_cases.c.job_id == bindparam("of_job"),
-    report_cases.c.closed_at.is_(None),
-    report_cases.c.hidden_at.is_not(None),
+HIDDEN_JOBS: Final = select(report_cases.c.job_id).where(
+    report_cases.c.closed_at.is_(None), report_cases.c.hidden_at.is_not(None)
 )
+"""The jobs whose pictures are hidden until a decision."""
+_HIDDEN: Final = HIDDEN_JOBS.where(report_cases.c.job_id == bindparam("of_job"))
 _REPORT: Final = tuple(reports.c[name] for name in Report.__dataclass_fields__)
 
 

@@ -25,6 +25,7 @@ from bot.domain.sharing.submissions import (
 )
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
+from db.reports import HIDDEN_JOBS
 from db.tables import (
     challenge_entries,
     challenges,
@@ -293,7 +294,8 @@ class SubmissionRepository:
     ) -> tuple[tuple[Job, int], ...]:
         """Return a member's kept pictures in no live submission, latest first.
 
-        Each is its job and its position. Those of duels before their end are left out. Without `restricted`, those of
+        Each is its job and its position. Those of duels before their end, and those hidden after reports, are left
+        out. Without `restricted`, those of
         age-restricted channels are left out.
         """
         is_live = exists().where(
@@ -308,6 +310,7 @@ class SubmissionRepository:
             jobs.c.deleted_at.is_(None),
             pictures.c.removed_at.is_(None),
             ~is_live,
+            jobs.c.id.not_in(HIDDEN_JOBS),
             jobs.c.duel_id.is_(None) | jobs.c.duel_id.not_in(select(duels.c.id).where(duels.c.ended_at.is_(None))),
         ]
         if not restricted:

@@ -9,6 +9,7 @@ from bot.domain.age_restriction import may_show
 from bot.domain.errors import AgeRestrictedError, AtelierError, JobRunningError, NotOfferedError
 from bot.domain.images import ImageFile, ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Job
+from bot.services.job_sources import check_usable, is_hidden
 from bot.services.jobs import Actor, check_visible
 from bot.services.member_limits import FreeAction, MemberLimits
 from db.database import Database
@@ -46,6 +47,7 @@ class ComparisonService:
             JobDeletedError: the job was deleted.
             JobRunningError: the job has not ended.
             NotAllowedError: the job is another member's private one.
+            PicturesHiddenError: its pictures are hidden after reports.
             NotOfferedError: the job started from no picture.
             AgeRestrictedError: the pictures may not be shown in the channel.
             TooManyRequestsError: the member asked very often within a minute.
@@ -57,6 +59,7 @@ class ComparisonService:
             check_visible(job, actor)
             if not job.state.ended:
                 raise JobRunningError
+            check_usable(connection, job)
             if not job.request.inputs:
                 raise NotOfferedError
             if not may_show(is_age_restricted=job.age_restricted, in_age_restricted=in_age_restricted):
@@ -76,8 +79,10 @@ class ComparisonService:
 def _may_see(connection: Connection, job: Job, picture: InputImage, actor: Actor) -> bool:
     """Return whether an actor may see a picture before a job.
 
-    Others may see a result of ours whose card they could see in the same channel.
+    Others may see a result of ours whose card they could see in the same channel. Nobody sees one hidden after reports.
     """
+    if picture.parent is not None and is_hidden(connection, picture.parent.job_id):
+        return False
     if actor.member_id == job.place.member_id:
         return True
     parent = None if picture.parent is None else JobRepository(connection).find(picture.parent.job_id)

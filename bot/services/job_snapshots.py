@@ -18,6 +18,7 @@ from bot.engine.guild_key_offers import usable_offers
 from bot.engine.ledger import Ledger
 from bot.engine.progress import ProgressRegistry
 from bot.engine.retry_policy import remaining_offers
+from bot.services.job_sources import is_hidden
 from bot.services.sharing.availability import is_shareable
 from db.attempts import AttemptRepository
 from db.database import Database
@@ -25,7 +26,6 @@ from db.jobs import JobRepository
 from db.pauses import PauseRepository
 from db.pictures import ResultImageRepository
 from db.queue import QueueRepository
-from db.reports import ReportRepository
 from db.takedowns import TakedownRepository
 
 _MEASURED_JOBS = 50
@@ -87,15 +87,14 @@ class JobSnapshotService:
             images = ResultImageRepository(connection)
             pictures = images.list_for(job_id) if job.state is State.DONE else ()
             removed = images.count_removed(job_id) if len(pictures) < job.request.images else 0
-            is_hidden = bool(pictures) and _is_hidden(connection, job_id)
             return Snapshot(
                 job=job,
                 pictures=pictures,
                 available=account.available,
-                is_shareable=bool(pictures) and not is_hidden and is_shareable(connection, job),
+                is_shareable=bool(pictures) and is_shareable(connection, job),
                 removed=removed,
                 taken_down=len(TakedownRepository(connection).taken_of(job_id)) if removed else 0,
-                is_hidden=is_hidden,
+                is_hidden=bool(pictures) and is_hidden(connection, job_id),
             )
         progress = self._progress.get(job_id)
         live = Snapshot(
@@ -190,11 +189,3 @@ class JobSnapshotService:
                 usual = (round(statistics.median(durations)), round(deciles[8]))
             self._usual[model] = (now, usual)
         return usual
-
-
-def _is_hidden(connection: Connection, job_id: str) -> bool:
-    """Return whether a job's card shows no pictures.
-
-    So it is until the moderators decide about reports, and until a takedown is carried out.
-    """
-    return ReportRepository(connection).is_hidden(job_id) or TakedownRepository(connection).is_pending(job_id)

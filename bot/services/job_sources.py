@@ -2,13 +2,47 @@
 
 from sqlalchemy import Connection
 
-from bot.domain.errors import JobDeletedError, NotAllowedError, SubmissionNotFoundError, SubmissionStateError
+from bot.domain.errors import (
+    DuelOpenError,
+    JobDeletedError,
+    NotAllowedError,
+    PicturesHiddenError,
+    SubmissionNotFoundError,
+    SubmissionStateError,
+)
 from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
 from bot.domain.sharing.submissions import Submission, SubmissionState
 from db.challenges import ChallengeRepository
+from db.duels import DuelRepository
 from db.jobs import JobRepository
+from db.reports import ReportRepository
 from db.submissions import SubmissionRepository
+from db.takedowns import TakedownRepository
+
+
+def is_hidden(connection: Connection, job_id: str) -> bool:
+    """Return whether nobody may see or use a job's pictures now.
+
+    So it is until the moderators decide about reports, and until a takedown is carried out.
+    """
+    return ReportRepository(connection).is_hidden(job_id) or TakedownRepository(connection).is_pending(job_id)
+
+
+def check_usable(connection: Connection, job: Job) -> None:
+    """Check that a job's pictures may be used now, by its member too.
+
+    What is made from them would show them, or the model of a duel, in the channel.
+
+    Raises:
+        PicturesHiddenError: the pictures are hidden after reports.
+        DuelOpenError: the job is in a duel before its end.
+    """
+    if is_hidden(connection, job.id):
+        raise PicturesHiddenError
+    duel = None if job.duel_id is None else DuelRepository(connection).find_unended(job.duel_id)
+    if duel is not None:
+        raise DuelOpenError(duel.ends_at)
 
 
 def require_post(connection: Connection, submission_id: str, guild_id: int, *, lock: bool = False) -> Submission:
@@ -38,6 +72,7 @@ def check_source(connection: Connection, job: Job) -> None:
         NotAllowedError: the origin is another member's private job.
         SubmissionNotFoundError: the guild has no such post.
         SubmissionStateError: the post left the showcase.
+        PicturesHiddenError, DuelOpenError: see `check_usable`.
     """
     origin = job.origin
     if origin is None:
@@ -51,3 +86,4 @@ def check_source(connection: Connection, job: Job) -> None:
         raise JobDeletedError
     if origin.submission_id is None and source.is_private and source.place.member_id != job.place.member_id:
         raise NotAllowedError(LazyText("its member"))
+    check_usable(connection, source)

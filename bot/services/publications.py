@@ -18,6 +18,7 @@ from bot.domain.jobs import Job, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.engine.clock import Clock
 from bot.services.access import AccessService
+from bot.services.job_sources import check_usable
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from bot.services.sharing.availability import is_shareable
@@ -55,6 +56,7 @@ class PublicationService:
             JobRunningError: the job has not ended.
             NotAllowedError: the job is another member's.
             NotOfferedError: the job is public, has no server or no pictures.
+            PicturesHiddenError: its pictures are hidden after reports.
             NotAdmittedError: its server is not admitted.
             ImageGoneError: the pictures are no longer kept.
         """
@@ -113,6 +115,7 @@ class PublicationService:
             raise JobRunningError
         if job.state is not State.DONE or not job.place.private or not job.place.guild_id:
             raise NotOfferedError
+        check_usable(connection, job)
         self._access.check(connection, job.place.guild_id)
         check_ban(connection, job.place.guild_id, actor.member_id, self._clock.now(), BanScope.SHARING)
         pictures = ResultImageRepository(connection).list_for(job_id)

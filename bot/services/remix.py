@@ -38,7 +38,7 @@ from bot.domain.saved_forms import CardForm
 from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.services.deletion_register import DeletionRegister
-from bot.services.job_sources import require_post
+from bot.services.job_sources import check_usable, require_post
 from bot.services.jobs import Actor, check_manageable, check_visible
 from db.database import Database
 from db.job_deletions import JobDeletionRepository
@@ -137,6 +137,8 @@ class RemixService:
             JobDeletedError: the job was deleted.
             JobRunningError: the job has not ended.
             NotAllowedError: the job is another member's private one.
+            PicturesHiddenError: its pictures are hidden after reports.
+            DuelOpenError: the job is in a duel before its end.
         """
 
         def read(connection: Connection) -> Source:
@@ -144,6 +146,7 @@ class RemixService:
             check_visible(job, actor)
             if not job.state.ended:
                 raise JobRunningError
+            check_usable(connection, job)
             return Source(
                 job=job,
                 original=_original(connection, job),
@@ -162,6 +165,7 @@ class RemixService:
             SubmissionNotFoundError: the actor's server has no such submission.
             SubmissionStateError: it is not in the showcase.
             JobDeletedError: the job was deleted.
+            PicturesHiddenError: its pictures are hidden after reports.
         """
 
         def read(connection: Connection) -> Source:
@@ -169,6 +173,7 @@ class RemixService:
             job = JobRepository(connection).get(submission.job_id)
             if job.deleted_at is not None:
                 raise JobDeletedError
+            check_usable(connection, job)
             files = ResultImageRepository(connection).files_by_position(job.id)
             request = _shared(_original(connection, job), shows_prompt=submission.options.show_prompt)
             return Source(

@@ -101,6 +101,7 @@ from bot.domain.errors import (
     OwnPictureError,
     OwnVoteError,
     PicksPostedError,
+    PicturesHiddenError,
     PictureTakenDownError,
     PresetError,
     PresetLimitError,
@@ -725,6 +726,10 @@ WORDED: list[tuple[AtelierError, str]] = [
     (AlreadyReportedError(is_open=False), "You reported this before, and a moderator has decided."),
     (ReportLimitError(10), "You sent 10 reports within a day.\nTell a moderator, or try again tomorrow."),
     (ReportLimitError(1), "You sent 1 report within a day.\nTell a moderator, or try again tomorrow."),
+    (
+        PicturesHiddenError(),
+        "Members reported this, so it is hidden until a moderator has looked.\nTry again after that.",
+    ),
     (CaseNotFoundError(), "This report's records are gone, so the button does nothing any more."),
     (
         CaseClosedError(outcome="dismissed", by=7, at=START),
@@ -791,10 +796,13 @@ WORDED: list[tuple[AtelierError, str]] = [
             "Start it in another channel."
         ),
     ),
-    (DuelOpenError(), "This picture is in a duel that has not ended.\nShare it after the vote."),
+    (
+        DuelOpenError(),
+        "This picture is in a duel that has not ended.\nShare or edit it after the vote.",
+    ),
     (
         DuelOpenError(datetime(2027, 5, 3, tzinfo=UTC)),
-        "This picture is in a duel, whose vote ends <t:1809302400:R>.\nShare it after the vote.",
+        "This picture is in a duel, whose vote ends <t:1809302400:R>.\nShare or edit it after the vote.",
     ),
     (JobRunningError(), "This is still being made.\nPress again once it is finished."),
     (

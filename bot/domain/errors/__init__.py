@@ -58,7 +58,7 @@
     |  |- VoteClosedError      the vote has not begun, or has ended
     |  |- OwnDuelError         the organizer has no vote
     |  |- DuelHiddenError      nobody else would see the duel
-    |  '- DuelOpenError        a picture of a duel cannot be shared before its end
+    |  '- DuelOpenError        a picture of a duel cannot be shared or changed before its end
     |- PresetError
     |  |- PresetNotFoundError  the member and the server have no preset of this name
     |  |- EmptyPresetError     neither a prompt nor an option to save
@@ -115,6 +115,7 @@
     |  |- OwnPictureError      the member's own picture
     |  |- AlreadyReportedError  a second report by the same member
     |  |- ReportLimitError     the reports of a day are used up
+    |  |- PicturesHiddenError  hidden until the moderators decide
     |  |- CaseNotFoundError
     |  '- CaseClosedError      somebody else was faster
     |- TakedownGoneError       no takedown in force has this code
@@ -253,6 +254,7 @@ from bot.domain.errors.reports import (
     CaseNotFoundError,
     NothingToReportError,
     OwnPictureError,
+    PicturesHiddenError,
     ReportError,
     ReportLimitError,
 )
@@ -384,6 +386,7 @@ __all__ = [
     "OwnVoteError",
     "PicksPostedError",
     "PictureTakenDownError",
+    "PicturesHiddenError",
     "PresetError",
     "PresetLimitError",
     "PresetNameTakenError",

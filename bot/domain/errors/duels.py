@@ -53,9 +53,9 @@ class DuelHiddenError(DuelError):
 
 
 class DuelOpenError(DuelError):
-    """A picture of a duel cannot be shared before its end.
+    """A picture of a duel cannot be shared or changed before its end.
 
-    Its post names the model. `ends_at` is the end of the vote; None if it has not begun.
+    Its post, or the new picture, tells the model. `ends_at` is the end of the vote; None if it has not begun.
     """
 
     code = "duel_open"

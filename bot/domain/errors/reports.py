@@ -46,6 +46,12 @@ class ReportLimitError(ReportError):
         self.limit = limit
 
 
+class PicturesHiddenError(ReportError):
+    """Members reported the pictures: they are hidden until a decision."""
+
+    code = "pictures_hidden"
+
+
 class CaseNotFoundError(ReportError):
     """There is no such case, or it is of another server."""
 

@@ -13,7 +13,6 @@ from bot.domain.errors import (
     AlreadyDecidedError,
     AlreadySharedError,
     AnonymousOffError,
-    DuelOpenError,
     ImageGoneError,
     JobDeletedError,
     JobRunningError,
@@ -41,12 +40,12 @@ from bot.domain.sharing.submissions import (
 )
 from bot.engine.clock import Clock
 from bot.services.access import AccessService
+from bot.services.job_sources import check_usable
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from bot.services.sharing.transitions import SubmissionTransitions
 from db.challenges import ChallengeRepository
 from db.database import Database
-from db.duels import DuelRepository
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -170,6 +169,7 @@ class SubmissionService:
             JobRunningError: the job has not ended.
             NotAllowedError: the job is another member's.
             NotOfferedError: the job has no server or no pictures.
+            PicturesHiddenError: its pictures are hidden after reports.
             DuelOpenError: the job is in a duel before its end.
             NotAdmittedError: its server is not admitted.
             BannedError: the member is banned from sharing.
@@ -327,7 +327,7 @@ class SubmissionService:
             raise JobRunningError
         if job.state is not State.DONE or not guild_id:
             raise NotOfferedError
-        _require_ended_duel(connection, job)
+        check_usable(connection, job)
         self._access.check(connection, guild_id)
         check_ban(connection, guild_id, sharer.member_id, self._clock.now(), BanScope.SHARING)
         settings = SharingSettingsRepository(connection).get(guild_id)
@@ -384,13 +384,6 @@ def _is_like_taken_down(takedowns: TakedownRepository, guild_id: int, sha256: st
     """Return whether a picture looks like a removed one."""
     candidates = takedowns.list_refused(guild_id, (sha256,), look)
     return any(other is not None and distance(look, other) <= MAX_DISTANCE for _, _, other in candidates)
-
-
-def _require_ended_duel(connection: Connection, job: Job) -> None:
-    """Check that a job is in no duel before its end: a post names the model."""
-    duel = None if job.duel_id is None else DuelRepository(connection).find_unended(job.duel_id)
-    if duel is not None:
-        raise DuelOpenError(duel.ends_at)
 
 
 def _require_channels(settings: GuildSettings, *, needs_review: bool, needs_showcase: bool) -> None:

@@ -43,10 +43,10 @@ def duel_message(error: DuelError) -> str | None:
                 _("Everybody else here can vote."),
             )
         case DuelOpenError(ends_at=None):
-            return in_lines(_("This picture is in a duel that has not ended."), _("Share it after the vote."))
+            return in_lines(_("This picture is in a duel that has not ended."), _("Share or edit it after the vote."))
         case DuelOpenError(ends_at=datetime() as ends_at):
             what = _("This picture is in a duel, whose vote ends {when}.").format(when=ago(ends_at))
-            return in_lines(what, _("Share it after the vote."))
+            return in_lines(what, _("Share or edit it after the vote."))
         case DuelHiddenError():
             return nothing_charged(hidden_reason(), _("Start it in another channel."))
         case _:

@@ -8,6 +8,7 @@ from bot.domain.errors import (
     CaseNotFoundError,
     NothingToReportError,
     OwnPictureError,
+    PicturesHiddenError,
     ReportError,
     ReportLimitError,
 )
@@ -49,6 +50,10 @@ def report_message(error: ReportError) -> str | None:
                 "You sent {count} report within a day.", "You sent {count} reports within a day.", error.limit
             )
             return in_lines(what.format(count=number(error.limit)), _("Tell a moderator, or try again tomorrow."))
+        case PicturesHiddenError():
+            return in_lines(
+                _("Members reported this, so it is hidden until a moderator has looked."), _("Try again after that.")
+            )
         case CaseNotFoundError():
             return _("This report's records are gone, so the button does nothing any more.")
         case CaseClosedError():
