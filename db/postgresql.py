@@ -5,9 +5,10 @@ Writes use READ COMMITTED with row locks, reads a snapshot. All waits are bounde
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.dialects import registry
@@ -15,7 +16,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import CompiledCacheType, DBAPIConnection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from db.dialects import EqualDialect, statement_cache
 
@@ -79,24 +81,24 @@ class PostgresqlBackend:
         Long reads use a separate connection, so that they do not block the others.
         """
         snapshots = self._long_snapshots if long_running else self._snapshots
-        async with snapshots.connect() as connection, connection.begin():
+        async with _transaction(snapshots) as connection:
             return await connection.run_sync(function)
 
     async def search(self, function: Callable[[Connection], T]) -> T:
         """Run on a snapshot, on one of the few connections for searches."""
         # A queue of our own: the pool's wait ends with an error.
-        async with self._search_turns, self._search_snapshots.connect() as connection, connection.begin():
+        async with self._search_turns, _transaction(self._search_snapshots) as connection:
             return await connection.run_sync(function)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Run, and run again after a deadlock or serialization failure."""
         for _ in range(_RETRIES):
             try:
-                return await self._transaction(function)
+                return await self._write(function)
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in _RETRIED_SQLSTATES:
                     raise
-        return await self._transaction(function)
+        return await self._write(function)
 
     async def close(self) -> None:
         """Close the pools."""
@@ -104,13 +106,38 @@ class PostgresqlBackend:
         await self._search_engine.dispose()
         await self._long_engine.dispose()
 
-    async def _transaction(self, function: Callable[[Connection], T]) -> T:
-        async with self._engine.connect() as connection, connection.begin():
+    async def _write(self, function: Callable[[Connection], T]) -> T:
+        async with _transaction(self._engine) as connection:
             return await connection.run_sync(function)
 
 
 class _Dialect(EqualDialect, PGDialect_asyncpg):
     supports_statement_cache = True
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Send BEGIN at once, not before the first statement.
+
+        A connection that was lost while idle then fails before anything ran.
+        """
+        await_only(dbapi_connection._start_transaction())  # noqa: SLF001
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """Yield a connection in a transaction; replace one lost while idle.
+
+    That costs nothing as long as connections live, whereas the pool's own check asks the server before each use.
+    """
+    for is_last in (False, True):
+        async with engine.connect() as connection, AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(connection.begin())
+            except DBAPIError as error:
+                if is_last or not error.connection_invalidated:
+                    raise
+                continue  # the pool has dropped the other connections too
+            yield connection
+            return
 
 
 registry.register("postgresql.atelier", __name__, _Dialect.__name__)
@@ -122,7 +149,6 @@ def _engine(url: URL, statements: CompiledCacheType, *, connections: int, comman
         execution_options={"compiled_cache": statements},
         pool_size=connections,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_timeout=_POOL_SECONDS,
         connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": command_seconds},
         hide_parameters=True,  # errors go to logs; prompts and tokens must not

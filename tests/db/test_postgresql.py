@@ -188,3 +188,49 @@ async def test_exhausted_pool_raises_after_its_timeout(monkeypatch: pytest.Monke
         )
     await holding
     await small.close()
+
+
+def end_other_connections(connection: Connection) -> None:
+    """End the server's side of all connections but this one, as a restart does."""
+    end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    connection.execute(text(end + " WHERE datname = current_database() AND pid <> pg_backend_pid()"))
+
+
+async def test_idle_connections_that_were_lost_are_replaced(server: Database) -> None:
+    url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
+    other = await Database.open(url)
+    slow = text("SELECT pg_backend_pid() FROM pg_sleep(0.2)")
+
+    async def processes() -> set[int]:
+        reads = (server.read(lambda connection: connection.execute(slow).scalar_one()) for _ in range(5))
+        return set(await asyncio.gather(*reads))
+
+    before = await processes()
+    assert len(before) == 5
+    await other.write(end_other_connections)
+    after = await processes()
+    assert len(after) == 5
+    assert not before & after
+    await other.write(end_other_connections)
+    await server.write(again())
+    await other.close()
+
+
+async def test_connection_lost_within_a_transaction_fails_it_once(server: Database) -> None:
+    url = str(await server.read(lambda connection: connection.engine.url.render_as_string(hide_password=False)))
+    other = await Database.open(url)
+    await other.read(lambda connection: connection.execute(text("SELECT 1")))
+    calls = 0
+
+    def write(connection: Connection) -> None:
+        nonlocal calls
+        calls += 1
+        connection.execute(update(jobs).values(fence=99))
+        await_only(other.write(end_other_connections))
+        connection.execute(text("SELECT 1"))
+
+    with pytest.raises(DBAPIError):
+        await server.write(write)
+    assert calls == 1
+    assert await server.read(lambda connection: connection.execute(select(jobs.c.fence)).scalar()) == JOB.fence
+    await other.close()
