@@ -83,7 +83,13 @@ class HandlerContainer(SharingContainer):
     def publication_handlers(self) -> PublicationHandlers:
         """Answers to *Make public*."""
         return PublicationHandlers(
-            publications=PublicationService(database=self.database, access=self.access, clock=self.clock),
+            publications=PublicationService(
+                database=self.database,
+                access=self.access,
+                clock=self.clock,
+                new_id=self.new_id,
+                waker=self.outbox_publisher,
+            ),
             delivery=self.result_delivery,
             messages=self.messages,
         )

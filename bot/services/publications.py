@@ -1,5 +1,6 @@
 """Public cards of private jobs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -18,14 +19,17 @@ from bot.domain.jobs import Job, Snapshot, State
 from bot.domain.lazy_text import LazyText
 from bot.engine.clock import Clock
 from bot.services.access import AccessService
-from bot.services.job_sources import check_usable
+from bot.services.job_cards import request_card
+from bot.services.job_sources import check_usable, is_hidden
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from bot.services.sharing.availability import is_shareable
+from bot.services.sharing.submissions import Waker
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.takedowns import TakedownRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +46,20 @@ class Publication:
 class PublicationService:
     """Records private jobs as public, each once."""
 
-    def __init__(self, *, database: Database, access: AccessService, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        access: AccessService,
+        clock: Clock,
+        new_id: Callable[[], str],
+        waker: Waker,
+    ) -> None:
         self._database = database
         self._access = access
         self._clock = clock
+        self._new_id = new_id
+        self._waker = waker
 
     async def get(self, job_id: str, actor: Actor) -> Job:
         """Return a private job after checking the right to publish it.
@@ -91,15 +105,28 @@ class PublicationService:
 
         return await self._database.write(write)
 
-    async def finish(self, job_id: str, message_id: int) -> bool:
-        """Record the public card; return False if the job was deleted meanwhile."""
+    async def finish(self, publication: Publication, message_id: int) -> bool:
+        """Record the public card; return False if the job was deleted meanwhile.
 
-        def write(connection: Connection) -> bool:
+        If pictures on it were taken down or hidden meanwhile, the card is edited: who did that knew no message.
+        """
+        job_id, now = publication.snapshot.job.id, self._clock.now()
+        shown = {each.position for each in publication.snapshot.pictures}
+
+        def write(connection: Connection) -> tuple[bool, list[str]]:
             jobs = JobRepository(connection)
+            # A takedown holds the job's row, so one of the two sees the other.
             jobs.set_public_message(job_id, message_id)
-            return jobs.get(job_id).deleted_at is None
+            job = jobs.get(job_id)
+            if job.deleted_at is not None:
+                return False, []
+            if is_hidden(connection, job_id) or shown & TakedownRepository(connection).taken_of(job_id):
+                return True, request_card(connection, job, new_id=self._new_id, at=now)
+            return True, []
 
-        return await self._database.write(write)
+        is_kept, due = await self._database.write(write)
+        self._waker.wake(due)
+        return is_kept
 
     async def withdraw(self, job_id: str) -> None:
         """Keep a job private after Discord refused its public card."""

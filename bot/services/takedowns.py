@@ -396,11 +396,13 @@ class TakedownService:
 
         def write(connection: Connection) -> list[tuple[str, str]]:
             deletions = JobDeletionRepository(connection)
+            # A public card that is being posted is seen here, or its publication sees this.
+            held = JobRepository(connection).get(job.id, hold=True)
             if positions is None:
                 files = deletions.delete(job.id, now, now)
             else:
                 files = deletions.remove_pictures(job.id, positions, now)
-                request_card(connection, JobRepository(connection).get(job.id), new_id=self._new_id, at=now)
+                request_card(connection, held, new_id=self._new_id, at=now)
             TakedownRepository(connection).set_removed(takedown.id, job.id, now)
             return files
 

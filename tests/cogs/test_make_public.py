@@ -21,6 +21,7 @@ from bot.services.publications import PublicationService
 from db.tables import jobs
 from tests.cogs.bot_harness import BotHarness, ChannelHandle, InteractionResult, MemberActor, private, texts
 from tests.cogs.test_remix import choose, entries, finished, press, told
+from tests.services.sharing.conftest import Woken
 from tests.support.factories import make_id
 
 
@@ -134,6 +135,8 @@ async def test_moderator_cannot_make_members_job_public(bot: BotHarness) -> None
         database=bot.database,
         access=AccessService(database=bot.database, admitted="*", now=bot.clock.now),
         clock=bot.clock,
+        new_id=make_id,
+        waker=Woken(),
     )
     moderator = Actor(member_id=7, guild_id=bot.guild.id, moderator=True)
     with pytest.raises(NotAllowedError):
@@ -214,7 +217,7 @@ async def test_server_that_is_no_longer_admitted_gets_no_public_card(bot: BotHar
     await asked(bot, member)
     (job_id,) = await bot.column("id")
     access = AccessService(database=bot.database, admitted=frozenset(), now=bot.clock.now)
-    service = PublicationService(database=bot.database, access=access, clock=bot.clock)
+    service = PublicationService(database=bot.database, access=access, clock=bot.clock, new_id=make_id, waker=Woken())
     with pytest.raises(NotAdmittedError):
         await service.get(job_id, Actor(member_id=member.id))
     with pytest.raises(NotAdmittedError):

@@ -27,8 +27,10 @@ from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
+from bot.services.access import AccessService
 from bot.services.deletion_register import DeletionRegister
 from bot.services.jobs import Actor, check_takedowns
+from bot.services.publications import Publication, PublicationService
 from bot.services.takedowns import Subject, TakedownService
 from db.audit_log import AuditLogRepository
 from db.database import Database
@@ -38,6 +40,7 @@ from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
 from db.tables import inputs, takedowns
 from sandbox.providers.pictures import draw_picture
+from tests.services.sharing.conftest import Woken
 from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job, make_request
 from tests.support.ledger import adding
@@ -92,6 +95,7 @@ class Studio:
         self.clock = clock
         self.folder = folder
         self.discord = Discord()
+        self.woken = Woken()
         self.engine = Engine()
         self.service = self.restart()
         self.shell = TakedownService(
@@ -346,6 +350,52 @@ async def test_takedown_of_one_picture_leaves_the_others_of_its_job(studio: Stud
     assert (card.channel_id, card.message_id, card.wanted) == (job.place.channel_id, 5, 1)
     assert await studio.card(edit) is None
     assert studio.register.read_pictures() == {job.id: {1}, copy.id: {1}}
+
+
+async def begin_publication(studio: Studio, job: Job) -> tuple[PublicationService, Publication]:
+    """Begin to post a private job's public card: Discord has not answered yet."""
+    access = AccessService(database=studio.database, admitted="*", now=studio.clock.now)
+    publications = PublicationService(
+        database=studio.database, access=access, clock=studio.clock, new_id=make_id, waker=studio.woken
+    )
+    member = Actor(member_id=MEMBER, guild_id=GUILD)
+    return publications, await publications.begin(job.id, member, parent_channel_id=None, locale="en-US")
+
+
+async def test_public_card_posted_during_a_takedown_is_edited(studio: Studio) -> None:
+    job = await studio.add(drawn("one"), private=True)
+    await studio.add_more(job, drawn("two"))
+    publications, publication = await begin_publication(studio, job)
+    assert len(publication.snapshot.pictures) == 2
+
+    subject = Subject(job_id=job.id, positions=frozenset({1}))
+    await studio.shell.take_down(subject, kind=TakedownKind.OPERATOR, reason="")
+    await studio.service.carry_out()
+    assert await studio.card(job) is None  # there is no message to edit yet
+
+    assert await publications.finish(publication, 77)
+    card = await studio.card(job)
+    assert card is not None
+    assert (card.channel_id, card.message_id, card.wanted) == (job.place.channel_id, 77, 1)
+    assert studio.woken.ids == [card.id]
+
+
+async def test_untouched_public_card_is_not_edited(studio: Studio) -> None:
+    job = await studio.add(drawn("one"), private=True)
+    publications, publication = await begin_publication(studio, job)
+    assert await publications.finish(publication, 77)
+    assert await studio.card(job) is None
+
+
+async def test_publication_and_takedown_at_once_do_not_miss_each_other(studio: Studio) -> None:
+    for number in range(5):
+        job = await studio.add(drawn(f"{number} one"), private=True)
+        await studio.add_more(job, drawn(f"{number} two"))
+        publications, publication = await begin_publication(studio, job)
+        subject = Subject(job_id=job.id, positions=frozenset({1}))
+        await studio.shell.take_down(subject, kind=TakedownKind.OPERATOR, reason="")
+        await asyncio.gather(studio.service.carry_out(), publications.finish(publication, 77))
+        assert await studio.card(job) is not None
 
 
 async def test_last_picture_takes_its_job_down(studio: Studio) -> None:

@@ -74,7 +74,7 @@ class PublicationHandlers:
         if message_id is None:
             await self._publications.withdraw(job_id)
             raise CannotPostError(by_member=False)
-        if not await self._publications.finish(job_id, message_id):
+        if not await self._publications.finish(publication, message_id):
             await self._messages.remove_public(job)
             raise JobDeletedError
         return message_id, job

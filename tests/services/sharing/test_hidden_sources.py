@@ -18,7 +18,7 @@ from bot.services.remix import RemixOptions
 from db.reports import ReportRepository
 from db.submissions import SubmissionRepository
 from tests.services.conftest import ServiceHarness
-from tests.services.sharing.conftest import SharingHarness, sharer
+from tests.services.sharing.conftest import SharingHarness, Woken, sharer
 from tests.services.test_duels import ORGANIZER, open_vote
 from tests.services.test_remix import ME, MODERATOR, STRANGER, ended
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_image_file, make_request
@@ -87,7 +87,9 @@ async def test_comparison_shows_no_hidden_picture_before_an_edit(services: Servi
 
 async def test_hidden_picture_of_a_private_job_stays_private(services: ServiceHarness) -> None:
     job, _ = await ended(services, place=make_context(private=True))
-    publications = PublicationService(database=services.database, access=services.access, clock=services.clock)
+    publications = PublicationService(
+        database=services.database, access=services.access, clock=services.clock, new_id=make_id, waker=Woken()
+    )
     assert await publications.get(job.id, ME)
     await hide(services, job)
     with pytest.raises(PicturesHiddenError):
