@@ -12,6 +12,7 @@ from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImag
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
+from bot.images.fingerprint import DRAFT_SIDE, fingerprint
 from bot.images.structure import check_structure
 
 PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
@@ -42,9 +43,10 @@ DEFAULT_LIMITS: Final = ImageLimits()
 
 
 def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
-    """Decode the image completely and return its description.
+    """Decode the image completely, once, and return its description.
 
-    Takes processor time: run it in a worker.
+    That includes the fingerprint of the first frame. A JPEG is decoded at a fraction of its size: all its data is read,
+    but fewer pixels are computed. Takes processor time: run it in a worker.
 
     Raises:
         ImageError: NOT_A_PICTURE (another format, or broken), TRUNCATED, or TOO_LARGE (by the header, or of too
@@ -63,10 +65,10 @@ def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
             # Closing `file` closes all that Pillow holds.
             image = Image.open(file, formats=[PILLOW_FORMATS[media_type]])
             width, height = image.size
-            _decode(image, limits, animated=media_type != "image/jpeg")
+            look = _decode(image, limits, animated=media_type != "image/jpeg")
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return ImageFile(sha256=sha256, media_type=media_type, width=width, height=height, size=size)
+    return ImageFile(sha256=sha256, media_type=media_type, width=width, height=height, size=size, fingerprint=look)
 
 
 @contextmanager
@@ -114,26 +116,41 @@ def sniff(head: bytes, size: int) -> str:
     raise ImageError(ImageProblem.NOT_A_PICTURE, UNKNOWN_FORMAT)
 
 
-def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> None:
-    """Decode frame after frame; a JPEG's further images are not frames."""
-    total = 0
+def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> str | None:
+    """Decode frame after frame; return the fingerprint of the first.
+
+    A JPEG's further images are not frames.
+    """
+    total, look = 0, None
     for frame in range(limits.max_frames):
         if frame:
             try:
                 image.seek(frame)
             except EOFError:
-                return
+                return look
         total += _check_size(image, limits)
         if total > limits.max_total_pixels:
             raise ImageError(ImageProblem.TOO_LARGE, "frames")
-        _load(image)
+        if not frame:
+            image.draft("RGB", (DRAFT_SIDE, DRAFT_SIDE))  # formats other than JPEG ignore it
+        loaded = _load(image)
+        if not frame:
+            look = _fingerprint(loaded)
         if not animated:
-            return
+            return look
     try:
         image.seek(limits.max_frames)
     except EOFError:
-        return
+        return look
     raise ImageError(ImageProblem.TOO_LARGE, "frames")
+
+
+def _fingerprint(image: Image.Image) -> str | None:
+    try:
+        with pillow_faults():
+            return fingerprint(image)
+    except ImageError:  # it was decoded: no copy will be found, but the picture is fine
+        return None
 
 
 def load_first_frame(image: Image.Image) -> Image.Image:
@@ -141,25 +158,24 @@ def load_first_frame(image: Image.Image) -> Image.Image:
 
     Pillow would decode a WebP with a further copy of its pixels.
     """
+    frame = _load(image)
+    if isinstance(image, WebPImagePlugin.WebPImageFile):
+        image._decoder = None  # noqa: SLF001 - it keeps two more frames
+    return frame
+
+
+def _load(image: Image.Image) -> Image.Image:
+    """Decode and return the present frame; those of a WebP come in turn."""
     if not isinstance(image, WebPImagePlugin.WebPImageFile):
         image.load()
         return image
     pixels = _webp_pixels(image)
-    image._decoder = None  # noqa: SLF001 - it keeps two more frames
     if image.mode == image.rawmode:
         frame = Image.frombuffer(image.mode, image.size, pixels, "raw", image.rawmode, 0, 1)
     else:
         frame = Image.frombytes(image.mode, image.size, pixels, "raw", image.rawmode)
     frame.info = image.info
     return frame
-
-
-def _load(image: Image.Image) -> None:
-    """Decode the present frame; of a WebP, frames are decoded in turn."""
-    if isinstance(image, WebPImagePlugin.WebPImageFile):
-        _webp_pixels(image)
-    else:
-        image.load()
 
 
 def _webp_pixels(image: WebPImagePlugin.WebPImageFile) -> bytes:

@@ -5,22 +5,19 @@ that is above their median. Scaling, re-encoding and small changes of colour fli
 """
 
 import math
+from contextlib import suppress
 from itertools import pairwise
 from operator import mul
-from pathlib import Path
 from statistics import median
 from typing import Final
 
-from PIL import Image
-
-from bot.domain.images import ImageFile
-from bot.images.decode import PILLOW_FORMATS, pillow_faults
-from bot.images.reencode import load_upright
+from PIL import ExifTags, Image, ImageOps
 
 _SIDE: Final = 64
 _FREQUENCIES: Final = 16
-# A JPEG is decoded at a fraction of its size, but at no less than this.
-_DRAFT_SIDE: Final = 512
+DRAFT_SIDE: Final = 512
+"""Pixels of a side that suffice for a fingerprint."""
+_UPRIGHT: Final = 1
 _LEAST_DETAIL: Final = 50
 _DETAIL_DIVISOR: Final = 90
 # Without the constant part, which says how bright the picture is.
@@ -30,33 +27,12 @@ _WAVES: Final = tuple(
 )
 
 
-def fingerprint_file(path: Path, image_file: ImageFile) -> str | None:
-    """Return the fingerprint of an image file.
-
-    Takes processor time: run it in a worker. None if the picture is too plain to tell from others.
-
-    Raises:
-        ImageError: The file cannot be decoded.
-        OSError: The file cannot be read.
-    """
-    with path.open("rb") as file, pillow_faults():
-        opened = Image.open(file, formats=[PILLOW_FORMATS[image_file.media_type]])
-        opened.draft("RGB", (_DRAFT_SIDE, _DRAFT_SIDE))
-        image, _ = load_upright(opened)
-        return fingerprint(image)
-
-
 def fingerprint(image: Image.Image) -> str | None:
-    """Return the fingerprint of a picture as 64 hexadecimal digits.
+    """Return the fingerprint of a decoded picture as 64 hexadecimal digits.
 
-    None if the picture is too plain.
+    It is the one of the picture as it is shown, upright. None if the picture is too plain.
     """
-    small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    if small.mode == "RGBA":
-        white = Image.new("RGBA", small.size, "white")
-        white.alpha_composite(small)
-        small = white
-    pixels = small.convert("L").tobytes()
+    pixels = _small(image).tobytes()
     rows = [pixels[at : at + _SIDE] for at in range(0, _SIDE * _SIDE, _SIDE)]
     columns = list(zip(*rows, strict=True))
     if _detail(rows) + _detail(columns) < _LEAST_DETAIL * _DETAIL_DIVISOR:
@@ -66,6 +42,26 @@ def fingerprint(image: Image.Image) -> str | None:
     middle = median(values)
     bits = sum(1 << place for place, value in enumerate(values) if value > middle)
     return f"{bits:064x}"
+
+
+def _small(image: Image.Image) -> Image.Image:
+    """Return a picture upright in grey, with `_SIDE` pixels a side."""
+    with suppress(Exception):  # broken EXIF is no reason to lose the fingerprint
+        if image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) != _UPRIGHT:
+            image = ImageOps.exif_transpose(image)  # it copies in any case
+    if image.mode.startswith("I"):
+        # 16 bits a pixel, which Pillow would clip to white.
+        image = image.point(lambda value: value * (1 / 256))
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+    elif image.mode not in {"L", "RGB"}:
+        image = image.convert("RGB")
+    small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    if small.mode == "RGBA":
+        white = Image.new("RGBA", small.size, "white")
+        white.alpha_composite(small)
+        small = white
+    return small.convert("L")
 
 
 def _detail(lines: list[bytes] | list[tuple[int, ...]]) -> int:

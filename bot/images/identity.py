@@ -4,8 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.domain.errors import ImageError, ImageProblem
-from bot.images.fingerprint import fingerprint_file
+from bot.domain.errors import ImageProblem
 from bot.images.sanitize import SanitizedImage, sanitize
 
 
@@ -39,19 +38,13 @@ def read_look(path: Path) -> Look:
 
     Takes processor time: run it in a worker. Raises as `sanitize` does.
     """
-    return Look(fingerprint=fingerprint_file(path, sanitize(path).file))
+    return Look(fingerprint=sanitize(path).file.fingerprint)
 
 
-def sanitize_with_look(path: Path) -> SanitizedImage:
-    """Sanitize a member's image file in place, with hash and fingerprint.
+def sanitize_with_hash(path: Path) -> SanitizedImage:
+    """Sanitize a member's image file in place; keep the original's hash.
 
     Takes processor time: run it in a worker. Raises as `sanitize` does.
     """
     original = hash_file(path)
-    sanitized = sanitize(path)
-    try:
-        fingerprint = fingerprint_file(path, sanitized.file)
-    except ImageError:  # it was decoded: no copy will be found, but the picture is fine
-        fingerprint = None
-    file = replace(sanitized.file, fingerprint=fingerprint)
-    return replace(sanitized, file=file, original_sha256=original)
+    return replace(sanitize(path), original_sha256=original)

@@ -17,7 +17,7 @@ from bot.images.decode import DEFAULT_LIMITS, HEAD_BYTES, ImageLimits, sniff
 from bot.images.decoder_pool import BeforeDecoding, DecoderPool, do_nothing
 from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
-from bot.images.identity import Identity, hash_file, read_look, sanitize_with_look
+from bot.images.identity import Identity, hash_file, read_look, sanitize_with_hash
 from bot.images.marks import build_packet
 from bot.images.reencode import Upload, fit, make_thumbnail, make_unsigned
 from bot.images.results import finish_result
@@ -194,7 +194,7 @@ class ImageService:
 
             path = await self._inputs.fetch(url, into=folder, claim=claim_both)
             try:
-                stored = await self._decoders.run(sanitize_with_look, path, member=member, before=before_decoding)
+                stored = await self._decoders.run(sanitize_with_hash, path, member=member, before=before_decoding)
                 await self._add(path, stored.file)
             finally:
                 _drop(path)

@@ -1,12 +1,10 @@
 """Finishing of result images before they are stored."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from bot.domain.errors import ImageError
 from bot.domain.images import ImageFile
 from bot.images.decode import HEAD_BYTES, ImageLimits, inspect, sniff
-from bot.images.fingerprint import fingerprint_file
 from bot.images.marks import add_packet, is_marked, remove_prompts
 
 
@@ -27,13 +25,12 @@ def finish_result(path: Path, limits: ImageLimits, packet: bytes | None) -> Imag
     if edited is not original:
         path.write_bytes(edited)
     try:
-        file = inspect(path, limits)
+        return inspect(path, limits)
     except ImageError:
         if edited is original:
             raise
         path.write_bytes(original)
-        file = inspect(path, limits)
-    return replace(file, fingerprint=_fingerprint(path, file))
+        return inspect(path, limits)
 
 
 def _edited(data: bytes, packet: bytes | None) -> bytes:
@@ -43,10 +40,3 @@ def _edited(data: bytes, packet: bytes | None) -> bytes:
         return data
     data = remove_prompts(data, media_type)
     return data if packet is None or is_marked(data, media_type) else add_packet(data, media_type, packet)
-
-
-def _fingerprint(path: Path, file: ImageFile) -> str | None:
-    try:
-        return fingerprint_file(path, file)
-    except ImageError:  # it was decoded: no copy will be found, but the picture is fine
-        return None

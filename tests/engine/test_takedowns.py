@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import State
 from bot.domain.takedowns import EVERYWHERE, Takedown, TakedownKind, TakenPicture
-from bot.images.identity import sanitize_with_look
+from bot.images.identity import sanitize_with_hash
 from db.database import Database
 from db.tables import accounts, inputs, pictures, takedown_jobs
 from db.takedowns import TakedownRepository
@@ -44,7 +44,7 @@ async def test_taken_down_input_fails_the_job_before_its_submit(
 ) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(a_photo("rocket.jpg"))
-    look = sanitize_with_look(photo).file
+    look = sanitize_with_hash(photo).file
     await list_pictures(sqlite_database, TakenPicture(sha256="0" * 64, fingerprint=look.fingerprint))
     async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
         job = await harness.create_job(request=edit_request(image_host.put("a.jpg", a_photo("rocket.jpg"))))

@@ -1,6 +1,8 @@
 import hashlib
+import random
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,9 @@ def test_image_format_is_detected_by_content(tmp_path: Path, file_format: str, m
 
     sha256 = hashlib.sha256(data).hexdigest()
     expected = ImageFile(sha256=sha256, media_type=media_type, width=64, height=48, size=len(data))
-    assert expected == inspect(path)
+    found = inspect(path)
+    assert found == replace(expected, fingerprint=found.fingerprint)
+    assert found.fingerprint is not None
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "I;16"])
@@ -170,3 +174,36 @@ def test_disk_error_passes_through_decoder() -> None:
     """An OSError with errno passes through the decoder unchanged."""
     with pytest.raises(OSError, match="Input/output error"), pillow_faults():
         raise OSError(5, "Input/output error")
+
+
+def mutated(data: bytes, rnd: random.Random) -> bytes:
+    """Return a file with a fault: bytes changed, lost, repeated or cut off."""
+    broken, at = bytearray(data), rnd.randrange(2, len(data))
+    match rnd.randrange(4):
+        case 0:
+            for _ in range(rnd.randrange(1, 4)):
+                broken[rnd.randrange(2, len(data))] = rnd.randrange(256)
+        case 1:
+            del broken[at : at + rnd.randrange(1, 40)]
+        case 2:
+            broken[at:at] = broken[at : at + rnd.randrange(1, 40)]
+        case _:
+            del broken[at:]
+    return bytes(broken)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_decoded_at_a_fraction_is_checked_as_strictly(tmp_path: Path, progressive: bool) -> None:
+    """A fault that Pillow finds when it decodes all pixels is found."""
+    path, rnd, refused = tmp_path / "a", random.Random(7), 0  # noqa: S311 - reproducible faults
+    picture = encoded(noise(size=(32, 32)).resize((1024, 1024)), "JPEG", quality=30, progressive=progressive)
+    for _ in range(300):
+        path.write_bytes(mutated(picture, rnd))
+        try:
+            with pillow_faults(), Image.open(path, formats=["JPEG"]) as image:
+                image.load()
+        except ImageError:
+            refused += 1
+            with pytest.raises(ImageError):
+                inspect(path)
+    assert refused > 50
