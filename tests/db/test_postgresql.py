@@ -191,7 +191,7 @@ async def test_exhausted_pool_raises_after_its_timeout(monkeypatch: pytest.Monke
 
 
 def end_other_connections(connection: Connection) -> None:
-    """End the server's side of all connections but this one, as a restart does."""
+    """End all other connections, as a restart of the server does."""
     end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     connection.execute(text(end + " WHERE datname = current_database() AND pid <> pg_backend_pid()"))
 
