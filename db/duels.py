@@ -66,6 +66,11 @@ class DuelRepository:
         ]
         self._connection.execute(insert(duel_entries), rows)
 
+    def find(self, duel_id: str) -> Duel | None:
+        """Return a duel, or None."""
+        row = self._connection.execute(_GET, {"the_id": duel_id}).first()
+        return None if row is None else _duel(row, self._entries([duel_id])[duel_id])
+
     def find_unended(self, duel_id: str) -> Duel | None:
         """Return a duel before its end; None if it has ended or is gone."""
         row = self._connection.execute(_GET.where(duels.c.ended_at.is_(None)), {"the_id": duel_id}).first()

@@ -124,7 +124,9 @@ class SharingContainer(DeliveryContainer):
                 images=self.image_service,
                 client=self.client,
             ),
-            MessageKind.CARD: FinishedCards(snapshots=self.snapshots, delivery=self.result_delivery),
+            MessageKind.CARD: FinishedCards(
+                snapshots=self.snapshots, delivery=self.result_delivery, duels=self.duel_updater
+            ),
             MessageKind.REPORT: ReportMessages(
                 reports=self.reports, images=self.image_service, messages=self.messages, client=self.client
             ),

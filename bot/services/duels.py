@@ -21,18 +21,21 @@ from bot.domain.errors import (
     NotAllowedError,
     NotInServerError,
     OwnDuelError,
+    PicturesHiddenError,
     SameModelError,
     VoteClosedError,
 )
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Delivery, InteractionContext, Job, State
 from bot.domain.lazy_text import LazyText
+from bot.domain.outbox import MessageKind
 from bot.domain.requests import GenerationRequest, price
 from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
+from bot.services.job_sources import is_hidden
 from bot.services.jobs import DEDUP_WINDOW, Actor, JobService, check_manageable
 from bot.services.member_limits import MAX_STORED, FreeAction, MemberLimits
 from bot.services.request_gate import RequestGate, check_ban
@@ -43,6 +46,7 @@ from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.duels import DuelRepository
 from db.jobs import JobRepository
+from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
 
 _MOST_PENDING: Final = 50
@@ -52,12 +56,15 @@ _MOST_PENDING: Final = 50
 class DuelView:
     """All data of a duel's message.
 
-    `jobs` are in the order of the entries. `pictures` are those kept, by position.
+    `jobs` are in the order of the entries. `pictures` are those to be shown, by position: kept, and not hidden.
+    `hidden` are those hidden after reports, `expired` those that are no longer kept.
     """
 
     duel: Duel
     jobs: tuple[Job, ...]
     pictures: Mapping[int, ResultImage]
+    hidden: frozenset[int] = frozenset()
+    expired: frozenset[int] = frozenset()
 
     @property
     def card_job(self) -> Job:
@@ -326,6 +333,7 @@ class DuelService:
             NotAllowedError: the duel is another server's.
             VoteClosedError: the vote is not open.
             OwnDuelError: the member is its organizer.
+            PicturesHiddenError: the picture is hidden after reports.
             BannedError: the member may not share, or not use the studio.
             NotAdmittedError: the server is not admitted.
             DeletionRunningError: everything about the member is being deleted.
@@ -344,8 +352,11 @@ class DuelService:
                 raise VoteClosedError(duel.ended_at or duel.ends_at)
             if actor.member_id == duel.member_id:
                 raise OwnDuelError
-            if position not in _view(connection, duel_id).made:
+            view = _view(connection, duel_id)
+            if position not in view.made:
                 raise VoteClosedError
+            if position in view.hidden:
+                raise PicturesHiddenError
             return duel, duels.vote(duel_id, actor.member_id, position, now)
 
         return await self._database.write(write)
@@ -414,16 +425,22 @@ class DuelService:
     async def record_shown(self, view: DuelView, delivery: Delivery | None = None) -> None:
         """Record the update of a message.
 
-        `delivery` is the place of the pictures if the message was out of reach.
+        `delivery` is the place of the pictures if the message was out of reach. An edit after reports is repeated: this
+        update may have undone it.
         """
         for position, job in enumerate(view.jobs):
             if job.delivered_at is None:
                 kept = Delivery.CARD if delivery is None else delivery
-                lost = delivery is not None and position not in view.pictures
+                lost = delivery is not None and position not in view.pictures and position not in view.hidden
                 await self._card_store.mark_delivered(job.id, Delivery.NOWHERE if lost else kept)
-        if view.duel.phase is Phase.ENDED:
-            now = self._clock.now()
-            await self._database.write(lambda connection: DuelRepository(connection).set_shown(view.duel.id, now))
+        now = self._clock.now()
+
+        def write(connection: Connection) -> None:
+            if view.duel.phase is Phase.ENDED:
+                DuelRepository(connection).set_shown(view.duel.id, now)
+            OutboxRepository(connection).refresh((MessageKind.CARD,), [view.card_job.id], now)
+
+        await self._database.write(write)
 
     async def give_up(self, duel_id: str) -> None:
         """End a duel without a message; it does not count."""
@@ -496,9 +513,17 @@ def _view(connection: Connection, duel_id: str) -> DuelView:
     duel = DuelRepository(connection).get(duel_id)
     jobs = JobRepository(connection).list_by_id([entry.job_id for entry in duel.entries])
     found = ResultImageRepository(connection).list_for_all([job.id for job in jobs])
-    pictures = {
-        entry.position: found[entry.job_id][0][0]
-        for entry in duel.entries
-        if entry.job_id in found and found[entry.job_id][0]
-    }
-    return DuelView(duel=duel, jobs=tuple(jobs), pictures=pictures)
+    pictures: dict[int, ResultImage] = {}
+    hidden, expired = set[int](), set[int]()
+    positions = {entry.job_id: entry.position for entry in duel.entries}
+    for job in jobs:
+        position, (kept, removed) = positions[job.id], found[job.id]
+        if is_hidden(connection, job.id):
+            hidden.add(position)
+        elif kept:
+            pictures[position] = kept[0]
+        if removed and job.deleted_at is None:
+            expired.add(position)
+    return DuelView(
+        duel=duel, jobs=tuple(jobs), pictures=pictures, hidden=frozenset(hidden), expired=frozenset(expired)
+    )

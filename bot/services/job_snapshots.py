@@ -94,7 +94,7 @@ class JobSnapshotService:
                 is_shareable=bool(pictures) and is_shareable(connection, job),
                 removed=removed,
                 taken_down=len(TakedownRepository(connection).taken_of(job_id)) if removed else 0,
-                is_hidden=bool(pictures) and is_hidden(connection, job_id),
+                is_hidden=job.state is State.DONE and is_hidden(connection, job_id),
             )
         progress = self._progress.get(job_id)
         live = Snapshot(

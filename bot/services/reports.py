@@ -1,6 +1,6 @@
 """Members' reports of pictures, and moderators' decisions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from bot.domain.audit_log import AuditEntry
 from bot.domain.bans import BanScope
+from bot.domain.duels import Duel, Phase
 from bot.domain.errors import (
     AlreadyReportedError,
     CaseClosedError,
@@ -21,7 +22,7 @@ from bot.domain.errors import (
 )
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ResultImage
-from bot.domain.jobs import Job
+from bot.domain.jobs import Job, State
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind
 from bot.domain.reports import MAX_WORDS, Report, ReportCase, ReportOutcome, ReportReason
@@ -39,6 +40,7 @@ from bot.services.sharing.transitions import SubmissionTransitions
 from bot.services.takedowns import Subject, TakedownService
 from db.audit_log import AuditLogRepository
 from db.database import Database
+from db.duels import DuelRepository
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
@@ -64,10 +66,21 @@ class ReportForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOffer:
+    """The pictures of a target that a member may report.
+
+    `positions` are those in a job, or in a duel if `is_duel`.
+    """
+
+    positions: tuple[int, ...]
+    is_duel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSnapshot:
     """A case with everything on its card.
 
-    `pictures` are those still kept; of a private job, the shared ones.
+    `pictures` are those still kept; of a private job, the shared ones. `is_blind`: the job is in a duel before its end.
     """
 
     case: ReportCase
@@ -75,6 +88,7 @@ class ReportSnapshot:
     job: Job
     pictures: tuple[ResultImage, ...]
     guild: GuildSettings
+    is_blind: bool = False
 
     @property
     def channel_id(self) -> int | None:
@@ -107,13 +121,19 @@ class ReportService:
         self._waker = waker
         self._transitions = SubmissionTransitions(new_id=new_id)
 
-    async def check(self, target_id: str, actor: Actor) -> tuple[int, ...]:
-        """Check that a member may report a job or a post; return its pictures.
+    async def find_shown(self, channel_id: int, message_id: int) -> str | None:
+        """Return a job that a message without buttons shows, or None."""
+        return await self._database.read(
+            lambda connection: TakedownRepository(connection).find_by_message(channel_id, message_id)
+        )
 
-        They are positions in the job, from 0.
+    async def check(self, target_id: str, actor: Actor) -> ReportOffer:
+        """Check that a member may report a job, a post or a duel.
+
+        A job of a duel stands for the duel.
 
         Raises:
-            NothingToReportError: there is no such job or post in the server.
+            NothingToReportError: there is no such job, post or duel with pictures in the server.
             JobDeletedError: the job was deleted.
             NotAllowedError: the job is another member's private one, and it is not the post that is reported.
             NotAdmittedError: the server is not admitted.
@@ -122,13 +142,13 @@ class ReportService:
             AlreadyReportedError: the member reported it before.
             ReportLimitError: the member's reports of a day are used up.
         """
-        return (await self._database.read(lambda connection: self._reportable(connection, target_id, actor)))[1]
+        return (await self._database.read(lambda connection: self._reportable(connection, target_id, actor)))[0]
 
     async def report(self, target_id: str, form: ReportForm, actor: Actor) -> bool:
         """Store a report; return False if the server has no channel for it.
 
-        The target is a job or a post. Enough members' reports hide the job's pictures on its public card and its posts
-        in the showcase. Raises as `check` does.
+        The target is a job, a post or a duel. Enough members' reports hide the job's pictures on its public card and
+        its posts in the showcase, or the picture of the duel. Raises as `check` does.
 
         Raises:
             DeletionRunningError: everything about the member is being deleted.
@@ -137,7 +157,11 @@ class ReportService:
 
         def write(connection: Connection) -> tuple[list[str], bool]:
             self._identity.welcome(connection, actor.member_id)
-            job, _ = self._reportable(connection, target_id, actor, hold=True)
+            offer, job_ids = self._reportable(connection, target_id, actor)
+            if form.position is not None and form.position not in job_ids:
+                raise NothingToReportError
+            position = offer.positions[0] if form.position is None else form.position
+            job = JobRepository(connection).get(job_ids[position], hold=True)
             reports = ReportRepository(connection)
             new = ReportCase(id=self._new_id(), guild_id=job.place.guild_id, job_id=job.id, at=now)
             case = reports.open_case(new)
@@ -146,7 +170,7 @@ class ReportService:
                 member_id=actor.member_id,
                 reason=form.reason,
                 at=now,
-                position=form.position,
+                position=0 if offer.is_duel else form.position,
                 words=form.words.strip()[:MAX_WORDS],
             )
             if not reports.add(report):
@@ -174,12 +198,14 @@ class ReportService:
             if job.is_private:  # its member shared some of them
                 shared = {at for each in SubmissionRepository(connection).list_of_job(job.id) for at in each.positions}
                 pictures = tuple(each for each in pictures if each.position in shared)
+            duel = None if job.duel_id is None else DuelRepository(connection).find_unended(job.duel_id)
             return ReportSnapshot(
                 case=case,
                 reports=ReportRepository(connection).list_for(case_id),
                 job=job,
                 pictures=pictures,
                 guild=GuildRepository(connection).settings(case.guild_id),
+                is_blind=duel is not None,
             )
 
         return await self._database.read(read)
@@ -260,20 +286,18 @@ class ReportService:
         return case
 
     def _reportable(
-        self, connection: Connection, target_id: str, actor: Actor, *, hold: bool = False
-    ) -> tuple[Job, tuple[int, ...]]:
-        """Return the job of a target and the positions of its pictures."""
+        self, connection: Connection, target_id: str, actor: Actor
+    ) -> tuple[ReportOffer, Mapping[int, str]]:
+        """Return the pictures of a target, and the job of each."""
         jobs, positions = JobRepository(connection), None
-        job_id = target_id
-        if jobs.find(target_id) is None:
+        job = jobs.find(target_id)
+        duel = DuelRepository(connection).find(target_id if job is None or job.duel_id is None else job.duel_id)
+        if duel is not None:
+            return self._reportable_of_duel(connection, duel, actor)
+        if job is None:
             post = _find_post(connection, target_id)
-            job_id, positions = post.job_id, post.positions
-        job = jobs.get(job_id, hold=hold)
-        if not actor.guild_id or job.place.guild_id != actor.guild_id:
-            raise NothingToReportError
-        self._access.check(connection, actor.guild_id)
-        now = self._clock.now()
-        check_ban(connection, actor.guild_id, actor.member_id, now)
+            job, positions = jobs.get(post.job_id), post.positions
+        self._check_member(connection, job.place.guild_id, actor)
         if positions is None:
             check_visible(job, actor)
         elif job.deleted_at is not None:
@@ -284,10 +308,43 @@ class ReportService:
         earlier = reports.find_of_member(job.id, actor.member_id)
         if earlier is not None:
             raise AlreadyReportedError(is_open=earlier.closed_at is None)
-        record = reports.record_of(actor.guild_id, actor.member_id, now)
+        self._check_limit(connection, actor)
+        offered = tuple(range(job.request.images)) if positions is None else positions
+        return ReportOffer(positions=offered), dict.fromkeys(offered, job.id)
+
+    def _reportable_of_duel(
+        self, connection: Connection, duel: Duel, actor: Actor
+    ) -> tuple[ReportOffer, Mapping[int, str]]:
+        """Return the pictures of a duel that a member has not reported."""
+        self._check_member(connection, duel.guild_id, actor)
+        jobs = JobRepository(connection).list_by_id([entry.job_id for entry in duel.entries])
+        if any(job.deleted_at is not None for job in jobs):
+            raise JobDeletedError
+        done = {job.id for job in jobs if job.state is State.DONE}
+        made = {entry.position: entry.job_id for entry in duel.entries if entry.job_id in done}
+        if duel.phase is Phase.RUNNING or not made:
+            raise NothingToReportError
+        if duel.member_id == actor.member_id:
+            raise OwnPictureError
+        reports = ReportRepository(connection)
+        earlier = {at: reports.find_of_member(job_id, actor.member_id) for at, job_id in made.items()}
+        left = {at: job_id for at, job_id in made.items() if earlier[at] is None}
+        if not left:
+            raise AlreadyReportedError(is_open=any(each and each.closed_at is None for each in earlier.values()))
+        self._check_limit(connection, actor)
+        return ReportOffer(positions=tuple(left), is_duel=True), left
+
+    def _check_member(self, connection: Connection, guild_id: int, actor: Actor) -> None:
+        """Check that a member may report in a guild."""
+        if not actor.guild_id or guild_id != actor.guild_id:
+            raise NothingToReportError
+        self._access.check(connection, actor.guild_id)
+        check_ban(connection, actor.guild_id, actor.member_id, self._clock.now())
+
+    def _check_limit(self, connection: Connection, actor: Actor) -> None:
+        record = ReportRepository(connection).record_of(actor.guild_id, actor.member_id, self._clock.now())
         if record.today >= record.limit:
             raise ReportLimitError(record.limit)
-        return job, tuple(range(job.request.images)) if positions is None else positions
 
     def _hide(self, connection: Connection, case: ReportCase, count: int, now: datetime) -> list[str]:
         """Hide the job's card and posts once enough members reported it."""
@@ -298,7 +355,7 @@ class ReportService:
                 if submission.state is SubmissionState.APPROVED:
                     _, ids = self._transitions.move(connection, submission, SubmissionState.HIDDEN, now, actor_id=0)
                     due += ids
-            if case.hidden_at is None and _is_kept(connection, case.job_id):
+            if case.hidden_at is None and ResultImageRepository(connection).files_by_position(case.job_id):
                 ReportRepository(connection).set_hidden(case.id, now)
                 due += self._request_job_card(connection, case, now)
         return due
@@ -358,13 +415,6 @@ class ReportService:
             target_id=JobRepository(connection).get(case.job_id).place.member_id,
         )
         AuditLogRepository(connection).add(entry)
-
-
-def _is_kept(connection: Connection, job_id: str) -> bool:
-    """Return whether all pictures of a job can be shown again."""
-    files = ResultImageRepository(connection).files_by_position(job_id)
-    taken = TakedownRepository(connection).taken_of(job_id)
-    return bool(files) and all(file is not None or position in taken for position, file in files.items())
 
 
 def _require_open(case: ReportCase, actor: Actor) -> None:

@@ -21,6 +21,7 @@ from bot.domain.jobs import Delivery, Job
 from bot.images.reencode import Upload
 from bot.services.duels import DuelView
 from bot.ui.delivery.duel_updater import DuelUpdater
+from bot.ui.delivery.input_attachments import KeptAttachment
 from bot.ui.delivery.job_messages import CardGoneError
 from db.bans import BanRepository
 from db.job_deletions import JobDeletionRepository
@@ -42,6 +43,7 @@ class Discord:
         self.errors: list[Exception] = []
         self.unreadable: set[str] = set()
         self.flagged = False
+        self.attachments: tuple[KeptAttachment, ...] = ()
         self.on_edit: Callable[[], Any] | None = None
 
     async def edit(self, _: Job, view: ui.LayoutView, files: Callable[[], list[Any]] | None) -> int:
@@ -62,6 +64,12 @@ class Discord:
     def upload_limit(self, _: Job) -> int:
         """Return a limit."""
         return 10_000_000
+
+    guild_upload_limit = upload_limit
+
+    async def fetch_shown(self, _: Job) -> tuple[KeptAttachment, ...]:
+        """Return the attachments of the message."""
+        return self.attachments
 
     async def prepare_upload(self, file: Any, *_: object, **__: object) -> Upload:
         """Return a picture, unless it cannot be read."""

@@ -9,11 +9,12 @@ from bot.domain.errors import JobNotFoundError
 from bot.domain.jobs import Snapshot
 from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.ui.delivery.finished_cards import FinishedCards
+from bot.ui.delivery.input_attachments import KeptAttachment
 from bot.ui.delivery.outbox_publisher import NotYetError
 from tests.support.clock import START
 from tests.support.factories import GUILD, make_id
 from tests.ui.test_result_delivery import PICTURE, Discord, Notes, Store, build_delivery, done
-from tests.ui.view_reader import texts
+from tests.ui.view_reader import parts, texts
 
 
 class Snapshots:
@@ -29,10 +30,15 @@ class Snapshots:
         return self.snapshot
 
 
-async def render(snapshot: Snapshot | None) -> Any:
-    """Return the rendering of a card."""
+async def render(snapshot: Snapshot | None, *attachments: KeptAttachment) -> Any:
+    """Return the rendering of a card. Discord has its attachments."""
     snapshots: Any = Snapshots(snapshot)
-    cards = FinishedCards(snapshots=snapshots, delivery=build_delivery(Discord(), Notes(), Store(PICTURE)))
+    duels: Any = None
+    cards = FinishedCards(
+        snapshots=snapshots,
+        delivery=build_delivery(Discord(attachments=attachments), Notes(), Store(PICTURE)),
+        duels=duels,
+    )
     message = OutboxMessage(
         id=make_id(),
         kind=MessageKind.CARD,
@@ -57,6 +63,26 @@ async def test_hidden_card_loses_its_files() -> None:
     shown = await render(replace(done(delivered_at=START), is_hidden=True))
     assert shown.files() == []
     assert "Hidden until a moderator has looked." in texts(shown.view)[1]
+
+
+@pytest.mark.parametrize("is_hidden", [True, False])
+async def test_card_whose_pictures_expired_keeps_them_and_covers_them(is_hidden: bool) -> None:
+    """A moderator looks at them by the link, and they can be shown again."""
+    kept = KeptAttachment(id=7, filename="atelier-1.png")
+    snapshot = replace(done(delivered_at=START), pictures=(), removed=1, is_hidden=is_hidden)
+    shown = await render(snapshot, kept)
+    assert shown.files() == (kept,)
+    (gallery,) = [each for each in parts(shown.view) if "items" in each]
+    assert [(each["media"]["url"], each["spoiler"]) for each in gallery["items"]] == [
+        ("attachment://atelier-1.png", is_hidden)
+    ]
+    assert ("Covered until a moderator has looked." in texts(shown.view)[1]) == is_hidden
+
+
+async def test_card_without_its_taken_picture_keeps_no_file() -> None:
+    kept = KeptAttachment(id=7, filename="atelier-1.png")
+    snapshot = replace(done(delivered_at=START), pictures=(), removed=1, taken_down=1)
+    assert (await render(snapshot, kept)).files() == []
 
 
 async def test_card_of_a_deleted_job_goes() -> None:

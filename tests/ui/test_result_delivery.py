@@ -14,6 +14,7 @@ from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
 from bot.engine.card_store import DirectTurn
 from bot.images.reencode import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
+from bot.ui.delivery.input_attachments import KeptAttachment
 from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files
 from bot.ui.delivery.result_delivery import DeliveryProgress, ResultDelivery
 from tests.support.clock import START, ManualClock
@@ -26,8 +27,11 @@ MISSED = "1 picture could not be shown here. Look for it with `/history`"
 class Discord:
     """Fake of `JobMessages`: records messages and their targets."""
 
-    def __init__(self, *, card: bool = True, sent_before: bool = False) -> None:
+    def __init__(
+        self, *, card: bool = True, sent_before: bool = False, attachments: tuple[KeptAttachment, ...] = ()
+    ) -> None:
         self.card = card
+        self.attachments = attachments
         self.sent_before = sent_before
         self.is_flagged = True
         self.shown: list[tuple[str, ui.LayoutView]] = []
@@ -44,6 +48,11 @@ class Discord:
         """Return whether the channel has its flag."""
         del job
         return self.is_flagged
+
+    async def fetch_shown(self, job: Job) -> tuple[KeptAttachment, ...]:
+        """Return the card's attachments."""
+        del job
+        return self.attachments
 
     async def edit(self, job: Job, view: ui.LayoutView, files: Files | None) -> int:
         """Edit the card if it exists."""

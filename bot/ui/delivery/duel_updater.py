@@ -5,7 +5,7 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -25,6 +25,7 @@ from bot.images.reencode import Upload
 from bot.services.duels import DuelService, DuelView
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
+from bot.ui.delivery.input_attachments import Attachments, KeptAttachment
 from bot.ui.delivery.job_messages import CardGoneError, JobMessages
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, fair_limit, open_file
 from bot.ui.i18n import use_locale
@@ -61,19 +62,22 @@ class _Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pictures:
-    """Pictures to attach, by position."""
+    """Pictures to attach, by position. `kept` stay on the message."""
 
     uploads: Mapping[int, Upload] = field(default_factory=dict)
+    kept: Mapping[int, KeptAttachment] = field(default_factory=dict)
 
     @property
     def names(self) -> dict[int, str]:
         """The file names: they say nothing of the model."""
-        return {position: f"atelier-{position + 1}.{each.extension}" for position, each in self.uploads.items()}
+        names = {position: f"{_stem(position)}.{each.extension}" for position, each in self.uploads.items()}
+        return names | {position: each.filename for position, each in self.kept.items()}
 
-    def files(self) -> list[File]:
+    def files(self) -> list[File | KeptAttachment]:
         """Return the files, opened for one request."""
         try:
-            return [open_file(each, self.names[position]) for position, each in self.uploads.items()]
+            uploads = [open_file(each, self.names[position]) for position, each in self.uploads.items()]
+            return [*self.kept.values(), *uploads]
         except OSError as error:
             raise ImageError(ImageProblem.GONE, "store") from error
 
@@ -112,6 +116,26 @@ class DuelUpdater:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         await self._schedule.drain(grace)
+
+    async def render(self, duel_id: str, halvings: int) -> tuple[ui.LayoutView, Attachments] | None:
+        """Return a duel's message after its pictures were shown; else None.
+
+        For an edit by the bot: pictures were hidden after reports, or are shown again. Files are fitted to the server's
+        limit, halved `halvings` times. Raises `DuelGoneError`.
+        """
+        view = await self._duels.get(duel_id)
+        duel = view.duel
+        if not (view.is_delivered if duel.phase is Phase.VOTING else duel.shown_at is not None):
+            return None
+        limit = self._messages.guild_upload_limit(view.card_job)
+        pictures = await self._pictures(view, _Shown(halvings=halvings), limit)
+        if view.expired and await self._may_show(view):
+            # They are on Discord alone: what leaves the message is lost.
+            shown = {each.filename.rsplit(".", 1)[0]: each for each in await self._messages.fetch_shown(view.card_job)}
+            kept = {at: shown[_stem(at)] for at in sorted(view.expired) if _stem(at) in shown}
+            pictures = replace(pictures, kept=kept)
+        with use_locale(view.card_job.place.locale):
+            return duel_card(view, pictures.names), pictures.files
 
     def on_duel_changed(self, duel_id: str) -> None:
         """Schedule an update of a duel's message."""
@@ -202,7 +226,7 @@ class DuelUpdater:
         shown.payload, shown.at = payload, self._clock.monotonic()
 
     async def _show_pictures(self, view: DuelView, shown: _Shown) -> None:
-        pictures = await self._pictures(view, shown)
+        pictures = await self._pictures(view, shown, self._messages.upload_limit(view.card_job))
         with use_locale(view.card_job.place.locale):
             card = duel_card(view, pictures.names)
         await self._edit(view, card, pictures, shown)
@@ -238,17 +262,21 @@ class DuelUpdater:
             shown.overtaken = True
             self._schedule.set(view.duel.id)
 
-    async def _pictures(self, view: DuelView, shown: _Shown) -> _Pictures:
+    async def _may_show(self, view: DuelView) -> bool:
+        """Return whether the channel may show the pictures now."""
+        if not view.card_job.age_restricted:
+            return True
+        flagged = await self._messages.is_age_restricted(view.card_job)
+        return may_show(is_age_restricted=True, in_age_restricted=flagged)
+
+    async def _pictures(self, view: DuelView, shown: _Shown, most: int) -> _Pictures:
         """Return the pictures to attach, without their models before the end.
 
-        Age-restricted ones are shown while the channel has its flag.
+        Age-restricted ones are shown while the channel has its flag. `most` are the bytes of a file.
         """
-        if view.card_job.age_restricted:
-            flagged = await self._messages.is_age_restricted(view.card_job)
-            if not may_show(is_age_restricted=True, in_age_restricted=flagged):
-                return _Pictures(uploads={})
+        if not await self._may_show(view):
+            return _Pictures()
         kept = list(view.pictures.values())
-        most = self._messages.upload_limit(view.card_job)
         if view.duel.phase is Phase.VOTING:
             limit = min(most, MAX_REQUEST_BYTES // max(1, len(kept))) >> shown.halvings
         else:
@@ -282,6 +310,11 @@ class DuelUpdater:
             shown.unreadable_since = now
         if now - shown.unreadable_since <= _STORE_AWAY_SECONDS:
             raise ImageError(ImageProblem.UNREACHABLE, "store")
+
+
+def _stem(position: int) -> str:
+    """Return the name of a picture's file without its ending."""
+    return f"atelier-{position + 1}"
 
 
 def _payload(view: ui.LayoutView) -> bytes:

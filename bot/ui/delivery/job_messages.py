@@ -20,7 +20,8 @@ from bot.ui.component_tree import custom_ids, walk
 from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
-from bot.ui.delivery.input_attachments import Attachments
+from bot.ui.delivery.input_attachments import Attachments, KeptAttachment
+from bot.ui.delivery.same_view import shown_attachments
 
 _log = structlog.get_logger(__name__)
 
@@ -311,6 +312,22 @@ class JobMessages:
                 allowed_mentions=discord.AllowedMentions.none(),
             )
         return message.id
+
+    async def fetch_shown(self, job: Job) -> tuple[KeptAttachment, ...]:
+        """Return the pictures that a job's public message shows on Discord.
+
+        None of a message that is gone.
+        """
+        message_id = job.public_message_id if job.place.private else job.place.message_id
+        if message_id is None:
+            return ()
+        try:
+            async with bounded(REQUEST_SECONDS):
+                return shown_attachments(await self._by_bot(job, message_id).fetch())
+        except discord.HTTPException as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+            return ()
 
     async def edit_public(self, job: Job, view: ui.LayoutView, files: Attachments) -> None:
         """Show `view` on the public card of a private job, if it is known."""

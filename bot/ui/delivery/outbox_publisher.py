@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -20,6 +20,7 @@ from bot.services.outbox import CLAIM_SECONDS, OutboxService
 from bot.ui.component_tree import custom_ids
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, RateLimitError, bounded
 from bot.ui.delivery.discord_errors import RETRYABLE, UNKNOWN_MESSAGE, DiscordErrorKind, classify
+from bot.ui.delivery.input_attachments import Attachments
 from bot.ui.delivery.outbox_markers import is_about
 
 _log = structlog.get_logger(__name__)
@@ -42,9 +43,6 @@ _UNKNOWN_CHANNEL: Final = 10003
 _GONE: Final = (UNKNOWN_MESSAGE, _UNKNOWN_CHANNEL)
 _MOST_TAGS: Final = 5
 _NO_TITLE: Final = "…"
-
-Files = Callable[[], list[discord.File]]
-"""Factory of files, called for each try: a request closes the files it sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +68,7 @@ class Rendering:
     view: ui.LayoutView
     channel_id: int | None = None
     member_id: int | None = None
-    files: Files | None = None
+    files: Attachments | None = None
     post: ForumPost | None = None
     content: str = ""
     reaction: str | None = None
@@ -442,7 +440,8 @@ class OutboxPublisher:
         return await self._without_recorded(message, found)
 
     async def _create(self, message: OutboxMessage, rendering: Rendering) -> None:
-        files = [] if rendering.files is None else rendering.files()
+        # A new message has uploads alone.
+        files: list[Any] = [] if rendering.files is None else [*rendering.files()]
         quiet = discord.AllowedMentions.none()
         # Requests of one message come one after the other, so that a repeated one is the same message for Discord. One
         # that was shown before and deleted is another.

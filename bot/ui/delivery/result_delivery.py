@@ -19,11 +19,11 @@ from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
-from bot.ui.delivery.input_attachments import Attachments, attached_inputs, kept_attachments
+from bot.ui.delivery.input_attachments import Attachments, KeptAttachment, attached_inputs, kept_attachments
 from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, JobMessages
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
-from bot.ui.render.job_card import job_card
+from bot.ui.render.job_card import Attached, job_card
 
 _log = structlog.get_logger(__name__)
 
@@ -105,13 +105,16 @@ class ResultDelivery:
         copy: bool = False,
         inputs: Sequence[str] | None = None,
         prices: Mapping[Action, int] | None = None,
+        kept: Sequence[KeptAttachment] = (),
     ) -> ui.LayoutView:
         """Return a job's card as of now, in the language of its place.
 
+        `kept` are pictures that stay on it, in place of `uploads`.
         `inputs` are the names of its attached input images; by default those that were published. `prices` are those of
         the actions on an ended job's card.
         """
         files = () if uploads is None else uploads.attached
+        files = files or tuple(Attached(filename=each.filename) for each in kept)
         if inputs is None:
             inputs = () if snapshot.job.state.ended else [each.filename for each in attached_inputs(snapshot.job)]
         with use_locale(snapshot.job.place.locale):
@@ -194,14 +197,19 @@ class ResultDelivery:
         await self._by(progress.card, job, send)
         return sent[0] if sent else None
 
-    async def render_public(self, snapshot: Snapshot, halvings: int) -> tuple[ui.LayoutView, Uploads]:
+    async def render_public(self, snapshot: Snapshot, halvings: int) -> tuple[ui.LayoutView, Attachments]:
         """Return a finished job's public card, for an edit by the bot.
 
-        Files are fitted to the server's limit, halved `halvings` times.
+        Files are fitted to the server's limit, halved `halvings` times. Pictures that Discord alone has stay there, and
+        are covered while they are hidden: they could not be shown again.
         """
+        if snapshot.removed and not snapshot.taken_down and await self._may_show(snapshot.job):
+            kept = await self._messages.fetch_shown(snapshot.job)
+            if kept:
+                return self.card(snapshot, kept=kept, prices=await self._prices(snapshot.job.id)), lambda: kept
         limit = fair_limit(snapshot.pictures, self._messages.guild_upload_limit(snapshot.job)) >> halvings
         uploads = await self._uploads_of_card(snapshot, DeliveryProgress(), limit)
-        return self.card(snapshot, uploads, prices=await self._prices(snapshot.job.id)), uploads
+        return self.card(snapshot, uploads, prices=await self._prices(snapshot.job.id)), uploads.files
 
     async def _by(self, channel: DeliveryChannel, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
         """Send by a channel and return whether the channel is open.

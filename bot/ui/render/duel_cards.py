@@ -8,7 +8,7 @@ from discord import ui
 
 from bot.domain.confirmations import Confirmation
 from bot.domain.duels import MIN_DUELS, MIN_PICTURES, MIN_VOTES, Duel, DuelEntry, Phase, Standing
-from bot.domain.jobs import Job, Snapshot, State
+from bot.domain.jobs import Snapshot, State
 from bot.domain.options import card_order
 from bot.domain.requests import GenerationRequest
 from bot.services.duels import DuelView
@@ -76,7 +76,8 @@ def hidden_note() -> ui.LayoutView:
 def duel_card(view: DuelView, files: Mapping[int, str] | None = None) -> ui.LayoutView:
     """Return the one message of a duel as of now.
 
-    `files` are the names of its attached pictures, by position. No model is named before the end.
+    `files` are the names of its attached pictures, by position; hidden ones are covered by spoilers. No model is named
+    before the end.
     """
     duel, job, files = view.duel, view.card_job, files or {}
     container: _Container = ui.Container(accent_colour=_colour(view))
@@ -94,7 +95,7 @@ def duel_card(view: DuelView, files: Mapping[int, str] | None = None) -> ui.Layo
             buttons += [
                 DUEL_VOTE.build(duel.id, label=entry.letter, picture=entry.position)
                 for entry in duel.entries
-                if entry.position in files
+                if entry.position in files and entry.position not in view.hidden
             ]
             buttons.append(DUEL_END.build(duel.id))
         case Phase.ENDED:
@@ -161,17 +162,23 @@ def _add_picture(
     """Add a picture below its heading, or the reason for its absence."""
     filename = files.get(entry.position)
     if filename is None:
-        container.add_item(ui.TextDisplay(f"{heading}\n{_absence(view.jobs[entry.position], view.duel.phase)}"))
+        container.add_item(ui.TextDisplay(f"{heading}\n{_absence(view, entry.position)}"))
         return
-    container.add_item(ui.TextDisplay(heading))
+    is_covered = entry.position in view.hidden
+    covered = f"\n{_('Covered until a moderator has looked.')}" if is_covered else ""
+    container.add_item(ui.TextDisplay(f"{heading}{covered}"))
     gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     prompt = one_line(view.card_job.request.prompt)
     title = _("Picture {letter}: {prompt}").format(letter=entry.letter, prompt=prompt)
-    gallery.add_item(media=f"attachment://{filename}", description=alternative(title, _LONGEST_DESCRIPTION))
+    description = alternative(title, _LONGEST_DESCRIPTION)
+    gallery.add_item(media=f"attachment://{filename}", description=description, spoiler=is_covered)
     container.add_item(gallery)
 
 
-def _absence(job: Job, phase: Phase) -> str:
+def _absence(view: DuelView, position: int) -> str:
+    job, phase = view.jobs[position], view.duel.phase
+    if position in view.hidden:
+        return _("Hidden until a moderator has looked.")
     if job.deleted_at is not None:
         return _("The picture was deleted.")
     if job.state is State.DONE:

@@ -92,7 +92,7 @@ def job_card(
         container.add_item(ui.TextDisplay(_why_here(snapshot, copy=copy)))
     container.add_item(ui.TextDisplay(heading(job.request, job.place.member_id)))
     if files:
-        container.add_item(gallery(job, files))
+        container.add_item(gallery(job, files, covered=snapshot.is_hidden and not direct))
     if inputs:
         container.add_item(_input_gallery(inputs))
     container.add_item(ui.TextDisplay(_state_text(snapshot, late=late, files=files, direct=direct, ids=command_ids)))
@@ -105,7 +105,7 @@ def job_card(
             container.add_item(ui.TextDisplay(f"-# {_account_note()}"))
         if alternatives:
             container.add_item(ui.ActionRow(*(_elsewhere(job, each) for each in alternatives)))
-        shown = [each.position for each in snapshot.pictures] if len(files) == len(snapshot.pictures) else []
+        shown = _shown_positions(snapshot, len(files))
         possible = () if snapshot.is_hidden and not direct else actions
         for item in action_items(
             job, possible, prices or {}, shown=shown, others=buttons, shareable=snapshot.is_shareable
@@ -117,6 +117,14 @@ def job_card(
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
     return payload_view(container)
+
+
+def _shown_positions(snapshot: Snapshot, files: int) -> Sequence[int]:
+    """Return the positions of the pictures in the gallery, if they are known."""
+    if files == len(snapshot.pictures):
+        return [each.position for each in snapshot.pictures]
+    came = len(snapshot.pictures) + snapshot.removed
+    return range(came) if files == came and not snapshot.taken_down else ()
 
 
 def _elsewhere(job: Job, alternative: Alternative) -> ui.Button[ui.LayoutView]:
@@ -175,14 +183,18 @@ def prompt_is_cut(job: Job) -> bool:
     return len(one_line(job.request.prompt)) > _PROMPT_SHOWN
 
 
-def gallery(job: Job, files: Sequence[Attached]) -> ui.MediaGallery[ui.LayoutView]:
-    """Return the attached images with alternative texts."""
+def gallery(job: Job, files: Sequence[Attached], *, covered: bool = False) -> ui.MediaGallery[ui.LayoutView]:
+    """Return the attached images with alternative texts.
+
+    `covered`: spoilers cover them.
+    """
     shown: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     title = card_title(job.request, len(job.request.prompt))
     for place, file in enumerate(files, 1):
         shown.add_item(
             media=f"attachment://{file.filename}",
             description=alternative(_numbered(title, place, len(files)) if len(files) > 1 else title),
+            spoiler=covered,
         )
     return shown
 
@@ -464,7 +476,7 @@ def _arrivals(snapshot: Snapshot, files: Sequence[Attached], *, direct: bool) ->
     """Return the reasons for fewer pictures than the member asked for."""
     job, lines = snapshot.job, list[str]()
     if snapshot.is_hidden and not direct:
-        lines.append(_("Hidden until a moderator has looked."))
+        lines.append(_("Covered until a moderator has looked.") if files else _("Hidden until a moderator has looked."))
     elif len(files) < len(snapshot.pictures):
         count = len(snapshot.pictures) - len(files)
         unshown = (

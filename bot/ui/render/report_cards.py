@@ -66,7 +66,8 @@ def _spoilered(snapshot: ReportSnapshot, files: Sequence[Attached]) -> ui.MediaG
 def _lines(snapshot: ReportSnapshot, link: str | None) -> list[str]:
     job = snapshot.job
     if job.deleted_at is None:
-        lines = [escaped(card_title(job.request, _PROMPT_SHOWN)), f"-# {' · '.join(asked(job.request))}"]
+        lines = [escaped(card_title(job.request, _PROMPT_SHOWN))]
+        lines.append(f"-# {_('A duel before its end') if snapshot.is_blind else ' · '.join(asked(job.request))}")
     else:
         lines = [_("The picture and its messages are removed.")]
     made = _("Made by {member}").format(member=f"<@{job.place.member_id}>")
@@ -80,6 +81,8 @@ def _lines(snapshot: ReportSnapshot, link: str | None) -> list[str]:
     words = [each.words for each in snapshot.reports if each.words]
     lines += [f"> {escaped(cut(' '.join(each.split()), _WORDS_SHOWN))}" for each in words[-_MOST_WORDS:]]
     if snapshot.case.closed_at is None:
+        if link is not None and not snapshot.pictures:
+            lines.append(f"-# {_('The studio keeps no copy of it any more. Its message shows it.')}")
         lines.append("-# " + _("Banning its member takes the picture down, too. The first decision counts."))
     return lines
 

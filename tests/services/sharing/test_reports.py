@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from bot.domain.bans import BanScope
 from bot.domain.errors import (
@@ -41,6 +41,7 @@ from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
 from db.reports import ReportRepository
 from db.submissions import SubmissionRepository
+from db.tables import pictures
 from tests.services.sharing.conftest import REVIEW, SharingHarness, gone, identity_of, moderator, sharer
 from tests.support.catalogue import BOTH
 from tests.support.factories import GUILD, MEMBER, make_id
@@ -311,6 +312,25 @@ async def test_enough_reports_hide_the_card_until_a_decision(case: Case) -> None
     assert await shown() == (True, 3)
 
 
+async def test_enough_reports_cover_a_card_whose_pictures_expired(case: Case) -> None:
+    await case.sharing.set_rules(report_threshold=1)
+    job_id = await case.job(message=5)
+    gone = update(pictures).values(removed_at=case.sharing.clock.now())
+    await case.sharing.database.write(lambda connection: connection.execute(gone))
+    await case.case_of(job_id, 1)
+    snapshots = JobSnapshotService(
+        database=case.sharing.database,
+        ledger=make_ledger(),
+        clock=case.sharing.clock,
+        hard_deadline=7200,
+        catalogue=BOTH,
+    )
+    assert (await snapshots.get(job_id)).is_hidden
+    card = await case.sharing.database.read(lambda c: OutboxRepository(c).find(MessageKind.CARD, job_id))
+    assert card is not None
+    assert card.message_id == 5
+
+
 async def test_hidden_pictures_are_kept_until_a_decision(case: Case) -> None:
     await case.sharing.set_rules(report_threshold=1)
     case_id = await case.case_of(await case.job(), 1)
@@ -365,8 +385,8 @@ async def test_report_of_a_post_is_about_its_job(case: Case) -> None:
     await case.sharing.reviews.decide(
         Decision(submission_id=shared.id, revision=shared.revision, to=SubmissionState.APPROVED), moderator()
     )
-    assert await case.service.check(shared.id, reporter()) == (0, 2)
-    assert await case.service.check(job_id, reporter()) == (0, 1, 2)
+    assert (await case.service.check(shared.id, reporter())).positions == (0, 2)
+    assert (await case.service.check(job_id, reporter())).positions == (0, 1, 2)
     await case.service.report(shared.id, SPAM, reporter())
     with pytest.raises(AlreadyReportedError):
         await case.service.check(job_id, reporter())

@@ -6,11 +6,12 @@ from typing import Any, Final
 import discord
 from discord import ui
 
+from bot.domain.duels import LETTERS
 from bot.domain.errors import NothingToReportError, NotOfferedError
 from bot.domain.reports import MAX_WORDS, ReportOutcome, ReportReason, positions_of
 from bot.domain.takedowns import MAX_REASON
 from bot.services.jobs import Actor
-from bot.services.reports import ReportForm, ReportService, ReportSnapshot
+from bot.services.reports import ReportForm, ReportOffer, ReportService, ReportSnapshot
 from bot.ui.buttons import CUSTOM_ID, REPORT, REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_TAKE_DOWN, custom_id
 from bot.ui.component_tree import custom_ids
 from bot.ui.handlers.component_registry import submitted_values
@@ -33,19 +34,22 @@ _ACTIONS: Final = {
 
 
 class ReportModal(Form):
-    """The form of a report about pictures of a job, or of a post.
+    """The form of a report about pictures of a job, a post or a duel.
 
     On an anonymous post nothing leads to the job, so its form holds the submission.
     """
 
-    def __init__(self, target_id: str, positions: Sequence[int]) -> None:
+    def __init__(self, target_id: str, offer: ReportOffer) -> None:
         super().__init__(_("Report to the moderators"), custom_id(REPORT, target_id))
         names = {each.value: _(REASONS[each]) for each in ReportReason}
         self._ask(_("Reason"), ui.Select(custom_id=_REASON, options=select_options(names, ReportReason.RULES)))
-        if len(positions) > 1:
-            shown = enumerate(positions, 1)
-            pictures = {str(at): _("Picture {number}").format(number=number) for number, at in shown}
-            options = select_options({_ALL: _("All pictures")} | pictures)
+        if len(offer.positions) > 1:
+            shown = enumerate(offer.positions, 1)
+            pictures = {
+                str(at): _("Picture {number}").format(number=LETTERS[at] if offer.is_duel else number)
+                for number, at in shown
+            }
+            options = select_options(pictures if offer.is_duel else {_ALL: _("All pictures")} | pictures)
             self._ask(_("Which picture"), ui.Select(custom_id=_PICTURE, options=options))
         field: ui.TextInput[Any] = ui.TextInput(
             custom_id=_WORDS, style=discord.TextStyle.paragraph, required=False, max_length=MAX_WORDS
@@ -98,6 +102,8 @@ class ReportHandlers:
         """
         me = interaction.client.user
         target = None if me is None else _target_of(message, me.id)
+        if target is None and me is not None and message.author.id == me.id:
+            target = await self._reports.find_shown(message.channel.id, message.id)
         if target is None:
             raise NothingToReportError
         await self._open(interaction, target)
@@ -107,8 +113,8 @@ class ReportHandlers:
         await self._open(interaction, submission_id)
 
     async def _open(self, interaction: discord.Interaction[Any], target_id: str) -> None:
-        positions = await self._reports.check(target_id, actor_of(interaction))
-        await interaction.response.send_modal(ReportModal(target_id, positions))
+        offer = await self._reports.check(target_id, actor_of(interaction))
+        await interaction.response.send_modal(ReportModal(target_id, offer))
 
     async def submit(self, interaction: discord.Interaction[Any], target_id: str) -> None:
         """Store a report; raises the errors of `ReportService.report`.
@@ -117,10 +123,11 @@ class ReportHandlers:
             NotOfferedError: a chosen value is not offered.
         """
         values, actor = submitted_values(interaction), actor_of(interaction)
-        positions = await self._reports.check(target_id, actor)
+        offer = await self._reports.check(target_id, actor)
+        positions = offer.positions
         reason = chosen_value(values, _REASON, [each.value for each in ReportReason])
-        picture = chosen_value(values, _PICTURE, [_ALL, *positions])
-        if reason is None:
+        picture = chosen_value(values, _PICTURE, [*([] if offer.is_duel else [_ALL]), *positions])
+        if reason is None or (picture is None and offer.is_duel and len(positions) > 1):
             raise NotOfferedError
         if picture is None and len(positions) == 1:
             picture = str(positions[0])
