@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from bot.domain.bans import BanScope
 from bot.domain.errors import ChallengeGoneError
@@ -119,9 +119,18 @@ class ChallengeRepository:
         )
         return list(self._connection.execute(statement).scalars())
 
-    def list_approved(self, challenge_id: str) -> list[str]:
-        """Return the submissions of approved entries, oldest first."""
-        return self.list_submissions(challenge_id, [SubmissionState.APPROVED])
+    def list_approved(self, challenge: Challenge, now: datetime) -> list[str]:
+        """Return the submissions of approved entries, oldest first.
+
+        Those of banned members are left out.
+        """
+        statement = (
+            select(submissions.c.id)
+            .join(challenge_entries, challenge_entries.c.submission_id == submissions.c.id)
+            .where(challenge_entries.c.challenge_id == challenge.id, _APPROVED, _not_banned(challenge, now))
+            .order_by(submissions.c.id)
+        )
+        return list(self._connection.execute(statement).scalars())
 
     def number_entries(self, challenge_id: str, submission_ids: Sequence[str]) -> None:
         """Store the order of a vote's entries, counted from 1."""
@@ -133,7 +142,7 @@ class ChallengeRepository:
     def list_entries(self, challenge: Challenge, now: datetime) -> tuple[Entry, ...]:
         """Return the entries of a running vote with their votes, by number.
 
-        Those withdrawn, hidden or taken down are left out, and so are the votes of banned members.
+        Those withdrawn, hidden or taken down are left out, and so are the entries and the votes of banned members.
         """
         challenge_id = challenge.id
         banned = select_banned(challenge.guild_id, now, BanScope.STUDIO, BanScope.SHARING)
@@ -153,6 +162,7 @@ class ChallengeRepository:
             .join(submissions, submissions.c.id == challenge_entries.c.submission_id)
             .outerjoin(counted, counted.c.number == challenge_entries.c.number)
             .where(challenge_entries.c.challenge_id == challenge_id, challenge_entries.c.number.is_not(None), _APPROVED)
+            .where(_not_banned(challenge, now))
             .order_by(challenge_entries.c.number)
         )
         return tuple(
@@ -182,11 +192,12 @@ class ChallengeRepository:
         statement = select(*columns).where(counted).order_by(challenge_entries.c.number)
         return tuple(Entry(**row._mapping) for row in self._connection.execute(statement))
 
-    def list_votes(self, challenge_id: str, member_id: int) -> tuple[int, ...]:
+    def list_votes(self, challenge: Challenge, member_id: int, now: datetime) -> tuple[int, ...]:
         """Return the numbers of the entries with a member's vote.
 
-        A vote for one withdrawn or taken down is free again.
+        A vote for one withdrawn or taken down, or of a member banned since, is free again.
         """
+        challenge_id = challenge.id
         own = (challenge_votes.c.challenge_id == challenge_id) & (challenge_votes.c.member_id == member_id)
         entered = (challenge_entries.c.challenge_id == challenge_votes.c.challenge_id) & (
             challenge_entries.c.number == challenge_votes.c.number
@@ -195,7 +206,7 @@ class ChallengeRepository:
             select(challenge_votes.c.number)
             .join(challenge_entries, entered)
             .join(submissions, submissions.c.id == challenge_entries.c.submission_id)
-            .where(own, submissions.c.state.in_([each.value for each in _IN_VOTE]))
+            .where(own, submissions.c.state.in_([each.value for each in _IN_VOTE]), _not_banned(challenge, now))
             .order_by(challenge_votes.c.number)
         )
         return tuple(self._connection.execute(statement).scalars())
@@ -226,6 +237,12 @@ class ChallengeRepository:
         for table in (challenge_votes, challenge_entries):
             self._connection.execute(delete(table).where(table.c.challenge_id.in_(ids)))
         self._connection.execute(delete(challenges).where(challenges.c.id.in_(ids)))
+
+
+def _not_banned(challenge: Challenge, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that an entry's member is not banned."""
+    banned = select_banned(challenge.guild_id, now, BanScope.STUDIO, BanScope.SHARING)
+    return challenge_entries.c.member_id.not_in(banned)
 
 
 def _from_row(row: Row[Any]) -> Challenge:

@@ -80,7 +80,7 @@ class SharingContainer(DeliveryContainer):
     @cached_property
     def review_queue(self) -> ReviewQueue:
         """The review queues of servers."""
-        return ReviewQueue(database=self.database)
+        return ReviewQueue(database=self.database, clock=self.clock)
 
     @cached_property
     def appeal_snapshots(self) -> AppealSnapshots:

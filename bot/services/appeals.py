@@ -25,6 +25,7 @@ from bot.engine.clock import Clock
 from bot.engine.direct_messages import next_direct_message, wait_until
 from bot.moderation.matcher import check_rule, check_rules
 from bot.services.jobs import Actor
+from bot.services.request_gate import check_ban
 from bot.services.sharing.submissions import Waker
 from db.appeals import AppealRepository
 from db.audit_log import AuditLogRepository
@@ -123,6 +124,7 @@ class AppealService:
 
         Raises:
             AppealGoneError: it is no longer kept, or another member's.
+            BannedError: the member is banned from the studio.
             AppealBegunError: the member appealed already.
             AppealDecidedError: a moderator decided already.
             SharingOffError: the server has no channel for the review.
@@ -134,6 +136,7 @@ class AppealService:
             appeal = repository.find(block_id, lock=True)
             if appeal is None or appeal.member_id != member_id:
                 raise AppealGoneError
+            check_ban(connection, appeal.guild_id, member_id, now)
             if appeal.state is AppealState.WAITING:
                 raise AppealBegunError
             if appeal.state is not AppealState.OFFERED:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from sqlalchemy import Connection
 
@@ -41,6 +42,7 @@ from bot.services.takedowns import Subject, TakedownService
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.duels import DuelRepository
+from db.guild_presence import GuildPresenceRepository
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
@@ -63,6 +65,14 @@ class ReportForm:
     reason: ReportReason
     position: int | None = None
     words: str = ""
+
+
+class ReportRoute(Enum):
+    """The way of a report to the moderators of its server."""
+
+    CHANNEL = auto()
+    NO_CHANNEL = auto()  # the server has none for them
+    NO_BOT = auto()  # the bot has left the server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +154,8 @@ class ReportService:
         """
         return (await self._database.read(lambda connection: self._reportable(connection, target_id, actor)))[0]
 
-    async def report(self, target_id: str, form: ReportForm, actor: Actor) -> bool:
-        """Store a report; return False if the server has no channel for it.
+    async def report(self, target_id: str, form: ReportForm, actor: Actor) -> ReportRoute:
+        """Store a report; return its way to the moderators.
 
         The target is a job, a post or a duel. Enough members' reports hide the job's pictures on its public card and
         its posts in the showcase, or the picture of the duel. Raises as `check` does.
@@ -155,7 +165,7 @@ class ReportService:
         """
         now = self._clock.now()
 
-        def write(connection: Connection) -> tuple[list[str], bool]:
+        def write(connection: Connection) -> tuple[list[str], ReportRoute]:
             self._identity.welcome(connection, actor.member_id)
             offer, job_ids = self._reportable(connection, target_id, actor)
             if form.position is not None and form.position not in job_ids:
@@ -177,12 +187,11 @@ class ReportService:
                 raise AlreadyReportedError(is_open=True)
             due = self._hide(connection, case, len(reports.list_for(case.id)), now)
             due.append(self._request_card(connection, case, now))
-            settings = GuildRepository(connection).settings(case.guild_id)
-            return due, bool(settings.review_channel_id or settings.log_channel_id)
+            return due, _route(connection, case.guild_id)
 
-        due, has_channel = await self._database.write(write)
+        due, route = await self._database.write(write)
         self._waker.wake(due)
-        return has_channel
+        return route
 
     async def get(self, case_id: str) -> ReportSnapshot:
         """Return a case with its job.
@@ -415,6 +424,14 @@ class ReportService:
             target_id=JobRepository(connection).get(case.job_id).place.member_id,
         )
         AuditLogRepository(connection).add(entry)
+
+
+def _route(connection: Connection, guild_id: int) -> ReportRoute:
+    if GuildPresenceRepository(connection).has_left(guild_id):
+        return ReportRoute.NO_BOT
+    settings = GuildRepository(connection).settings(guild_id)
+    has_channel = settings.review_channel_id is not None or settings.log_channel_id is not None
+    return ReportRoute.CHANNEL if has_channel else ReportRoute.NO_CHANNEL
 
 
 def _require_open(case: ReportCase, actor: Actor) -> None:

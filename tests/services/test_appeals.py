@@ -2,15 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection
 
 from bot.domain.appeals import AppealState
+from bot.domain.bans import Ban, BanScope
 from bot.domain.errors import (
     AppealBegunError,
     AppealDecidedError,
     AppealGoneError,
+    BannedError,
     NotAllowedError,
     OwnAppealError,
     PromptRefusedError,
@@ -26,6 +29,7 @@ from bot.services.jobs import Actor
 from bot.services.prompt_rules import PromptRuleService
 from db.appeals import AppealRepository
 from db.audit_log import AuditLogRepository
+from db.bans import BanRepository
 from db.guilds import GuildRepository
 from db.outbox import OutboxRepository
 from tests.services.conftest import ServiceHarness
@@ -145,6 +149,17 @@ async def test_appeal_is_its_members_and_made_once(services: ServiceHarness, app
     assert await appeals.read_text(block_id, MEMBER) == PROMPT
     with pytest.raises(AppealGoneError):
         await appeals.read_text(block_id, MEMBER + 1)
+
+
+async def test_member_banned_from_the_studio_does_not_appeal(services: ServiceHarness, appeals: AppealService) -> None:
+    block_id, now = await refuse(services), services.clock.now()
+    until = now + timedelta(hours=1)
+    ban = Ban(guild_id=GUILD, member_id=MEMBER, scope=BanScope.STUDIO, at=now, actor_id=99, until=until)
+    await services.database.write(lambda connection: BanRepository(connection).set(ban))
+    with pytest.raises(BannedError):
+        await appeals.begin(block_id, MEMBER)
+    services.clock.advance(3601)
+    await appeals.begin(block_id, MEMBER)
 
 
 async def test_decision_needs_another_moderator_of_the_server(services: ServiceHarness, appeals: AppealService) -> None:

@@ -106,7 +106,17 @@ def test_vote_names_neither_model_nor_price_nor_count() -> None:
 def test_picture_out_of_sight_has_no_vote() -> None:
     card = duel_card(view(), {1: "atelier-2.jpg"})
     assert labels(card) == ["B", "End vote"]
-    assert "The picture could not be shown here" in "\n".join(texts(card))
+    assert "The picture could not be shown here, so nobody can vote for it." in "\n".join(texts(card))
+
+
+def test_end_says_which_picture_nobody_could_vote_for() -> None:
+    ended = said(view(0, 3, ended=True), {1: "atelier-2.jpg"})
+    assert "The picture could not be shown here, so nobody could vote for it." in ended
+    assert "0 votes" not in ended
+    assert "3 votes" in ended
+    # One with votes was shown then.
+    assert "so nobody could vote for it" not in said(view(1, 3, ended=True), {1: "atelier-2.jpg"})
+    assert "1 vote" in said(view(1, 3, ended=True), {1: "atelier-2.jpg"})
 
 
 def test_failed_picture_has_no_vote_and_no_charge() -> None:

@@ -222,13 +222,14 @@ class ChallengeService:
             ChallengeGoneError: there is no such challenge.
             ChallengeStateError: there is no vote now.
         """
+        now = self._clock.now()
 
         def read(connection: Connection) -> tuple[int, ...]:
             repository = ChallengeRepository(connection)
             challenge = repository.get(challenge_id)
             if challenge.state is not ChallengeState.VOTING:
                 raise ChallengeStateError(challenge.state)
-            return repository.list_votes(challenge_id, member_id)
+            return repository.list_votes(challenge, member_id, now)
 
         numbers = await self._database.read(read)
         return Ballot(numbers=numbers, left=VOTES_A_MEMBER - len(numbers))
@@ -282,11 +283,11 @@ class ChallengeService:
             if entry.member_id == voter.member_id:
                 raise OwnEntryError
             if not repository.remove_vote(challenge_id, voter.member_id, number):
-                if len(repository.list_votes(challenge_id, voter.member_id)) >= VOTES_A_MEMBER:
+                if len(repository.list_votes(challenge, voter.member_id, now)) >= VOTES_A_MEMBER:
                     raise NoVotesLeftError(VOTES_A_MEMBER)
                 repository.set_vote(challenge_id, voter.member_id, number, now)
             self._request(connection, challenge, CARD, now + _CARD_DELAY)
-            numbers = repository.list_votes(challenge_id, voter.member_id)
+            numbers = repository.list_votes(challenge, voter.member_id, now)
             return Ballot(numbers=numbers, left=VOTES_A_MEMBER - len(numbers))
 
         return await self._database.write(write)
@@ -370,7 +371,7 @@ class ChallengeService:
         woken = []
         if challenge.state is ChallengeState.OPEN:
             woken = self._close_entries(connection, challenge, _UNDECIDED, TOO_LATE, now, actor_id)
-        approved = repository.list_approved(challenge.id)
+        approved = repository.list_approved(challenge, now)
         if challenge.state is ChallengeState.OPEN and len(approved) >= _FEWEST_TO_VOTE:
             return woken + self._begin_vote(connection, challenge, approved, now, actor_id)
         return woken + self._end(connection, challenge, now, actor_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -13,6 +14,7 @@ from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind, OutboxMessage, guild_subject
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import QueueSummary, Submission
+from bot.engine.clock import Clock
 from bot.services.jobs import Actor
 from db.database import Database
 from db.guilds import GuildRepository
@@ -27,13 +29,14 @@ from db.submissions import SubmissionRepository
 class QueueEntry:
     """A submission in the queue, with its job, card and first picture.
 
-    `picture` is None if none of the shared ones is kept.
+    `picture` is None if none of the shared ones is kept. `claimed_by` is another moderator at work on it.
     """
 
     submission: Submission
     job: Job
     card: OutboxMessage | None
     picture: ResultImage | None = None
+    claimed_by: int | None = None
 
     @property
     def is_age_restricted(self) -> bool:
@@ -59,15 +62,20 @@ class QueueSnapshot:
 class ReviewQueue:
     """Read access to review queues, each from one state of the database."""
 
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
-    async def get(self, guild_id: int, *, limit: int) -> QueueSnapshot:
-        """Return a server's queue with its first entries."""
+    async def get(self, guild_id: int, *, limit: int, viewer: Actor | None = None) -> QueueSnapshot:
+        """Return a server's queue with its first entries.
+
+        A `viewer` sees the claims of others.
+        """
+        now = self._clock.now()
 
         def read(connection: Connection) -> QueueSnapshot:
             waiting = SubmissionRepository(connection).list_awaiting_review(guild_id, limit=limit)
-            return _snapshot(connection, guild_id, waiting)
+            return _snapshot(connection, guild_id, waiting, viewer, now)
 
         return await self._database.read(read)
 
@@ -81,6 +89,7 @@ class ReviewQueue:
         """
         if not actor.moderator:
             raise NotAllowedError(LazyText("a moderator"))
+        now = self._clock.now()
 
         def read(connection: Connection) -> QueueSnapshot:
             found = []
@@ -91,12 +100,14 @@ class ReviewQueue:
                     continue
                 if submission.guild_id == actor.guild_id:
                     found.append(submission)
-            return _snapshot(connection, actor.guild_id, found)
+            return _snapshot(connection, actor.guild_id, found, actor, now)
 
         return await self._database.read(read)
 
 
-def _snapshot(connection: Connection, guild_id: int, listed: Sequence[Submission]) -> QueueSnapshot:
+def _snapshot(
+    connection: Connection, guild_id: int, listed: Sequence[Submission], viewer: Actor | None, now: datetime
+) -> QueueSnapshot:
     jobs, outbox = JobRepository(connection), OutboxRepository(connection)
     kept = ResultImageRepository(connection).list_for_all([each.job_id for each in listed])
     return QueueSnapshot(
@@ -108,6 +119,7 @@ def _snapshot(connection: Connection, guild_id: int, listed: Sequence[Submission
                 job=jobs.get(each.job_id),
                 card=outbox.find(MessageKind.REVIEW, each.id),
                 picture=_first_shared(each, kept[each.job_id][0]),
+                claimed_by=None if viewer is None else _other_claim(each, viewer, now),
             )
             for each in listed
         ),
@@ -117,6 +129,10 @@ def _snapshot(connection: Connection, guild_id: int, listed: Sequence[Submission
             (each.number for each in outbox.list_numbers(MessageKind.QUEUE, guild_subject(guild_id))), default=0
         ),
     )
+
+
+def _other_claim(submission: Submission, viewer: Actor, now: datetime) -> int | None:
+    return submission.claimed_by if submission.is_claimed_by_other(viewer.member_id, now) else None
 
 
 def _first_shared(submission: Submission, kept: Sequence[ResultImage]) -> ResultImage | None:

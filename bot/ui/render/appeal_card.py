@@ -9,7 +9,7 @@ from bot.domain.prompt_rules import PromptField
 from bot.services.appeals import AppealSnapshot
 from bot.ui.buttons import APPEAL_ALLOW, APPEAL_EXCEPTION, APPEAL_KEEP, APPEAL_SHOW
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, escaped, number
+from bot.ui.render.formatting import ago, escaped, number, person
 from bot.ui.render.job_card import AMBER, GREEN, GREY, payload_view
 from bot.ui.truncation import cut
 
@@ -35,7 +35,7 @@ _ANSWERS: Final = {
 def appeal_card(snapshot: AppealSnapshot) -> ui.LayoutView:
     """Return an appeal's card: the decision, the prompt, its member, the rule."""
     appeal, block = snapshot.appeal, snapshot.block
-    member = f"<@{appeal.member_id}>" if appeal.member_id > 0 else _("a deleted member")
+    member = person(appeal.member_id)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOURS.get(appeal.state, GREY))
     container.add_item(ui.TextDisplay(f"### {_state(snapshot)}"))
     container.add_item(ui.TextDisplay(escaped(cut(appeal.text, _PROMPT_SHOWN)) if appeal.text else _("Prompt removed")))
@@ -98,5 +98,5 @@ def _rule(snapshot: AppealSnapshot) -> str:
     name = escaped(cut(snapshot.block.rule_name, _WORDS_SHOWN))
     if snapshot.rule_author is None:
         return _("Rule: {name} · it was removed meanwhile").format(name=name)
-    admin = f"<@{snapshot.rule_author}>" if snapshot.rule_author > 0 else _("a deleted member")
+    admin = person(snapshot.rule_author)
     return _("Rule: {name} · set by {admin}").format(name=name, admin=admin)

@@ -14,7 +14,7 @@ from bot.ui.buttons import LEDGER_FILTER, LEDGER_NEWER, LEDGER_OLDER, NO_TARGET
 from bot.ui.i18n import N_, _
 from bot.ui.render.allowance_words import used_words
 from bot.ui.render.credit_panels import job_words
-from bot.ui.render.formatting import escaped, moment, number
+from bot.ui.render.formatting import escaped, moment, number, person
 from bot.ui.render.job_card import BLURPLE, GREY, payload_view
 from bot.ui.truncation import cut
 
@@ -129,9 +129,7 @@ def _line_words(line: LedgerLine) -> list[str]:
 
 
 def _actor(entry: LedgerEntry) -> str:
-    if entry.actor_id < 0:
-        return _("a deleted member")
-    return f"<@{entry.actor_id}>" if entry.actor_id else _("the operator")
+    return person(entry.actor_id) if entry.actor_id else _("the operator")
 
 
 def signed(amount: int) -> str:

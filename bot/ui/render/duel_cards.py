@@ -101,7 +101,9 @@ def duel_card(view: DuelView, files: Mapping[int, str] | None = None) -> ui.Layo
         case Phase.ENDED:
             container.add_item(ui.TextDisplay(_outcome(view)))
             for entry in duel.entries:
-                _add_picture(container, f"### {_revealed(entry, view)}", entry, view, files)
+                _add_picture(
+                    container, f"### {_revealed(entry, view, is_shown=entry.position in files)}", entry, view, files
+                )
             container.add_item(ui.TextDisplay(_receipt(view)))
     if buttons:
         container.add_item(ui.ActionRow(*buttons))
@@ -182,16 +184,26 @@ def _absence(view: DuelView, position: int) -> str:
     if job.deleted_at is not None:
         return _("The picture was deleted.")
     if job.state is State.DONE:
+        if phase is Phase.VOTING:
+            return _("The picture could not be shown here, so nobody can vote for it.")
         said = _("The picture could not be shown here.")
-        return said if phase is Phase.VOTING else f"{said} {_('Its member finds it with `/history`.')}"
+        if _took_no_votes(view, position):
+            said = _("The picture could not be shown here, so nobody could vote for it.")
+        return f"{said} {_('Its member finds it with `/history`.')}"
     return f"{_('No picture')} · {_('nothing was charged')}"
 
 
-def _revealed(entry: DuelEntry, view: DuelView) -> str:
+def _took_no_votes(view: DuelView, position: int) -> bool:
+    """Return whether a missing picture had no vote, and is not expired."""
+    return view.duel.opened_at is not None and not view.duel.entries[position].votes and position not in view.expired
+
+
+def _revealed(entry: DuelEntry, view: DuelView, *, is_shown: bool) -> str:
     """Return the letter, model, votes and price of a picture."""
     job, duel = view.jobs[entry.position], view.duel
     parts: list[str] = []
-    if duel.opened_at is not None and entry.votes is not None:
+    is_counted = is_shown or not _took_no_votes(view, entry.position)
+    if duel.opened_at is not None and entry.votes is not None and is_counted:
         parts.append(_votes(entry.votes))
     if job.charged:
         parts.append(in_credits(job.charged))

@@ -163,6 +163,14 @@ def together(names: Sequence[str]) -> str:
     return reduce(lambda some, last: _("{some} and {last}").format(some=some, last=last), names)
 
 
+def person(member_id: int) -> str:
+    """Return the mention of a person, or the words for a deleted one.
+
+    After a deletion of everything a member's id is a negative pseudonym.
+    """
+    return f"<@{member_id}>" if member_id > 0 else _("a deleted member")
+
+
 def channel_list(channel_ids: Sequence[int]) -> str:
     """Return links to the first channels, and the number of the others."""
     return ", ".join(first_of([f"<#{each}>" for each in channel_ids], _MOST_CHANNELS))

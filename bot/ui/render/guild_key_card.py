@@ -11,7 +11,7 @@ from bot.providers.registry import display_name
 from bot.services.guild_keys import GuildKeys
 from bot.ui.buttons import KEY_ENTER, KEY_MENU, KEY_REMOVE, KEY_TEST, custom_id, guild_target, model_digest
 from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import ago
+from bot.ui.render.formatting import ago, person
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, payload_view
 
 _MOST_PROVIDERS: Final = 25
@@ -65,6 +65,6 @@ def _line(provider: str, key: GuildKey | None) -> str:
     name = f"**{display_name(provider)}**"
     if key is None:
         return f"{name} · {_('no key')}"
-    by = f"<@{key.set_by}>" if key.set_by > 0 else _("a deleted member")
+    by = person(key.set_by)
     said = _("entered by {member} {when}").format(member=by, when=ago(key.set_at))
     return " · ".join([name, said, *([] if key.fault is None else [f"**{_(_FAULTS[key.fault])}**"])])

@@ -16,7 +16,7 @@ from bot.ui.buttons import BANS, OLDER_LOG
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.access_messages import ban_reason
 from bot.ui.render.allowance_words import amount_words
-from bot.ui.render.formatting import ago, count_fitting, escaped, fitting, moment, number, role_list
+from bot.ui.render.formatting import ago, count_fitting, escaped, fitting, moment, number, person, role_list
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, payload_view
 from bot.ui.render.sharing.settings_words import REVIEWS, VOTES
 from bot.ui.truncation import cut
@@ -251,7 +251,7 @@ def log_line(entry: AuditEntry) -> str:
 def _person(member_id: int) -> str:
     if member_id == 0:
         return _("the operator")
-    return f"<@{member_id}>" if member_id > 0 else _("a deleted member")
+    return person(member_id)
 
 
 def _target(entry: AuditEntry) -> str:

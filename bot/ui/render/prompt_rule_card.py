@@ -21,7 +21,7 @@ from bot.ui.buttons import (
     guild_target,
 )
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, escaped, number
+from bot.ui.render.formatting import ago, escaped, number, person
 from bot.ui.render.job_card import BLURPLE, GREEN, payload_view
 from bot.ui.truncation import cut
 from db.prompt_rules import StoredRule
@@ -140,7 +140,7 @@ def _menu(target: str, page: int, shown: Sequence[StoredRule], chosen: StoredRul
 def _details(chosen: StoredRule, trial: Trial | None) -> Iterator[str]:
     rule = chosen.rule
     yield f"### “{_text(rule)}”"
-    by = f"<@{chosen.set_by}>" if chosen.set_by > 0 else _("a deleted member")
+    by = person(chosen.set_by)
     changed = _("changed by {member} {when}").format(member=by, when=ago(chosen.set_at))
     yield f"-# {_(STATE_NAMES[rule.state])} · {_(SCOPE_NAMES[rule.scope])} · {changed}"
     if rule.kind is PromptRuleKind.ALLOW:
@@ -174,7 +174,7 @@ def _example(example: Example) -> str:
     if example.member_id is None or example.words is None:
         return _("a private picture")
     words = f"“{escaped(cut(example.words, _WORDS_SHOWN))}”"
-    member = f"<@{example.member_id}>" if example.member_id > 0 else _("a deleted member")
+    member = person(example.member_id)
     if example.field is PromptField.NEGATIVE:
         return _("{words} by {member}, in the negative prompt").format(words=words, member=member)
     return _("{words} by {member}").format(words=words, member=member)

@@ -5,7 +5,7 @@ from typing import Final
 from bot.domain.errors import PromptRefusedError, PromptRuleError, PromptRuleGoneError, PromptRuleTextError
 from bot.domain.prompt_rules import PromptField, PromptRule, PromptRuleSource, RuleProblem
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, escaped, number
+from bot.ui.render.formatting import ago, escaped, number, person
 from bot.ui.render.refusal_lines import in_lines
 from bot.ui.truncation import cut
 from db.prompt_rules import RefusalBan
@@ -76,7 +76,7 @@ def prompt_rule_message(error: PromptRuleError) -> str:
 
 def refusal_ban(ban: RefusalBan) -> str:
     """Return the words for moderators about a ban after refused prompts."""
-    member = f"<@{ban.member_id}>" if ban.member_id > 0 else _("a deleted member")
+    member = person(ban.member_id)
     what = ngettext(
         "{member} is banned from the studio after {count} refused prompt.",
         "{member} is banned from the studio after {count} refused prompts.",

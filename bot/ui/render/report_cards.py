@@ -7,10 +7,10 @@ import discord
 from discord import ui
 
 from bot.domain.reports import ReportReason, reasons_of
-from bot.services.reports import ReportSnapshot
+from bot.services.reports import ReportRoute, ReportSnapshot
 from bot.ui.buttons import REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_DISMISS, REPORT_TAKE_DOWN
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, number
+from bot.ui.render.formatting import ago, alternative, escaped, number, person
 from bot.ui.render.job_card import AMBER, GREY, RED, Attached, asked, card_title, payload_view
 from bot.ui.render.report_errors import outcome_words
 from bot.ui.truncation import cut
@@ -38,7 +38,7 @@ def report_card(snapshot: ReportSnapshot, files: Sequence[Attached], link: str |
         title = state.format(count=number(count), when=ago(case.at))
         colour = AMBER
     else:
-        title = outcome_words(case.outcome).format(moderator=f"<@{case.closed_by}>", when=ago(case.closed_at))
+        title = outcome_words(case.outcome).format(moderator=person(case.closed_by or 0), when=ago(case.closed_at))
         colour = RED if case.outcome.takes_down else GREY
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay(f"## {title}"), accent_colour=colour)
     if files:
@@ -70,7 +70,7 @@ def _lines(snapshot: ReportSnapshot, link: str | None) -> list[str]:
         lines.append(f"-# {_('A duel before its end') if snapshot.is_blind else ' · '.join(asked(job.request))}")
     else:
         lines = [_("The picture and its messages are removed.")]
-    made = _("Made by {member}").format(member=f"<@{job.place.member_id}>")
+    made = _("Made by {member}").format(member=person(job.place.member_id))
     lines.append(made if link is None or job.deleted_at is not None else f"{made} · {link}")
     reasons = [f"{_(REASONS[reason])} {number(times)}×" for reason, times in reasons_of(snapshot.reports)]
     lines.append(f"**{_('Reasons')}:** {' · '.join(reasons)}")
@@ -87,12 +87,15 @@ def _lines(snapshot: ReportSnapshot, link: str | None) -> list[str]:
     return lines
 
 
-def reported_note(*, has_channel: bool, contact: str | None) -> ui.LayoutView:
+def reported_note(route: ReportRoute, *, contact: str | None) -> ui.LayoutView:
     """Return the answer to a report."""
-    if has_channel:
-        lines = [_("Reported to the moderators of this server."), f"-# {_('Your name is not on their card.')}"]
-    else:
-        lines = [_("Your report is kept, but this server has no moderators' channel. Tell a moderator yourself.")]
+    match route:
+        case ReportRoute.CHANNEL:
+            lines = [_("Reported to the moderators of this server."), f"-# {_('Your name is not on their card.')}"]
+        case ReportRoute.NO_CHANNEL:
+            lines = [_("Your report is kept, but this server has no moderators' channel. Tell a moderator yourself.")]
+        case ReportRoute.NO_BOT:
+            lines = [_("Your report is kept, but the studio has left this server. Tell a moderator yourself.")]
     if contact is not None:
         lines.append("-# " + _("Does it break the law? Write to {contact} as well.").format(contact=contact))
     return payload_view(ui.Container(ui.TextDisplay("\n".join(lines)), accent_colour=discord.Colour(0x3BA55D)))

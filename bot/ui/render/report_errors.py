@@ -14,7 +14,7 @@ from bot.domain.errors import (
 )
 from bot.domain.reports import ReportOutcome
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, number
+from bot.ui.render.formatting import ago, number, person
 from bot.ui.render.refusal_lines import in_lines
 
 _OUTCOMES: Final = {
@@ -58,5 +58,5 @@ def report_message(error: ReportError) -> str | None:
             return _("This report's records are gone, so the button does nothing any more.")
         case CaseClosedError():
             said = outcome_words(ReportOutcome(error.outcome))
-            return f"{_('Too late.')} {said.format(moderator=f'<@{error.by}>', when=ago(error.at))}."
+            return f"{_('Too late.')} {said.format(moderator=person(error.by or 0), when=ago(error.at))}."
     return None

@@ -20,7 +20,7 @@ from bot.domain.errors import (
 )
 from bot.domain.sharing.submissions import SubmissionState
 from bot.ui.i18n import N_, _
-from bot.ui.render.formatting import ago, escaped, number
+from bot.ui.render.formatting import ago, escaped, number, person
 from bot.ui.render.refusal_lines import in_lines
 
 _BY_MODERATOR: Final = {
@@ -59,7 +59,7 @@ def sharing_message(error: SharingError) -> str | None:  # noqa: PLR0911, PLR091
         case AlreadyDecidedError():
             state = SubmissionState(error.state)
             words = _BY_RULE[state] if error.by is None else _BY_MODERATOR[state]
-            moderator = _("a moderator") if error.by is None else f"<@{error.by}>"
+            moderator = _("a moderator") if error.by is None else person(error.by)
             return _(words).format(moderator=moderator, when=ago(error.at))
         case SubmissionClaimedError():
             what = _("<@{moderator}> is looking at this.").format(moderator=error.by)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -408,6 +408,41 @@ async def test_vote_of_a_member_banned_since_does_not_count(
     assert [each.entry.member_id for each in ended.placings] == [MEMBER + 1]
 
 
+async def ban(sharing: SharingHarness, member_id: int) -> None:
+    """Ban a member from sharing."""
+    new = Ban(guild_id=GUILD, member_id=member_id, scope=BanScope.SHARING, at=sharing.clock.now(), actor_id=MODERATOR)
+    await sharing.database.write(lambda connection: BanRepository(connection).set(new))
+
+
+async def test_entry_of_a_member_banned_since_wins_nothing(
+    sharing: SharingHarness, challenges: ChallengeService
+) -> None:
+    challenge, numbers = await voting(sharing, challenges)
+    for voter in range(500, 503):
+        await challenges.vote(challenge.id, numbers[MEMBER], sharer(voter))
+    await challenges.vote(challenge.id, numbers[MEMBER + 1], sharer(503))
+    await ban(sharing, MEMBER)
+    # Its votes are free again, and it takes no more.
+    assert (await challenges.ballot(challenge.id, 500)).numbers == ()
+    with pytest.raises(ChallengeGoneError):
+        await challenges.vote(challenge.id, numbers[MEMBER], sharer(504))
+    await challenges.close_phase(challenge.id, moderator())
+    ended = await challenges.snapshot(challenge.id)
+    assert [each.entry.member_id for each in ended.placings] == [MEMBER + 1]
+    assert MEMBER not in {each.entry.member_id for each in ended.entries}
+
+
+async def test_vote_does_not_begin_with_the_entry_of_a_banned_member(
+    sharing: SharingHarness, challenges: ChallengeService
+) -> None:
+    challenge = await start(challenges)
+    for member in (MEMBER, MEMBER + 1):
+        await enter(sharing, challenges, challenge, member)
+    await ban(sharing, MEMBER)
+    await challenges.close_phase(challenge.id, moderator())
+    assert (await challenges.snapshot(challenge.id)).challenge.state is ChallengeState.ENDED
+
+
 async def test_downtime_ends_the_vote_once_and_takes_no_late_vote(
     sharing: SharingHarness, challenges: ChallengeService
 ) -> None:
@@ -432,10 +467,10 @@ async def test_failing_challenge_does_not_hold_up_others(
     sharing.clock.advance(2 * 86_400)
     whole = ChallengeRepository.list_approved
 
-    def broken(self: ChallengeRepository, challenge_id: str) -> list[str]:
-        if challenge_id == first.id:
+    def broken(self: ChallengeRepository, challenge: Challenge, now: datetime) -> list[str]:
+        if challenge.id == first.id:
             raise RuntimeError
-        return whole(self, challenge_id)
+        return whole(self, challenge, now)
 
     monkeypatch.setattr(ChallengeRepository, "list_approved", broken)
     assert await challenges.advance_due() == 1

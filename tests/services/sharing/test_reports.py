@@ -32,10 +32,12 @@ from bot.services.guild_settings import GuildSettingsService
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import Actor
 from bot.services.moderation import ModerationService, Target
-from bot.services.reports import ReportForm, ReportService
+from bot.services.reports import ReportForm, ReportRoute, ReportService
 from bot.services.sharing.reviews import Decision
 from bot.services.takedowns import TakedownService
+from bot.ui.render.report_cards import reported_note
 from db.bans import BanRepository
+from db.guild_presence import GuildPresenceRepository
 from db.job_deletions import JobDeletionRepository
 from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
@@ -46,6 +48,7 @@ from tests.services.sharing.conftest import REVIEW, SharingHarness, gone, identi
 from tests.support.catalogue import BOTH
 from tests.support.factories import GUILD, MEMBER, make_id
 from tests.support.ledger import make_ledger
+from tests.ui.view_reader import texts
 
 SPAM = ReportForm(reason=ReportReason.RULES)
 
@@ -106,7 +109,8 @@ def case(sharing: SharingHarness, tmp_path: Path) -> Case:
 
 async def test_reports_of_a_picture_merge_into_one_case(case: Case) -> None:
     job_id = await case.job()
-    assert await case.service.report(job_id, ReportForm(reason=ReportReason.HATE, position=1, words=" x "), reporter(1))
+    form = ReportForm(reason=ReportReason.HATE, position=1, words=" x ")
+    assert await case.service.report(job_id, form, reporter(1)) is ReportRoute.CHANNEL
     case_id = await case.case_of(job_id, 2, 3)
     snapshot = await case.service.get(case_id)
     assert [each.member_id for each in snapshot.reports] == [1001, 1002, 1003]
@@ -123,9 +127,21 @@ async def test_reports_of_a_picture_merge_into_one_case(case: Case) -> None:
 async def test_server_without_moderators_channel_keeps_the_report(case: Case) -> None:
     await case.sharing.set_guild(review_channel_id=None)
     job_id = await case.job()
-    assert not await case.service.report(job_id, SPAM, reporter())
+    assert await case.service.report(job_id, SPAM, reporter()) is ReportRoute.NO_CHANNEL
     await case.sharing.set_guild(log_channel_id=5)
-    assert await case.service.report(job_id, SPAM, reporter(2))
+    assert await case.service.report(job_id, SPAM, reporter(2)) is ReportRoute.CHANNEL
+
+
+async def test_report_in_a_server_without_the_bot_reaches_nobody(case: Case) -> None:
+    job_id = await case.job()
+    now = case.sharing.clock.now()
+    await case.sharing.database.write(lambda connection: GuildPresenceRepository(connection).leave(GUILD, now))
+    route = await case.service.report(job_id, SPAM, reporter())
+    assert route is ReportRoute.NO_BOT
+    (said,) = texts(reported_note(route, contact=None))
+    assert said == "Your report is kept, but the studio has left this server. Tell a moderator yourself."
+    await case.sharing.database.write(lambda connection: GuildPresenceRepository(connection).arrive(GUILD, now))
+    assert await case.service.report(job_id, SPAM, reporter(2)) is ReportRoute.CHANNEL
 
 
 async def test_new_moderators_channel_gets_the_cards_of_open_reports(case: Case) -> None:

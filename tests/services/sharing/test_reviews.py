@@ -16,9 +16,11 @@ from bot.domain.errors import (
     SubmissionStateError,
 )
 from bot.domain.outbox import MessageKind
+from bot.domain.sharing.settings import CLAIM_LASTS
 from bot.domain.sharing.submissions import MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.services.jobs import Actor
 from bot.services.moderation import ModerationService, Target
+from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.reviews import Decision
 from bot.services.sharing.snapshots import SubmissionSnapshots
 from db.audit_log import AuditLogRepository
@@ -124,6 +126,22 @@ async def test_claim_keeps_others_out_until_it_expires(sharing: SharingHarness) 
     assert (await sharing.reviews.claim(submission.id, moderator(OTHER))).claimed_by == OTHER
     approved = await sharing.reviews.decide(decision(submission, SubmissionState.APPROVED), moderator(OTHER))
     assert approved.claimed_by is None
+
+
+async def test_list_of_the_queue_has_the_claims_of_others(sharing: SharingHarness) -> None:
+    one, two = await share(sharing), await share(sharing)
+    await sharing.reviews.claim(one.id, moderator(OTHER))
+    await sharing.reviews.claim(two.id, moderator())
+    queue = ReviewQueue(database=sharing.database, clock=sharing.clock)
+
+    async def claims() -> list[list[int | None]]:
+        first = await queue.get(GUILD, limit=5, viewer=moderator())
+        chosen = await queue.get_listed(moderator(), [one.id, two.id])
+        return [[each.claimed_by for each in found.entries] for found in (first, chosen)]
+
+    assert await claims() == [[OTHER, None]] * 2
+    sharing.clock.advance(CLAIM_LASTS.total_seconds())
+    assert await claims() == [[None, None]] * 2
 
 
 async def test_released_claim_lets_others_decide(sharing: SharingHarness) -> None:

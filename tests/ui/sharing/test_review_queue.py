@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.domain.sharing.submissions import Flag, FlagKind, SubmissionState
 from bot.services.sharing.review_queue import QueueEntry, QueueSnapshot
-from bot.ui.render.sharing.review_queue import BulkChoice, bulk_page, bulk_question, shown_pictures
+from bot.ui.render.sharing.review_queue import BulkChoice, bulk_page, bulk_question, preselected, shown_pictures
 from tests.support.factories import make_image
 from tests.ui.sharing.test_longest_texts import queue
 from tests.ui.view_reader import parts, texts
@@ -36,6 +36,19 @@ def test_age_restricted_pictures_are_shown_in_age_restricted_channels_alone() ->
 def test_withdrawn_pictures_are_not_shown() -> None:
     found = with_pictures(entry(state=SubmissionState.WITHDRAWN))
     assert shown_pictures(found, in_age_restricted=True) == {}
+
+
+def test_claims_of_others_are_named_before_a_decision_about_several() -> None:
+    found = queue()
+    claimed = replace(found.entries[0], claimed_by=77)
+    found = replace(found, entries=(claimed, *found.entries[1:3]))
+    ids = [each.submission.id for each in found.entries]
+    for view in (bulk_page(found, ()), bulk_question(found, BulkChoice(submission_ids=ids))):
+        (line,) = [each for each in texts(view)[0].splitlines() if "<@77> is looking at this" in each]
+        assert line.startswith("1. ")
+    assert preselected(found) == frozenset(
+        each.submission.id for each in found.entries[1:] if not each.submission.flags
+    )
 
 
 def test_flagged_pictures_are_behind_a_spoiler_in_the_list() -> None:

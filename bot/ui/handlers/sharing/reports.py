@@ -136,8 +136,8 @@ class ReportHandlers:
             position=None if picture in (None, _ALL) else int(picture or 0),
             words=next(iter(values.get(_WORDS, ())), ""),
         )
-        has_channel = await self._reports.report(target_id, form, actor)
-        view = reported_note(has_channel=has_channel, contact=self._contact)
+        route = await self._reports.report(target_id, form, actor)
+        view = reported_note(route, contact=self._contact)
         await interaction.response.send_message(view=view, ephemeral=True)
 
     async def ask_decision(self, interaction: discord.Interaction[Any], case_id: str, outcome: ReportOutcome) -> None:

@@ -70,7 +70,7 @@ class ReviewQueueHandlers:
         """Answer privately with the longest waiting submissions."""
         actor = _moderator(interaction, target)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        queue = await self._queue.get(actor.guild_id, limit=MOST_LISTED)
+        queue = await self._queue.get(actor.guild_id, limit=MOST_LISTED, viewer=actor)
         # Moderators press the same card, and each gets an answer.
         with PageTurns().answering(interaction) as turn:
             await self._show_page(interaction, turn, queue, preselected(queue))
@@ -80,7 +80,7 @@ class ReviewQueueHandlers:
         actor = _moderator(interaction, target)
         with self._page_turns.answering(interaction) as turn:
             await interaction.response.defer()
-            queue = await self._queue.get(actor.guild_id, limit=MOST_LISTED)
+            queue = await self._queue.get(actor.guild_id, limit=MOST_LISTED, viewer=actor)
             await self._show_page(interaction, turn, queue, preselected(queue))
 
     async def pick(self, interaction: discord.Interaction[Any], target: str) -> None:

@@ -24,7 +24,7 @@ from bot.ui.buttons import (
     custom_id,
 )
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, first_of, number, together
+from bot.ui.render.formatting import ago, alternative, escaped, first_of, number, person, together
 from bot.ui.render.job_card import AMBER, GREEN, GREY, RED, Attached, asked, card_title, payload_view
 from bot.ui.truncation import cut
 
@@ -150,11 +150,6 @@ def record_words(record: MemberRecord) -> str:
     ]
     parts = [said.format(count=number(count)) for said, count in words if count]
     return " · ".join(parts) or _("Nothing of theirs was decided here yet")
-
-
-def person(member_id: int) -> str:
-    """Return the mention of a person, or the words for a deleted one."""
-    return f"<@{member_id}>" if member_id > 0 else _("a deleted member")
 
 
 def _decision(snapshot: SubmissionSnapshot, now: datetime) -> Iterator[str]:

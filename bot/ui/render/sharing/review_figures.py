@@ -7,9 +7,8 @@ from discord import ui
 
 from bot.services.sharing.review_statistics import ReviewFigures, ReviewStatistics
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import about, and_more, day, number
+from bot.ui.render.formatting import about, and_more, day, number, person
 from bot.ui.render.job_card import BLURPLE, payload_view
-from bot.ui.render.sharing.review_card import person
 
 _MOST_MODERATORS: Final = 15
 

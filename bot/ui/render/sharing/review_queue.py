@@ -24,9 +24,9 @@ from bot.ui.buttons import (
     guild_target,
 )
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, number, one_line
+from bot.ui.render.formatting import ago, alternative, escaped, number, one_line, person
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, RED, card_title, payload_view
-from bot.ui.render.sharing.review_card import flag_names, is_spoilered, person, reasons_of, shows_pictures
+from bot.ui.render.sharing.review_card import flag_names, is_spoilered, reasons_of, shows_pictures
 from bot.ui.truncation import cut
 
 MOST_LISTED: Final = 10
@@ -78,8 +78,8 @@ def review_closed_alert(review_channel_id: int | None) -> str:
 
 def preselected(queue: QueueSnapshot) -> frozenset[str]:
     """Return the submissions without flags and claims."""
-    waiting = (entry.submission for entry in queue.entries if is_open(entry))
-    return frozenset(each.id for each in waiting if not each.flags and each.claimed_by is None)
+    waiting = (entry.submission for entry in queue.entries if is_open(entry) and entry.claimed_by is None)
+    return frozenset(each.id for each in waiting if not each.flags)
 
 
 def is_open(entry: QueueEntry) -> bool:
@@ -263,6 +263,8 @@ def _entry(queue: QueueSnapshot, entry: QueueEntry) -> str:
         parts.append(_("decided meanwhile"))
     elif not is_open(entry):
         parts.append(_("hidden after reports"))
+    elif entry.claimed_by is not None:
+        parts.append(_("{moderator} is looking at this").format(moderator=person(entry.claimed_by)))
     return " · ".join(parts)
 
 
