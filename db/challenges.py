@@ -98,6 +98,14 @@ class ChallengeRepository:
         entry = challenge_entries.c.submission_id == submission_id
         return self._connection.execute(select(challenge_entries.c.challenge_id).where(entry)).scalar()
 
+    def get_of(self, submission_id: str) -> Challenge | None:
+        """Return the challenge that a submission is an entry of, or None."""
+        entry = challenge_entries.c.submission_id == submission_id
+        of_challenge = challenges.c.id == challenge_entries.c.challenge_id
+        statement = select(*_COLUMNS).join(challenge_entries, of_challenge).where(entry)
+        row = self._connection.execute(statement).one_or_none()
+        return None if row is None else _from_row(row)
+
     def count_entries(self, challenge_id: str) -> dict[SubmissionState, int]:
         """Return the numbers of entries by the state of their submissions."""
         statement = (

@@ -435,7 +435,7 @@ WORDED: list[tuple[AtelierError, str]] = [
     ),
     (
         AlreadySharedError(submission_id="1", state="approved"),
-        "This picture is in the showcase already.\n`/share list` shows where.",
+        "This picture is shared already.\n`/share list` shows where.",
     ),
     (
         AlreadySharedError(submission_id="1", state="waiting"),

@@ -10,9 +10,11 @@ from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
 from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.sharing.challenges import Challenge
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import MemberRecord, Submission
 from db.audit_log import AuditLogRepository
+from db.challenges import ChallengeRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
@@ -31,6 +33,7 @@ class SubmissionSnapshot:
 
     `pictures` are the shared ones that are still kept. `record` is its member's in the server. `review` and `showcase`
     are its messages, None before they are due. `history` are the requests for changes and the resubmissions.
+    `challenge` is the one that it is an entry of.
     """
 
     submission: Submission
@@ -42,6 +45,7 @@ class SubmissionSnapshot:
     review: OutboxMessage | None
     showcase: OutboxMessage | None
     history: tuple[AuditEntry, ...] = ()
+    challenge: Challenge | None = None
 
 
 class SubmissionSnapshots:
@@ -91,6 +95,7 @@ def read_snapshot(connection: Connection, submission_id: str) -> SubmissionSnaps
         review=outbox.find(MessageKind.REVIEW, submission.id),
         showcase=outbox.find(MessageKind.SHOWCASE, submission.id),
         history=_history(connection, submission),
+        challenge=ChallengeRepository(connection).get_of(submission.id),
     )
 
 

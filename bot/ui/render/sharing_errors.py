@@ -65,7 +65,7 @@ def sharing_message(error: SharingError) -> str | None:  # noqa: PLR0911, PLR091
             what = _("<@{moderator}> is looking at this.").format(moderator=error.by)
             return in_lines(what, _("It is free again {when}.").format(when=ago(error.until)))
         case AlreadySharedError(state=SubmissionState.APPROVED):
-            return in_lines(_("This picture is in the showcase already."), _("`/share list` shows where."))
+            return in_lines(_("This picture is shared already."), _("`/share list` shows where."))
         case AlreadySharedError():
             return in_lines(_("This picture is submitted already."), _("`/share list` shows where it stands."))
         case RefusedBeforeError(reason=""):

@@ -12,10 +12,11 @@ from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import Flag, FlagKind, MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.services.sharing.snapshots import SubmissionSnapshot
+from bot.ui.render.formatting import escaped
 from bot.ui.render.job_card import Attached
 from bot.ui.render.sharing.review_card import review_card
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_id, make_job, make_request
+from tests.support.factories import GUILD, MEMBER, make_challenge, make_id, make_job, make_request
 from tests.ui import view_reader
 
 MODERATOR = 90
@@ -165,7 +166,9 @@ def test_part_of_a_jobs_pictures_is_named() -> None:
     shown = snapshot(positions=(0, 2))
     assert "shared:" not in words(shown)  # the job made no more
     job = replace(shown.job, request=replace(shown.job.request, images=4))
-    assert " · shared: 1 and 3" in words(replace(shown, job=job))
+    assert " · shared: pictures 1 and 3" in words(replace(shown, job=job))
+    single = replace(shown.submission, positions=(1,))
+    assert " · shared: picture 2" in words(replace(shown, job=job, submission=single))
 
 
 def test_largest_card_fits_a_message() -> None:
@@ -242,3 +245,18 @@ def test_new_member_is_called_so_once() -> None:
     said = words(snapshot(flags=(Flag(kind=FlagKind.FIRST),)))
     assert "- New to sharing here" in said
     assert "Nothing of theirs was decided" not in said
+
+
+def test_member_with_a_record_is_not_called_new() -> None:
+    flags = (Flag(kind=FlagKind.FIRST), Flag(kind=FlagKind.REPORTED))
+    said = words(snapshot(flags=flags, record=MemberRecord(approved=1), state=SubmissionState.APPROVED))
+    assert "-# 1 approved" in said
+    assert "New to sharing here" not in said
+    assert "- Reported by members" in said
+
+
+def test_entry_names_its_challenge_instead_of_the_showcase() -> None:
+    said = words(replace(snapshot(), challenge=make_challenge(theme="*Small* houses")))
+    assert said.splitlines()[1] == f"Entry in the challenge “{escaped('*Small* houses')}”"
+    assert "Only you see the prompt; the challenge does not show it" in said
+    assert "showcase" not in said

@@ -11,6 +11,7 @@ from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import Action, State
 from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
 from bot.domain.saved_forms import ShareForm
+from bot.domain.sharing.challenges import ChallengeState
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import SubmissionOptions, SubmissionState
 from bot.services.sharing.snapshots import SubmissionSnapshot
@@ -22,7 +23,7 @@ from bot.ui.render.job_card import payload_view
 from bot.ui.render.sharing.notices import decision_notice
 from bot.ui.render.sharing.share_panels import sent_panel, submission_list, withdraw_question, withdrawn_panel
 from tests.support.clock import START
-from tests.support.factories import GUILD, make_id, make_image, make_job, make_request
+from tests.support.factories import GUILD, make_challenge, make_id, make_image, make_job, make_request
 from tests.ui.sharing.test_review_card import snapshot
 from tests.ui.view_reader import labels, parts, texts
 
@@ -95,13 +96,40 @@ def test_fullest_page_fits_a_message() -> None:
 
 def test_empty_list_says_how_to_share() -> None:
     view = submission_list([], is_first=True, has_older=False)
-    assert "*Share* is on every finished card of yours" in said(view)
+    assert "Nothing is shared yet.\nIn a server with a showcase, *Share* is on your finished cards" in said(view)
     assert labels(view) == []
 
 
 @pytest.mark.parametrize(("is_told", "words"), [(True, "You get a message"), (False, "`/share list` shows")])
 def test_answer_says_how_the_decision_comes(is_told: bool, words: str) -> None:
     assert words in said(sent_panel(snapshot(), is_told=is_told))
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (ChallengeState.OPEN, "You can enter another picture until the entries close."),
+        (ChallengeState.VOTING, "Its votes go with it, and you cannot enter another picture."),
+        (ChallengeState.ENDED, "A place that it has won stays, without picture and name."),
+    ],
+)
+def test_question_about_an_entry_says_what_its_withdrawal_takes(state: ChallengeState, words: str) -> None:
+    shown = replace(snapshot(state=SubmissionState.APPROVED), challenge=make_challenge(state=state))
+    asked = f"Take this out of the challenge “{escaped('Sea')}”? {words}"
+    assert said(withdraw_question(shown)).splitlines()[-1] == asked
+
+
+def test_list_names_the_challenge_of_an_entry() -> None:
+    shown = replace(snapshot(state=SubmissionState.APPROVED), challenge=make_challenge())
+    entry = f"**{escaped('a fox')}** · 2 pictures · Challenge: {escaped('Sea')}\nApproved."
+    assert entry in said(submission_list([shown], is_first=True, has_older=False))
+
+
+@pytest.mark.parametrize(
+    ("positions", "words"), [((0,), "share the picture again"), ((0, 1), "share the pictures again")]
+)
+def test_withdrawn_pictures_are_counted(positions: tuple[int, ...], words: str) -> None:
+    assert words in said(withdrawn_panel(snapshot(positions=positions, state=SubmissionState.WITHDRAWN)))
 
 
 def test_withdrawal_from_the_showcase_is_asked_about() -> None:
@@ -133,6 +161,22 @@ def test_notice_has_the_decision_first_and_its_subject_in_a_button(state: Submis
     ids = [part["custom_id"] for part in parts(view) if "custom_id" in part]
     assert all(f":{shown.submission.id}:" in each for each in ids)
     assert labels(view) == [*(["Revise"] if state is SubmissionState.CHANGES_ASKED else []), "My submissions"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (SubmissionState.APPROVED, "## Approved for the challenge"),
+        (SubmissionState.REFUSED, "## Not approved for the challenge"),
+        (SubmissionState.CHANGES_ASKED, "## A moderator asks for changes"),
+        (SubmissionState.TAKEN_DOWN, "## Taken out of the challenge"),
+    ],
+)
+def test_notice_of_an_entry_names_the_challenge(state: SubmissionState, words: str) -> None:
+    view = decision_notice(replace(snapshot(state=state), challenge=make_challenge()), "Community")
+    assert view is not None
+    about = f"-# {escaped('a fox')} · Challenge: {escaped('Sea')} · {escaped('Community')}"
+    assert said(view).splitlines() == [words, about]
 
 
 def test_notice_of_an_approval_links_to_its_post() -> None:

@@ -49,7 +49,7 @@ _COLOURS: Final = {
 def challenge_card(snapshot: ChallengeSnapshot) -> ui.LayoutView:
     """Return a challenge's card: its state, then its buttons."""
     challenge = snapshot.challenge
-    lines = [f"## {_heading(challenge)}", *_state(snapshot)]
+    lines = [f"## {challenge_title(challenge)}", *_state(snapshot)]
     container: ui.Container[ui.LayoutView] = ui.Container(
         ui.TextDisplay("\n".join(lines)), accent_colour=_COLOURS[challenge.state]
     )
@@ -73,7 +73,10 @@ def entries_page(snapshot: ChallengeSnapshot, page: int, files: Mapping[int, str
     if not entries:
         return None
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOURS[challenge.state])
-    container.add_item(ui.TextDisplay(f"### {escaped(challenge.theme)}\n-# {_entries_said(entries)}"))
+    ended = challenge.state is not ChallengeState.VOTING
+    calls = [] if ended else [_call(challenge)]
+    lines = [f"### {escaped(challenge.theme)}", *calls, *(f"-# {each}" for each in _entries_said(entries))]
+    container.add_item(ui.TextDisplay("\n".join(lines)))
     gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
     for each in entries:
         if name := files.get(each.entry.number):
@@ -84,13 +87,12 @@ def entries_page(snapshot: ChallengeSnapshot, page: int, files: Mapping[int, str
             )
     if gallery.items:
         container.add_item(gallery)
-    ended = challenge.state is not ChallengeState.VOTING
     if ended:
         container.add_item(ui.TextDisplay("\n".join(f"-# {_credit(each)}" for each in entries)))
     votes = [
         CHALLENGE_VOTE.build(
             challenge.id,
-            label=f"{number(each.entry.number)} · {number(each.entry.votes)}" if ended else number(each.entry.number),
+            label=" · ".join([number(each.entry.number), *([votes_said(each.entry.votes)] if ended else [])]),
             picture=each.entry.number,
             disabled=ended,
         )
@@ -122,6 +124,7 @@ def winners_post(snapshot: ChallengeSnapshot, files: Mapping[int, str]) -> ui.La
             )
     if gallery.items:
         container.add_item(gallery)
+        container.add_item(ui.TextDisplay(f"-# {_('AI-generated')}"))
     container.add_item(ui.ActionRow(CHALLENGE_RESULTS.build(challenge.id, picture=1)))
     return payload_view(container)
 
@@ -166,7 +169,9 @@ def picture_menu(challenge: Challenge, shareable: Sequence[tuple[Job, int]]) -> 
         text = _("You have no picture here that you could enter. Make one with `/imagine`, then press again.")
         container.add_item(ui.TextDisplay(f"### {title}\n{text}"))
         return payload_view(container)
-    container.add_item(ui.TextDisplay(f"### {title}\n-# {_('Your latest pictures in this server')}"))
+    container.add_item(
+        ui.TextDisplay(f"### {title}\n-# {_('Your latest pictures of this server that are in no other submission')}")
+    )
     options = [
         discord.SelectOption(
             label=cut(_("{title} · picture {number}").format(title=card_title(job.request, 70), number=at + 1), 100),
@@ -214,7 +219,8 @@ def votes_said(count: int) -> str:
     return ngettext("{count} vote", "{count} votes", count).format(count=number(count))
 
 
-def _heading(challenge: Challenge) -> str:
+def challenge_title(challenge: Challenge) -> str:
+    """Return the words for a challenge."""
     return _("Challenge: {theme}").format(theme=escaped(challenge.theme))
 
 
@@ -224,7 +230,7 @@ def _state(snapshot: ChallengeSnapshot) -> Iterator[str]:
     counted = ngettext("{count} entry", "{count} entries", entries).format(count=number(entries))
     match challenge.state:
         case ChallengeState.OPEN:
-            yield _("Enter one picture each, until {when}.").format(when=ago(challenge.closes_at))
+            yield _("Enter one picture each. The entries close {when}.").format(when=ago(challenge.closes_at))
             waiting = snapshot.counts.get(SubmissionState.WAITING, 0)
             parts = [counted]
             if waiting:
@@ -233,8 +239,8 @@ def _state(snapshot: ChallengeSnapshot) -> Iterator[str]:
             yield f"-# {' · '.join([*parts, *_prize(challenge)])}"
             yield f"-# {_('Then everybody votes, without knowing who made what.')}"
         case ChallengeState.VOTING:
-            said = _("Vote below until {when}: for up to {count} entries, not for your own.")
-            yield said.format(when=ago(challenge.ends_at), count=number(VOTES_A_MEMBER))
+            yield _call(challenge)
+            yield from _page_links(snapshot)
             counted = ngettext("{count} entry", "{count} entries", len(snapshot.entries))
             voters = ngettext("{count} member voted", "{count} members voted", snapshot.voters)
             parts = [counted.format(count=number(len(snapshot.entries))), voters.format(count=number(snapshot.voters))]
@@ -248,6 +254,20 @@ def _state(snapshot: ChallengeSnapshot) -> Iterator[str]:
             yield _("Ended without winners: too few pictures were entered, or nobody voted.")
         case ChallengeState.CANCELLED:
             yield _("Cancelled by a moderator.")
+
+
+def _call(challenge: Challenge) -> str:
+    """Return the call to vote with its end."""
+    said = _("Vote for up to {count} entries, not for your own. The vote ends {when}.")
+    return said.format(when=ago(challenge.ends_at), count=number(VOTES_A_MEMBER))
+
+
+def _page_links(snapshot: ChallengeSnapshot) -> Iterator[str]:
+    """Yield the link of the first page of entries: the card may be far above."""
+    for page in snapshot.pages[:1]:
+        if page.message_id is not None:
+            address = f"https://discord.com/channels/{page.guild_id}/{page.channel_id}/{page.message_id}"
+            yield _("The entries: {link}").format(link=address)
 
 
 def _prize(challenge: Challenge) -> list[str]:
@@ -301,7 +321,10 @@ def _titles(shown: ShownEntry) -> list[str]:
     return [title] if title else []
 
 
-def _entries_said(entries: Sequence[ShownEntry]) -> str:
+def _entries_said(entries: Sequence[ShownEntry]) -> Iterator[str]:
     first, last = entries[0].entry.number, entries[-1].entry.number
-    said = _("Entries {first} to {last} · AI-generated").format(first=number(first), last=number(last))
-    return said if first != last else _("Entry {number} · AI-generated").format(number=number(first))
+    if first == last:
+        yield _("Entry {number} · AI-generated").format(number=number(first))
+        return
+    yield _("Entries {first} to {last} · AI-generated").format(first=number(first), last=number(last))
+    yield _("In their order: row by row, from the top left")

@@ -120,7 +120,7 @@ def review_card(
         container.add_item(ui.TextDisplay(f"-# {_no_pictures(is_hidden=is_hidden)}"))
     container.add_item(ui.TextDisplay("\n".join(_content(snapshot))))
     container.add_item(ui.TextDisplay("\n".join(_member(snapshot))))
-    flags = [flag_words(flag) for flag in submission.flags]
+    flags = [flag_words(flag) for flag in _current_flags(snapshot)]
     if flags:
         container.add_item(ui.TextDisplay("\n".join([f"**{_('Look closely')}**", *(f"- {each}" for each in flags)])))
     for row in _rows(snapshot, has_more=len(job.request.prompt) > _PROMPT_SHOWN):
@@ -160,6 +160,8 @@ def _decision(snapshot: SubmissionSnapshot, now: datetime) -> Iterator[str]:
         words = _BY_MODERATOR.get(submission.state, words)
     moderator = "" if submission.decided_by is None else person(submission.decided_by)
     yield f"### {_(words).format(moderator=moderator, when=when)}"
+    if snapshot.challenge is not None:
+        yield _("Entry in the challenge “{theme}”").format(theme=escaped(snapshot.challenge.theme))
     if submission.reason:
         yield _("Reason: {reason}").format(reason=escaped(cut(_(submission.reason), _REASON_SHOWN)))
     if submission.decided_by == submission.member_id:
@@ -224,10 +226,13 @@ def _content(snapshot: SubmissionSnapshot) -> Iterator[str]:
         yield prompt
     else:
         yield prompt
-    if not options.show_prompt:
+    if snapshot.challenge is not None:
+        yield f"-# {_('Only you see the prompt; the challenge does not show it')}"
+    elif not options.show_prompt:
         yield f"-# {_('Only you see the prompt; the showcase does not have it')}"
     shared, made = snapshot.submission.positions, request.images
-    part = [_("shared: {which}").format(which=together([number(each + 1) for each in shared]))]
+    which = ngettext("shared: picture {which}", "shared: pictures {which}", len(shared))
+    part = [which.format(which=together([number(each + 1) for each in shared]))]
     yield f"-# {' · '.join([*asked(request), *(part if len(shared) < made else [])])}"
 
 
@@ -238,8 +243,14 @@ def _member(snapshot: SubmissionSnapshot) -> Iterator[str]:
         who = _("{who} · to be posted without their name").format(who=who)
     yield who
     # The flag says that there is no record.
-    if snapshot.record != MemberRecord() or all(flag.kind is not FlagKind.FIRST for flag in submission.flags):
+    if all(flag.kind is not FlagKind.FIRST for flag in _current_flags(snapshot)):
         yield f"-# {record_words(snapshot.record)}"
+
+
+def _current_flags(snapshot: SubmissionSnapshot) -> list[Flag]:
+    """Return the flags without those that the member's record contradicts."""
+    is_new = snapshot.record == MemberRecord()
+    return [each for each in snapshot.submission.flags if is_new or each.kind is not FlagKind.FIRST]
 
 
 def _rows(snapshot: SubmissionSnapshot, *, has_more: bool) -> Iterator[ui.ActionRow[ui.LayoutView]]:

@@ -7,12 +7,14 @@ import discord
 from discord import ui
 
 from bot.domain.outbox import OutboxEnd
+from bot.domain.sharing.challenges import ChallengeState
 from bot.domain.sharing.submissions import SubmissionState
 from bot.services.sharing.snapshots import SubmissionSnapshot
 from bot.ui.buttons import OLDER_SHARES, REVISE, SHARES, WITHDRAW, WITHDRAW_NOW
-from bot.ui.i18n import N_, _
+from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, counted, escaped
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, RED, card_title, payload_view
+from bot.ui.render.sharing.challenge_card import challenge_title
 from bot.ui.truncation import cut
 
 SUBMISSIONS_PER_PAGE: Final = 5
@@ -35,7 +37,11 @@ _COLOURS: Final = {
     SubmissionState.WITHDRAWN: GREY,
     SubmissionState.TAKEN_DOWN: RED,
 }
-_IN_SHOWCASE: Final = (SubmissionState.APPROVED, SubmissionState.HIDDEN)
+_LOST: Final = {
+    ChallengeState.OPEN: N_("You can enter another picture until the entries close."),
+    ChallengeState.VOTING: N_("Its votes go with it, and you cannot enter another picture."),
+    ChallengeState.ENDED: N_("A place that it has won stays, without picture and name."),
+}
 
 
 def state_colour(state: SubmissionState) -> discord.Colour:
@@ -79,9 +85,14 @@ def sent_panel(snapshot: SubmissionSnapshot, *, is_told: bool) -> ui.LayoutView:
 
 
 def withdraw_question(snapshot: SubmissionSnapshot) -> ui.LayoutView:
-    """Return the question before a post leaves the showcase."""
-    asked = _("Take this out of the showcase?")
-    lost = _("Its post goes for good, with its votes. Shared again, it starts from the beginning.")
+    """Return the question before a picture leaves the showcase or a challenge."""
+    challenge = snapshot.challenge
+    if challenge is None:
+        asked = _("Take this out of the showcase?")
+        lost = _("Its post goes for good, with its votes. Shared again, it starts from the beginning.")
+    else:
+        asked = _("Take this out of the challenge “{theme}”?").format(theme=escaped(challenge.theme))
+        lost = _(_LOST[challenge.state]) if challenge.state in _LOST else ""
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)
     container.add_item(ui.TextDisplay(f"{_heading(snapshot)}\n{asked} {lost}"))
     keep = SHARES.build(snapshot.submission.id, label=_("Keep it"))
@@ -91,7 +102,11 @@ def withdraw_question(snapshot: SubmissionSnapshot) -> ui.LayoutView:
 
 def withdrawn_panel(snapshot: SubmissionSnapshot) -> ui.LayoutView:
     """Return the answer to a withdrawal."""
-    said = _("Withdrawn. You can share the pictures again.")
+    said = ngettext(
+        "Withdrawn. You can share the picture again.",
+        "Withdrawn. You can share the pictures again.",
+        len(snapshot.submission.positions),
+    )
     if snapshot.showcase is not None:
         said = _("Withdrawn: its post leaves the showcase within moments.")
     return _single(snapshot, said)
@@ -102,7 +117,8 @@ def submission_list(snapshots: Sequence[SubmissionSnapshot], *, is_first: bool, 
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=BLURPLE if snapshots else GREY)
     lines = [f"## {_('Your submissions')}"]
     if not snapshots:
-        lines.append(_("Nothing is shared yet: *Share* is on every finished card of yours, and in `/history`."))
+        lines.append(_("Nothing is shared yet."))
+        lines.append(_("In a server with a showcase, *Share* is on your finished cards and in `/history`."))
     container.add_item(ui.TextDisplay("\n".join(lines)))
     for each in snapshots:
         container.add_item(ui.TextDisplay("\n".join(_entry(each))))
@@ -131,7 +147,8 @@ def _heading(snapshot: SubmissionSnapshot) -> str:
 def _entry(snapshot: SubmissionSnapshot) -> list[str]:
     submission = snapshot.submission
     count = counted(len(submission.positions), "picture")
-    lines = [f"**{submission_name(snapshot)}** · {count}", _state(snapshot)]
+    about = [] if snapshot.challenge is None else [challenge_title(snapshot.challenge)]
+    lines = [" · ".join([f"**{submission_name(snapshot)}**", count, *about]), _state(snapshot)]
     if submission.reason:
         reason = escaped(cut(_(submission.reason), _REASON_SHOWN))
         lines.append("-# " + _("Reason: {reason}").format(reason=reason))
