@@ -56,6 +56,7 @@ _KEPT: Final = select(pictures.c.position).where(
     pictures.c.job_id == bindparam("the_job"), pictures.c.removed_at.is_(None)
 )
 _AWAITS_REVIEW: Final = submissions.c.state.in_([each.value for each in AWAITING_REVIEW])
+_REFUSALS: Final = (SubmissionState.REFUSED.value, SubmissionState.TAKEN_DOWN.value)
 _IS_LIVE: Final = submissions.c.state.in_([each.value for each in LIVE])
 _IS_RESTRICTED: Final = or_(submissions.c.is_age_restricted, jobs.c.age_restricted)
 
@@ -195,7 +196,6 @@ class SubmissionRepository:
 
     def find_refused(self, guild_id: int, job_id: str, positions: Collection[int]) -> Submission | None:
         """Return the latest refused or taken down submission of these pictures."""
-        ended = (SubmissionState.REFUSED.value, SubmissionState.TAKEN_DOWN.value)
         of_pictures = exists().where(
             submission_pictures.c.submission_id == submissions.c.id,
             submission_pictures.c.position.in_(list(positions)),
@@ -203,7 +203,7 @@ class SubmissionRepository:
         statement = select(*_COLUMNS).where(
             submissions.c.job_id == job_id,
             submissions.c.guild_id == guild_id,
-            submissions.c.state.in_(ended),
+            submissions.c.state.in_(_REFUSALS),
             of_pictures,
         )
         row = self._connection.execute(statement.order_by(submissions.c.at.desc()).limit(1)).first()
@@ -294,14 +294,20 @@ class SubmissionRepository:
     ) -> tuple[tuple[Job, int], ...]:
         """Return a member's kept pictures in no live submission, latest first.
 
-        Each is its job and its position. Those of duels before their end, and those hidden after reports, are left
-        out. Without `restricted`, those of
-        age-restricted channels are left out.
+        Each is its job and its position. Those of duels before their end, those hidden after reports, and those that
+        the moderators refused are left out. Without `restricted`, those of age-restricted channels are left out.
         """
         is_live = exists().where(
             submission_pictures.c.job_id == pictures.c.job_id,
             submission_pictures.c.position == pictures.c.position,
             submission_pictures.c.is_live,
+        )
+        is_refused = exists().where(
+            submissions.c.job_id == pictures.c.job_id,
+            submissions.c.guild_id == guild_id,
+            submissions.c.state.in_(_REFUSALS),
+            submission_pictures.c.submission_id == submissions.c.id,
+            submission_pictures.c.position == pictures.c.position,
         )
         conditions = [
             jobs.c.guild_id == guild_id,
@@ -310,6 +316,7 @@ class SubmissionRepository:
             jobs.c.deleted_at.is_(None),
             pictures.c.removed_at.is_(None),
             ~is_live,
+            ~is_refused,
             jobs.c.id.not_in(HIDDEN_JOBS),
             jobs.c.duel_id.is_(None) | jobs.c.duel_id.not_in(select(duels.c.id).where(duels.c.ended_at.is_(None))),
         ]

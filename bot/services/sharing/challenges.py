@@ -27,6 +27,7 @@ from bot.domain.errors import (
     OwnEntryError,
     PrizeError,
     RoleNeededToVoteError,
+    SharingOffError,
 )
 from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
@@ -47,6 +48,7 @@ from bot.domain.sharing.challenges import (
     placings,
     prize_shares,
 )
+from bot.domain.sharing.settings import ReviewMode
 from bot.domain.sharing.submissions import LIVE, Submission, SubmissionOptions, SubmissionState
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
@@ -135,6 +137,7 @@ class ChallengeService:
             ChallengeTimesError: a time is too short or too long.
             ChallengeLimitError: the server has several already.
             PrizeError: the server's budget does not cover the prize.
+            SharingOffError: every entry needs a review, and the server has no channel for it.
         """
         _require_moderator(actor.guild_id, actor)
         if plan.prize and not is_admin:
@@ -158,7 +161,10 @@ class ChallengeService:
 
         def write(connection: Connection) -> list[str]:
             self._access.check(connection, challenge.guild_id)
-            GuildRepository(connection).settings(challenge.guild_id, lock=True)
+            settings = GuildRepository(connection).settings(challenge.guild_id, lock=True)
+            rules = SharingSettingsRepository(connection).get(challenge.guild_id)
+            if settings.review_channel_id is None and rules.review is ReviewMode.ALL:
+                raise SharingOffError(is_review=True)
             repository = ChallengeRepository(connection)
             if len(repository.list_running(challenge.guild_id)) >= MAX_OPEN:
                 raise ChallengeLimitError(MAX_OPEN)

@@ -22,6 +22,7 @@ from bot.domain.errors import (
     OwnEntryError,
     PrizeError,
     RoleNeededToVoteError,
+    SharingOffError,
 )
 from bot.domain.jobs import Delivery
 from bot.domain.outbox import MessageKind
@@ -33,6 +34,7 @@ from bot.services.jobs import Actor
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS
 from bot.services.sharing.challenges import Ballot, ChallengePlan, ChallengeService
 from bot.services.sharing.reviews import Decision
+from bot.services.sharing.snapshots import SubmissionSnapshots
 from db.audit import audit
 from db.audit_log import AuditLogRepository
 from db.bans import BanRepository
@@ -186,6 +188,27 @@ async def test_entry_after_the_deadline_is_refused(sharing: SharingHarness, chal
         await enter(sharing, challenges, challenge, MEMBER)
     with pytest.raises(ChallengeGoneError):
         await challenges.check_entry(challenge.id, sharer().__class__(member_id=MEMBER, guild_id=GUILD + 1))
+
+
+async def test_challenge_needs_a_channel_for_its_review(sharing: SharingHarness) -> None:
+    await sharing.set_guild(review_channel_id=None)
+    with pytest.raises(SharingOffError) as refused:
+        await start(service_of(sharing))
+    assert refused.value.is_review
+    await sharing.set_rules(review=ReviewMode.UNTRUSTED)  # trusted members can enter
+    await start(service_of(sharing))
+
+
+async def test_refused_picture_is_not_offered_and_its_submission_names_the_challenge(sharing: SharingHarness) -> None:
+    challenges = service_of(sharing)  # with review
+    challenge = await start(challenges)
+    entered = await enter(sharing, challenges, challenge, MEMBER)
+    assert (await SubmissionSnapshots(database=sharing.database).get(entered)).challenge == challenge
+    other = await sharing.finished_job(pictures=1)
+    refusal = Decision(submission_id=entered, revision=1, to=SubmissionState.REFUSED)
+    await sharing.reviews.decide(refusal, moderator())
+    offered = await challenges.list_shareable(challenge, MEMBER, 25)
+    assert [job.id for job, _ in offered] == [other.id]
 
 
 async def test_waiting_entries_put_the_vote_off_for_a_day(sharing: SharingHarness) -> None:
