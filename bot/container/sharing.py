@@ -123,6 +123,7 @@ class SharingContainer(DeliveryContainer):
                 snapshots=ChallengeSnapshots(database=self.database, clock=self.clock),
                 images=self.image_service,
                 client=self.client,
+                clock=self.clock,
             ),
             MessageKind.CARD: FinishedCards(
                 snapshots=self.snapshots, delivery=self.result_delivery, duels=self.duel_updater

@@ -84,7 +84,7 @@ async def test_challenge_runs_from_its_start_to_its_winners(system: SystemHarnes
     assert len(media(page)) == 2
     assert "<@" not in text(page)  # nobody is named while the vote runs
     assert labels(page) == ["1", "2"]
-    await posted(system, says("Vote below until <t:"))
+    await posted(system, says(f"/{page.channel_id}/{page.id}"))  # the card links to its entries
     said = {}
     for label in ("1", "2"):
         said[label] = text(await (await member.click(page, label=label)).response())

@@ -92,7 +92,9 @@ async def test_withdrawn_pick_leaves_the_post(sharing: SharingHarness) -> None:
 async def test_anonymous_pick_names_nobody(sharing: SharingHarness) -> None:
     await voted(sharing, 1, title="A", is_anonymous=True)
     found = await picks_of(sharing).preview(moderator())
-    assert f"<@{MEMBER}>" not in str(texts(picks_post(found, {})))
+    words = "\n".join(texts(picks_post(found, {})))
+    assert f"<@{MEMBER}>" not in words
+    assert words.endswith("-# AI-generated")
 
 
 async def test_refused_posts_of_picks(sharing: SharingHarness) -> None:

@@ -1,15 +1,17 @@
 """Messages of challenges: limits, names, ties and prizes."""
 
+from dataclasses import replace
+
 import pytest
 from discord import ui
 
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import State
+from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.sharing.challenges import (
     ENTRIES_A_PAGE,
     MAX_ENTRIES,
     MAX_THEME,
-    Challenge,
     ChallengeState,
     Entry,
     placings,
@@ -18,7 +20,7 @@ from bot.domain.sharing.submissions import MAX_TITLE, Submission, SubmissionOpti
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshot, ShownEntry
 from bot.ui.render.sharing.challenge_card import challenge_card, entries_page, results_panel, winners_post
 from tests.support.clock import START
-from tests.support.factories import GUILD, make_context, make_image, make_job
+from tests.support.factories import GUILD, make_challenge, make_context, make_id, make_image, make_job
 from tests.ui.view_reader import gallery, labels, parts, texts, unescaped, utf16
 
 MOST_TEXT = 4_000
@@ -60,21 +62,8 @@ def snapshot(
     theme: str = "Lighthouses",
 ) -> ChallengeSnapshot:
     """Return a challenge."""
-    challenge = Challenge(
-        id="c" * 32,
-        guild_id=GUILD,
-        channel_id=803,
-        theme=theme,
-        created_by=1,
-        created_at=START,
-        state=state,
-        closes_at=START,
-        ends_at=START,
-        prize=prize,
-        paid=paid,
-    )
     return ChallengeSnapshot(
-        challenge=challenge,
+        challenge=make_challenge(state=state, prize=prize, paid=paid, theme=theme),
         guild=GuildSettings(),
         counts={},
         entries=entries,
@@ -101,6 +90,8 @@ def test_page_of_a_vote_names_nobody_and_no_count() -> None:
     assert page is not None
     assert "<@" not in said(page)
     assert labels(page) == ["1", "2", "3"]
+    assert "Vote for up to 3 entries, not for your own. The vote ends <t:" in said(page)
+    assert "row by row, from the top left" in said(page)
     assert "reve" not in str(page.to_components())  # type: ignore[no-untyped-call]
 
 
@@ -116,6 +107,40 @@ def test_largest_challenge_fits_each_of_its_messages(state: ChallengeState) -> N
         assert sum(map(utf16, texts(view))) + described <= MOST_TEXT
         assert len(list(parts(view))) <= MOST_PARTS
         assert len(gallery(view)) <= ENTRIES_A_PAGE
+
+
+def test_card_of_a_vote_links_to_its_entries() -> None:
+    page = OutboxMessage(
+        id=make_id(),
+        kind=MessageKind.CHALLENGE,
+        subject_id=make_id(),
+        number=1,
+        guild_id=GUILD,
+        wanted=1,
+        shown=1,
+        tries=0,
+        due_at=START,
+        channel_id=803,
+        message_id=9,
+    )
+    vote = snapshot(shown_entry(1, 0), shown_entry(2, 0), state=ChallengeState.VOTING)
+    address = f"The entries: https://discord.com/channels/{GUILD}/803/9"
+    assert address in said(challenge_card(replace(vote, pages=(page,))))
+    assert "The entries:" not in said(challenge_card(replace(vote, pages=(replace(page, message_id=None),))))
+
+
+def test_entries_close_at_a_time_in_words() -> None:
+    text = said(challenge_card(snapshot(state=ChallengeState.OPEN)))
+    assert "Enter one picture each. The entries close <t:" in text
+    assert "until <t:" not in text  # "until in two hours"
+
+
+def test_ended_challenge_says_votes_and_that_its_pictures_are_generated() -> None:
+    ended = snapshot(shown_entry(1, 7), shown_entry(2, 1))
+    page = entries_page(ended, 1, {1: "entry-1.png", 2: "entry-2.png"})
+    assert page is not None
+    assert labels(page) == ["1 · 7 votes", "2 · 1 vote"]
+    assert "-# AI-generated" in said(winners_post(ended, {1: "entry-1.png"})).splitlines()
 
 
 def test_shared_places_name_the_number_of_others() -> None:

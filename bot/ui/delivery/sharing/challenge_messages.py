@@ -1,6 +1,8 @@
 """Renderer of a challenge's messages."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
 
 import discord
 import structlog
@@ -10,6 +12,7 @@ from bot.domain.errors import ImageError
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.domain.provenance import mark_for
 from bot.domain.sharing.challenges import ChallengeState
+from bot.engine.clock import Clock
 from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS, ChallengeSnapshot, ChallengeSnapshots, ShownEntry
@@ -20,22 +23,30 @@ from bot.ui.i18n import use_locale
 from bot.ui.render.sharing.challenge_card import MOST_WINNERS, challenge_card, entries_of, entries_page, winners_post
 
 _log = structlog.get_logger(__name__)
+_LINK_AFTER: Final = timedelta(seconds=3)
 
 
 class ChallengeMessages:
     """Renders the card, the pages of entries and the winners of challenges."""
 
-    def __init__(self, *, snapshots: ChallengeSnapshots, images: ImageService, client: discord.Client) -> None:
+    def __init__(
+        self, *, snapshots: ChallengeSnapshots, images: ImageService, client: discord.Client, clock: Clock
+    ) -> None:
         self._snapshots = snapshots
         self._images = images
         self._client = client
+        self._clock = clock
 
     async def render(self, message: OutboxMessage, halvings: int) -> Rendering | None:
         """Return a message of a challenge; None removes a page."""
         snapshot = await self._snapshots.get(message.subject_id)
         with use_locale(snapshot.guild.locale or discord.Locale.american_english.value):
             if message.number == CARD:
-                return Rendering(view=challenge_card(snapshot), channel_id=snapshot.challenge.channel_id)
+                return Rendering(
+                    view=challenge_card(snapshot),
+                    channel_id=snapshot.challenge.channel_id,
+                    again_at=self._clock.now() + _LINK_AFTER if _lacks_link(snapshot) else None,
+                )
             if snapshot.challenge.state is ChallengeState.CANCELLED:
                 return None
             if message.number == WINNERS:
@@ -97,6 +108,13 @@ class ChallengeMessages:
             else:
                 found[each.entry.number] = upload
         return found
+
+
+def _lacks_link(snapshot: ChallengeSnapshot) -> bool:
+    """Return whether the card's first page of entries is still to be posted."""
+    if snapshot.challenge.state is not ChallengeState.VOTING:
+        return False
+    return any(page.message_id is None and page.end is None for page in snapshot.pages[:1])
 
 
 def _names(uploads: Mapping[int, Upload]) -> dict[int, str]:

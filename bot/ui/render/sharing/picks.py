@@ -53,7 +53,7 @@ def picks_post(picks: WeekPicks, filenames: Mapping[str, str]) -> ui.LayoutView:
             )
     if shown.items:
         container.add_item(shown)
-    container.add_item(ui.TextDisplay("\n".join(_lines(picks))))
+    container.add_item(ui.TextDisplay("\n".join([*_lines(picks), f"-# {_('AI-generated')}"])))
     container.add_item(ui.ActionRow(PICKS_ABOUT.build(guild_target(picks.guild_id), search_id=week_target(picks.week))))
     return payload_view(container)
 
