@@ -55,6 +55,7 @@ async def test_setup_in_every_section_takes_effect_at_once(system: SystemHarness
     showcase = system.discord.world.channel("showcase").id
     assert f"Members can make pictures with `/imagine` in <#{showcase}>." in text(card)
     assert f"**Works in** · <#{showcase}> · set here" in text(card)
+    assert "They can share them once you choose the channels for the review and the showcase below." in text(card)
     refused = await (await member.slash("imagine", prompt="a fox")).response()
     assert refused.ephemeral
     assert text(refused) == f"The studio does not work in this channel.\nUse it in <#{showcase}>."
@@ -96,6 +97,7 @@ async def test_rules_for_sharing_are_set_shown_and_logged(system: SystemHarness)
         owner, card, "review", {"review": ["none"], "reminder": ["0"], "reasons": "Off topic\nBlurred"}
     )
     assert text(card).startswith("## The studio is ready")
+    assert f"They can share them to <#{system.discord.world.channel('showcase').id}>." in text(card)
     assert "**Sharing** · nothing is reviewed · no reminder · 2 reasons to refuse · set here" in text(card)
     refused = await fill_in(owner, card, "review", {"review": ["all"], "reminder": ["24"], "reasons": "x" * 81})
     assert text(refused).startswith("That is more than 20 reasons, or one has more than 80 characters.")

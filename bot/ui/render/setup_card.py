@@ -115,7 +115,14 @@ def _top(state: GuildState, checks: SetupChecks, silent: Sequence[str], missing:
     else:
         place = _("in every channel")
     said = _("Members can make pictures with `/imagine` {place}.").format(place=place)
-    return [f"## {_('The studio is ready')}", said]
+    return [f"## {_('The studio is ready')}", said, _sharing(state)]
+
+
+def _sharing(state: GuildState) -> str:
+    showcase = state.settings.showcase_channel_id
+    if showcase is None:
+        return _("They can share them once you choose the channels for the review and the showcase below.")
+    return _("They can share them to {showcase}.").format(showcase=f"<#{showcase}>")
 
 
 def _silent(state: GuildState, checks: SetupChecks) -> Iterator[str]:

@@ -10,7 +10,7 @@ from bot.ui.render.formatting import number, role_list
 
 REVIEWS: Final = {
     ReviewMode.ALL: N_("everything is reviewed"),
-    ReviewMode.UNTRUSTED: N_("all but trusted roles"),
+    ReviewMode.UNTRUSTED: N_("reviewed, except for trusted roles"),
     ReviewMode.NONE: N_("nothing is reviewed"),
 }
 VOTES: Final = {
@@ -30,10 +30,9 @@ def hours_words(hours: int) -> str:
 def reports_words(threshold: int) -> str:
     """Return the effect of reports in words."""
     if not threshold:
-        return _("hide nothing")
-    return ngettext("hide a post from {count} on", "hide a post from {count} on", threshold).format(
-        count=number(threshold)
-    )
+        return _("reports hide nothing")
+    said = ngettext("{count} report hides a post", "{count} reports hide a post", threshold)
+    return said.format(count=number(threshold))
 
 
 def review_words(settings: SharingSettings) -> str:
@@ -60,7 +59,7 @@ def showcase_words(settings: SharingSettings) -> str:
         votes = _("no votes")
     elif settings.voter_roles:
         votes = f"{votes} ({role_list(settings.voter_roles)})"
-    return " · ".join([names, votes, _("reports {effect}").format(effect=reports_words(settings.report_threshold))])
+    return " · ".join([names, votes, reports_words(settings.report_threshold)])
 
 
 def is_showcase_set(settings: SharingSettings) -> bool:
