@@ -47,6 +47,12 @@ class PromptRuleSource(StrEnum):
     BUILT_IN = "built_in"
     OPERATOR = "operator"
     GUILD = "guild"
+    AUTOMOD = "automod"
+    """A rule of a guild's AutoMod, changed at Discord alone."""
+
+
+APPEALABLE: Final = frozenset({PromptRuleSource.GUILD, PromptRuleSource.AUTOMOD})
+"""Sources of refusals for a guild's moderators to review."""
 
 
 class PromptField(StrEnum):
@@ -60,7 +66,8 @@ class PromptField(StrEnum):
 class PromptRule:
     """A rule for prompts.
 
-    `name` is shown to a refused member in place of the text. `fields` are those searched.
+    `name` is shown to a refused member in place of the text. `fields` are those searched. A word with an `open_start`
+    is also found at the end of longer words, one with an `open_end` at their beginning.
     """
 
     id: str
@@ -72,6 +79,8 @@ class PromptRule:
     name: str = ""
     source: PromptRuleSource = PromptRuleSource.GUILD
     fields: tuple[PromptField, ...] = (PromptField.PROMPT, PromptField.NEGATIVE)
+    open_start: bool = False
+    open_end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +104,7 @@ class RuleProblem(StrEnum):
     TOO_LARGE = "too_large"
     TOO_MANY = "too_many"
     TOO_SIMILAR = "too_similar"
+    UNSUPPORTED = "unsupported"
 
 
 REFUSAL_LIFETIME: Final = timedelta(days=90)

@@ -21,6 +21,7 @@ from bot.domain.prompt_rules import (
     PromptField,
     PromptRule,
     PromptRuleKind,
+    PromptRuleSource,
     RuleProblem,
 )
 from bot.moderation.normalize import (
@@ -45,7 +46,7 @@ _SHORT: Final = 3
 _SPACED_FROM: Final = 3
 """Letters of a word from which on it is searched as in "b a d"."""
 _STRETCHED: Final = 3
-_MOST_ALIKE: Final = 20
+MOST_ALIKE: Final = 20
 """Rules that differ only in doubled letters.
 
 Each is compared at each place.
@@ -75,6 +76,16 @@ class _Term:
     @property
     def length(self) -> int:
         return len(self.raw)
+
+    @property
+    def starts(self) -> bool:
+        """True if a word must start with the term."""
+        return self.rule.kind is not PromptRuleKind.SUBSTRING and not self.rule.open_start
+
+    @property
+    def ends(self) -> bool:
+        """True if a word must end with the term."""
+        return self.rule.kind is not PromptRuleKind.SUBSTRING and not self.rule.open_end
 
 
 @dataclass(slots=True)
@@ -235,7 +246,7 @@ def check_rule(rule: PromptRule) -> None:
     if not text:
         raise PromptRuleTextError(RuleProblem.EMPTY, text)
     limit = MAX_PATTERN_LENGTH if is_pattern else MAX_RULE_LENGTH
-    if len(text) > limit:
+    if len(text) > limit and rule.source is not PromptRuleSource.AUTOMOD:  # Discord limits those
         raise PromptRuleTextError(RuleProblem.TOO_LONG, text, limit=limit)
     if is_pattern:
         pattern = compile_pattern(text)
@@ -250,7 +261,8 @@ def check_rule(rule: PromptRule) -> None:
         raise PromptRuleTextError(RuleProblem.EMPTY, text)
     has_unspaced = any(is_unspaced(script) for script in folded.scripts)
     if letters == 1 and not has_unspaced:
-        problem = RuleProblem.MATCHES_ALL if rule.kind is PromptRuleKind.SUBSTRING else RuleProblem.TOO_SHORT
+        is_anywhere = rule.kind is PromptRuleKind.SUBSTRING or (rule.open_start and rule.open_end)
+        problem = RuleProblem.MATCHES_ALL if is_anywhere else RuleProblem.TOO_SHORT
         raise PromptRuleTextError(problem, text)
 
 
@@ -265,14 +277,20 @@ def check_rules(rules: Sequence[PromptRule]) -> None:
     patterns = sum(rule.kind is PromptRuleKind.PATTERN for rule in rules)
     if patterns > MAX_PATTERNS:
         raise PromptRuleTextError(RuleProblem.TOO_MANY, "", limit=MAX_PATTERNS, patterns=True)
+    for rule in too_similar(rules):
+        raise PromptRuleTextError(RuleProblem.TOO_SIMILAR, rule.text, limit=MOST_ALIKE)
+
+
+def too_similar(rules: Iterable[PromptRule]) -> Iterator[PromptRule]:
+    """Yield rules too similar to others: only doubled letters differ."""
     alike: Counter[str] = Counter()
     for rule in rules:
         if rule.kind is PromptRuleKind.PATTERN:
             continue
-        for key, _ in _terms(rule):
-            alike[_without_repeats(key)] += 1
-            if alike[_without_repeats(key)] > _MOST_ALIKE:
-                raise PromptRuleTextError(RuleProblem.TOO_SIMILAR, rule.text, limit=_MOST_ALIKE)
+        keys = [_without_repeats(key) for key, _ in _terms(rule)]
+        alike.update(keys)
+        if any(alike[key] > MOST_ALIKE for key in keys):
+            yield rule
 
 
 def compile_pattern(text: str) -> Any:
@@ -347,23 +365,23 @@ def _is_typed(term: _Term, form: FoldedText, first: int) -> bool:
         return False
     if any((form.gaps[first + at] != NO_GAP) != (at in term.breaks) for at in range(1, term.length)):
         return False
-    return _has_edges(form, first, end)
+    return _has_edges(term, form, first, end)
 
 
 def _is_match(term: _Term, form: FoldedText, letters: Sequence[int], end: int) -> bool:
     """Return whether letters with the keys of a term stand for it."""
-    first = letters[0]
-    whole = term.rule.kind is not PromptRuleKind.SUBSTRING
-    if whole and not _has_edges(form, first, end):
+    if not _has_edges(term, form, letters[0], end):
         return False
-    if not _are_gaps_meant(term, form, letters, end, whole=whole):
+    if not _are_gaps_meant(term, form, letters, end):
         return False
     return _are_letters_meant(term, form, letters, end)
 
 
-def _has_edges(form: FoldedText, first: int, end: int) -> bool:
-    """Return whether words begin and end with some letters."""
-    return _is_edge(form, first - 1, first) and _is_edge(form, end, end - 1)
+def _has_edges(term: _Term, form: FoldedText, first: int, end: int) -> bool:
+    """Return whether words begin and end with a term's letters as they must."""
+    if term.starts and not _is_edge(form, first - 1, first):
+        return False
+    return not term.ends or _is_edge(form, end, end - 1)
 
 
 def _is_edge(form: FoldedText, outer: int, inner: int) -> bool:
@@ -380,7 +398,7 @@ def _is_edge(form: FoldedText, outer: int, inner: int) -> bool:
     return bool(outer_kind & DIGIT) and not inner_kind & (DIGIT | SYMBOL)
 
 
-def _are_gaps_meant(term: _Term, form: FoldedText, letters: Sequence[int], end: int, *, whole: bool) -> bool:
+def _are_gaps_meant(term: _Term, form: FoldedText, letters: Sequence[int], end: int) -> bool:
     """Return whether the gaps between letters leave the words readable."""
     start = 0
     for stop in (*sorted(term.breaks), term.length):
@@ -389,13 +407,13 @@ def _are_gaps_meant(term: _Term, form: FoldedText, letters: Sequence[int], end: 
         gaps = [form.gaps[letters[at]] if letters[at] != letters[at - 1] else NO_GAP for at in range(start + 1, stop)]
         if any(gaps):
             after = end if stop == term.length else letters[stop]
-            if not _is_spaced_word(form, letters[start], after, gaps, whole=whole and len(term.breaks) == 0):
+            if not _is_spaced_word(term, form, letters[start], after, gaps):
                 return False
         start = stop
     return True
 
 
-def _is_spaced_word(form: FoldedText, first: int, end: int, gaps: Sequence[int], *, whole: bool) -> bool:
+def _is_spaced_word(term: _Term, form: FoldedText, first: int, end: int, gaps: Sequence[int]) -> bool:
     """Return whether a word is typed like "b a d" or "b.a.d"."""
     if any(is_unspaced(script) for script in form.scripts[first:end]):
         return True
@@ -412,9 +430,11 @@ def _is_spaced_word(form: FoldedText, first: int, end: int, gaps: Sequence[int],
         singles = sum(not piece for piece in pieces)
         if 2 * singles < len(pieces):
             return False
-    if not whole:
+    if term.breaks:
         return True
-    return not _goes_on_before(form, first, widest) and not _goes_on_after(form, end, widest)
+    if term.starts and _goes_on_before(form, first, widest):
+        return False
+    return not (term.ends and _goes_on_after(form, end, widest))
 
 
 def _goes_on_before(form: FoldedText, first: int, gap: int) -> bool:
