@@ -1,6 +1,6 @@
-"""Rules of a server's AutoMod, announced to the bot by intent.
+"""Rules of a server's AutoMod.
 
-The fake keeps and shows them; it does not apply them to messages.
+They are announced by intent, to a bot with Manage Server alone. The fake keeps and shows them; it does not apply them to messages.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from sandbox.discord.client_rules import ClientRefusal
 from sandbox.discord.encoding import Json
 from sandbox.discord.entities import Guild
 from sandbox.discord.gateway import AUTOMOD_RULES_INTENT, Gateway
+from sandbox.discord.permissions import Permission, guild_permissions
 from sandbox.discord.state import World
 
 KEYWORD: Final = 1
@@ -79,6 +80,11 @@ class AutoMod:
         self._gateway = gateway
         self._rules: dict[str, AutoModRule] = {}
 
+    def is_readable(self, guild: Guild) -> bool:
+        """Return whether the bot may read a server's rules and gets their events."""
+        member = guild.members.get(self._world.bot.id)
+        return member is not None and bool(guild_permissions(guild, member) & Permission.MANAGE_GUILD)
+
     def rules(self, guild: Guild) -> list[AutoModRule]:
         """Return a server's rules, oldest first."""
         return [rule for rule in self._rules.values() if rule.guild_id == guild.id]
@@ -129,7 +135,8 @@ class AutoMod:
         self._announce("AUTO_MODERATION_RULE_DELETE", rule)
 
     def _announce(self, event: str, rule: AutoModRule) -> None:
-        self._gateway.dispatch(event, rule.payload, guild_id=rule.guild_id, intent=AUTOMOD_RULES_INTENT)
+        if self.is_readable(self._world.guilds[rule.guild_id]):
+            self._gateway.dispatch(event, rule.payload, guild_id=rule.guild_id, intent=AUTOMOD_RULES_INTENT)
 
 
 def _check_words(name: str, keywords: Sequence[str], patterns: Sequence[str]) -> None:

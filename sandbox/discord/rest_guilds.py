@@ -23,7 +23,6 @@ from sandbox.discord.payloads import (
     own_guild_payload,
     role_payload,
 )
-from sandbox.discord.permissions import Permission, guild_permissions
 from sandbox.discord.rest_access import page_size
 from sandbox.discord.state import World
 
@@ -126,7 +125,7 @@ class GuildRoutes:
     def automod_rules(self, call: Call) -> Reply:
         """Return the rules of AutoMod; needs the right to manage the server."""
         guild = self._guild(call)
-        if not guild_permissions(guild, guild.members[self._world.bot.id]) & Permission.MANAGE_GUILD:
+        if not self._automod.is_readable(guild):
             raise api_error(MISSING_PERMISSIONS)
         return Reply([rule.payload for rule in self._automod.rules(guild)])
 

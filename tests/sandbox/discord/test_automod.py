@@ -4,7 +4,8 @@ import discord
 import pytest
 
 from sandbox.discord import ClientRefusal, DiscordServer, Permission
-from tests.sandbox.discord.fixture_bot import FixtureBot
+from tests.sandbox.discord.conftest import Connect
+from tests.sandbox.discord.fixture_bot import PATIENCE, FixtureBot
 
 
 async def test_rules_are_read_with_manage_server_alone(server: DiscordServer, bot: FixtureBot) -> None:
@@ -34,6 +35,30 @@ async def test_changed_and_deleted_rules_are_seen_at_next_read(server: DiscordSe
     server.automod.delete(rule)
     server.automod.delete(presets)
     assert await guild.fetch_automod_rules() == []
+
+
+async def test_changes_are_announced_with_manage_server_alone(server: DiscordServer, connect: Connect) -> None:
+    community = server.world.guild("Community")
+    bot = await connect(server, FixtureBot(discord.Intents(guilds=True, auto_moderation_configuration=True)))
+    created = bot.wait_for("automod_rule_create", timeout=PATIENCE)
+    server.automod.add(community, "Unseen", keywords=["rude"])
+    server.give_role(server.world.bot, server.create_role("Managers", permissions=Permission.MANAGE_GUILD))
+    rule = server.automod.add(community, "Words", keywords=["rude"])
+    assert (await created).name == "Words"
+    updated = bot.wait_for("automod_rule_update", timeout=PATIENCE)
+    rule = server.automod.edit(rule, enabled=False)
+    assert not (await updated).enabled
+    deleted = bot.wait_for("automod_rule_delete", timeout=PATIENCE)
+    server.automod.delete(rule)
+    assert (await deleted).id == int(rule.id)
+
+
+async def test_bot_without_intent_gets_no_events_of_rules(server: DiscordServer, bot: FixtureBot) -> None:
+    server.give_role(server.world.bot, server.create_role("Managers", permissions=Permission.MANAGE_GUILD))
+    server.automod.add(server.world.guild("Community"), "Words", keywords=["rude"])
+    assert bot.is_ready()
+    (session,) = server.gateway.sessions.values()
+    assert [text for _, text in session.events if "AUTO_MODERATION" in text] == []
 
 
 def test_rule_beyond_limits_is_refused(server: DiscordServer) -> None:
