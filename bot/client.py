@@ -113,7 +113,7 @@ class AtelierClient(commands.AutoShardedBot):
     `tree` and its buttons with `components`.
 
     `mentions` also asks for messages, of which all but those that mention the bot are dropped unparsed: `on_mention`
-    answers them. Without it, `guilds` is the only intent.
+    answers them. Without it, the intents are `guilds` and changes of AutoMod's rules.
 
     An event that discord.py cannot parse is dropped. `session_starts` counts the logins to the gateway that Discord
     still allows today, and `rate_limits` counts Discord's since the start.
@@ -150,7 +150,12 @@ class AtelierClient(commands.AutoShardedBot):
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=discord.Intents(guilds=True, guild_messages=mentions, dm_messages=mentions and user_installs),
+            intents=discord.Intents(
+                guilds=True,
+                auto_moderation_configuration=True,
+                guild_messages=mentions,
+                dm_messages=mentions and user_installs,
+            ),
             allowed_mentions=discord.AllowedMentions.none(),
             tree_cls=_Tree,
             shard_count=shard_count,

@@ -10,6 +10,7 @@ from bot.client import AtelierClient, TokenRefusedError
 from bot.command_sync import BackgroundSync
 from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
+from bot.services.automod import AutoModService
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.closed_messages import ClosedMessages
@@ -52,6 +53,7 @@ class Lifecycle:
         daily_reports: DailyReports,
         guild_key_reports: GuildKeyReports,
         prompt_block_reports: PromptBlockReports,
+        automod: AutoModService,
         model_alerts: ModelAlerts,
         outbox_publisher: OutboxPublisher,
         challenges: ChallengeService,
@@ -74,7 +76,7 @@ class Lifecycle:
         self._beside = (
             *(budget_alerts, model_alerts, balance_alerts, daily_reports, guild_key_reports, prompt_block_reports),
             *(exports, deletions, takedowns, premium_sync, outbox_publisher, challenges, review_watch, duel_updater),
-            *(closed_messages, age_flag_watch),
+            *(closed_messages, age_flag_watch, automod),
         )
         self._engine = engine
         self._card_updater = card_updater

@@ -15,6 +15,8 @@ from db.guilds import GuildRepository
 from db.tables import (
     access_rules,
     allowances,
+    automod_guilds,
+    automod_rules,
     communities,
     jobs,
     pauses,
@@ -33,6 +35,8 @@ _SETTINGS_OF_GUILD: Final = (
     prompt_rules,
     prompt_blocks,
     prompt_appeals,
+    automod_guilds,
+    automod_rules,
 )
 
 

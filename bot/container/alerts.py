@@ -4,6 +4,7 @@ from functools import cached_property
 
 from bot import __version__
 from bot.container.connection import ConnectionContainer
+from bot.services.automod import AutoModService
 from bot.services.balance_alerts import BalanceAlerts
 from bot.services.budget_alerts import BudgetAlerts
 from bot.services.daily_report import DailyReports
@@ -11,6 +12,7 @@ from bot.services.guild_key_reports import GuildKeyReports
 from bot.services.model_alerts import ModelAlerts
 from bot.services.prompt_block_reports import PromptBlockReports
 from bot.ui.delivery.alert_webhook import AlertWebhook
+from bot.ui.delivery.automod_reader import DiscordAutoModReader
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
 from bot.ui.delivery.owner_messages import OwnerMessages
 
@@ -72,6 +74,19 @@ class AlertContainer(ConnectionContainer):
     def prompt_block_reports(self) -> PromptBlockReports:
         """Reports about bans after refused prompts."""
         return PromptBlockReports(database=self.database, channels=LogChannelMessages(self.client), clock=self.clock)
+
+    @cached_property
+    def automod(self) -> AutoModService:
+        """AutoMod's rules of servers."""
+        return AutoModService(
+            database=self.database,
+            transactions=self.guild_transactions,
+            reader=DiscordAutoModReader(self.client),
+            channels=LogChannelMessages(self.client),
+            checks=self.prompt_checks,
+            clock=self.clock,
+            new_id=self.new_id,
+        )
 
     @cached_property
     def guild_key_reports(self) -> GuildKeyReports:

@@ -23,6 +23,7 @@ from bot.ui.handlers.sharing.challenges import ChallengeHandlers
 from bot.ui.handlers.sharing.picks import PickHandlers
 from cogs.appeals import Appeals
 from cogs.arrivals import Arrivals
+from cogs.automod import AutoModEvents
 from cogs.card import Card
 from cogs.challenge import ChallengeCommands
 from cogs.credits import Credits
@@ -112,6 +113,7 @@ class CommandContainer(HandlerContainer):
             ),
             StudioStatus(status=self.status, provider_name=self.settings.display_name_of),
             Review(client=client, handlers=self.review_handlers, queue=self.review_queue_handlers),
+            AutoModEvents(client=client, automod=self.automod),
             Appeals(client=client, handlers=AppealHandlers(appeals=self.appeals, snapshots=self.appeal_snapshots)),
             ChallengeCommands(client=client, handlers=ChallengeHandlers(challenges=self.challenges)),
             Help(
@@ -137,7 +139,10 @@ class CommandContainer(HandlerContainer):
                 RuleCommands(
                     client=client,
                     handlers=PromptRuleHandlers(
-                        rules=self.prompt_rules, settings=self.guild_settings, form_errors=self.form_errors
+                        rules=self.prompt_rules,
+                        settings=self.guild_settings,
+                        automod=self.automod,
+                        form_errors=self.form_errors,
                     ),
                 ),
                 KeyCommands(client=client, handlers=GuildKeyHandlers(keys=self.guild_keys)),

@@ -83,6 +83,7 @@ class Container(CommandContainer):
             daily_reports=self.daily_reports,
             guild_key_reports=self.guild_key_reports,
             prompt_block_reports=self.prompt_block_reports,
+            automod=self.automod,
             model_alerts=self.model_alerts,
             outbox_publisher=self.outbox_publisher,
             challenges=self.challenges,

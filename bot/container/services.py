@@ -144,12 +144,14 @@ class ServiceContainer(EngineContainer):
         return PromptChecks(clock=self.clock, new_id=self.new_id, operator_rules=self.settings.prompt_rules)
 
     @cached_property
+    def guild_transactions(self) -> GuildTransactions:
+        """Transactions of servers' admins."""
+        return GuildTransactions(database=self.database, access=self.access, clock=self.clock, new_id=self.new_id)
+
+    @cached_property
     def prompt_rules(self) -> PromptRuleService:
         """Prompt rules of servers."""
-        transactions = GuildTransactions(
-            database=self.database, access=self.access, clock=self.clock, new_id=self.new_id
-        )
-        return PromptRuleService(transactions=transactions, new_id=self.new_id)
+        return PromptRuleService(transactions=self.guild_transactions, new_id=self.new_id)
 
     @cached_property
     def prompt_blocks(self) -> PromptBlockService:

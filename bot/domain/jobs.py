@@ -76,7 +76,8 @@ class InteractionContext:
     exist. `upload_limit` is in bytes. `private` is a message that only its member sees: no bot token reaches it.
     `locale` is the language of the message, as Discord names it. `roles` are the member's in the guild, and
     `parent_channel_id` is the channel of a thread, and `in_age_restricted` is the channel's flag; `is_flag_unknown` if
-    Discord does not say it. These are known with the interaction only and are not stored.
+    Discord does not say it. `manages_guild` is the member's right Manage Server. These are known with the interaction
+    only and are not stored.
     """
 
     interaction_id: int
@@ -93,6 +94,7 @@ class InteractionContext:
     parent_channel_id: int | None = field(default=None, compare=False)
     in_age_restricted: bool = field(default=False, compare=False)
     is_flag_unknown: bool = field(default=False, compare=False)
+    manages_guild: bool = field(default=False, compare=False)
 
 
 class Action(StrEnum):

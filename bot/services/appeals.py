@@ -14,13 +14,14 @@ from bot.domain.errors import (
     AppealDecidedError,
     AppealGoneError,
     NotAllowedError,
+    NotOfferedError,
     OwnAppealError,
     SharingOffError,
 )
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind, OutboxMessage
-from bot.domain.prompt_rules import PromptRule, PromptRuleKind, PromptRuleState
+from bot.domain.prompt_rules import PromptRule, PromptRuleKind, PromptRuleSource, PromptRuleState
 from bot.engine.clock import Clock
 from bot.engine.direct_messages import next_direct_message, wait_until
 from bot.moderation.matcher import check_rule, check_rules
@@ -55,7 +56,7 @@ class AppealSnapshot:
     """An appeal with everything on its card.
 
     `refusals` are the member's of the last 30 days in the server, this one included. `rule_author` changed the rule
-    last; None if the rule is gone.
+    last; None if the rule is gone, or AutoMod's.
     """
 
     appeal: Appeal
@@ -161,6 +162,7 @@ class AppealService:
             NotAllowedError: the actor does not moderate its server.
             OwnAppealError: the actor appealed, and is no admin.
             AppealDecidedError: another moderator was faster.
+            NotOfferedError: the exception is to a rule of AutoMod, which Discord alone changes.
             PromptRuleTextError: the words of the exception cannot be used.
         """
         now = self._clock.now()
@@ -174,6 +176,8 @@ class AppealService:
                 raise NotAllowedError(LazyText("a moderator"))
             if appeal.member_id == actor.member_id and not is_admin:
                 raise OwnAppealError
+            if to is AppealState.EXCEPTION and not _is_own(PromptBlockRepository(connection).find(block_id)):
+                raise NotOfferedError
             if not repository.decide(appeal, to, actor.member_id, now):
                 raise AppealDecidedError(state=appeal.state, by=appeal.decided_by, at=appeal.decided_at)
             if to is AppealState.EXCEPTION:
@@ -242,3 +246,8 @@ class AppealService:
                 detail={"refusal": appeal.block_id},
             )
         )
+
+
+def _is_own(block: PromptBlock | None) -> bool:
+    """Return whether a refusal is by a rule of the studio's admins."""
+    return block is not None and block.source is PromptRuleSource.GUILD

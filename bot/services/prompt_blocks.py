@@ -11,7 +11,7 @@ from bot.domain.bans import Ban, BanScope
 from bot.domain.errors import PromptRefusedError
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import InteractionContext
-from bot.domain.prompt_rules import PromptRuleSource
+from bot.domain.prompt_rules import APPEALABLE
 from bot.engine.clock import Clock
 from db.accounts import AccountRepository
 from db.appeals import AppealRepository
@@ -64,7 +64,7 @@ class PromptBlockService:
             block = block_of(error.match, block_id=block_id, guild_id=place.guild_id, member_id=place.member_id, at=now)
             if not PromptBlockRepository(connection).add(block):
                 return
-            if place.guild_id and error.match.rule.source is PromptRuleSource.GUILD:
+            if place.guild_id and error.match.rule.source in APPEALABLE:
                 AppealRepository(connection).offer(block, error.text)
             if place.guild_id:  # a ban in guild 0 would be one in every server
                 self._ban_if_due(connection, place, now)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Final
@@ -11,23 +12,27 @@ from sqlalchemy import Connection
 from bot.domain.errors import PromptRefusedError
 from bot.domain.jobs import InteractionContext, Job
 from bot.domain.prompt_rules import (
+    APPEALABLE,
     Match,
     PromptField,
     PromptRule,
     PromptRuleKind,
     PromptRuleScope,
-    PromptRuleSource,
     PromptRuleState,
 )
 from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
+from bot.moderation.automod_rules import CompiledAutoModRule, compile_automod
 from bot.moderation.builtin_rules import built_in_rules
 from bot.moderation.matcher import PreparedText, RuleSet
 from db.appeals import AppealRepository
+from db.automod import AutoModRepository
 from db.prompt_rules import PromptBlockRepository, PromptRuleRepository, block_of
 
 _MOST_COMPILED: Final = 256
 """Guilds with their rules in memory."""
+_MOST_TEXTS: Final = 60_000
+"""Texts of AutoMod's rules in memory; each takes about 2 kB."""
 
 
 class CompiledRules:
@@ -45,11 +50,33 @@ class CompiledRules:
         return (self._edits if is_edit else self._texts).find(prepared, searched)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _GuildRules:
+    """A guild's own rules, and those of its AutoMod."""
+
+    own: CompiledRules
+    automod: tuple[CompiledAutoModRule, ...]
+
+    @property
+    def texts(self) -> int:
+        return sum(len(each.texts.rules) for each in self.automod)
+
+    def find_automod(self, prepared: PreparedText, searched: PromptField, place: InteractionContext) -> Iterator[Match]:
+        """Yield the matches of AutoMod's rules without an exemption."""
+        if place.manages_guild:
+            return  # such members are exempt at Discord
+        roles = (place.guild_id, *place.roles)  # the role of everyone has the id of the guild
+        channels = [each for each in (place.channel_id, place.parent_channel_id) if each is not None]
+        for each in self.automod:
+            if not each.rule.exempts(roles, channels):
+                yield from each.texts.find(prepared, searched)
+
+
 class PromptChecks:
     """Checks requests by rules.
 
-    The built-in ones come first, then the operator's, then a guild's. `operator_rules` are those of a file. A guild's
-    rules are compiled once for each version of them.
+    The built-in ones come first, then the operator's, then a guild's, then those of its AutoMod. `operator_rules` are
+    those of a file. A guild's rules are compiled once for each version of them.
     """
 
     def __init__(self, *, clock: Clock, new_id: Callable[[], str], operator_rules: Sequence[PromptRule] = ()) -> None:
@@ -58,7 +85,7 @@ class PromptChecks:
         allowed = tuple(rule.text for rule in operator_rules if rule.kind is PromptRuleKind.ALLOW)
         self._built_in = built_in_rules(allowed)
         self._operator = CompiledRules(operator_rules)
-        self._compiled: OrderedDict[tuple[int, str], CompiledRules] = OrderedDict()
+        self._compiled: OrderedDict[int, tuple[str, _GuildRules]] = OrderedDict()
         self._lock = Lock()
 
     def check(
@@ -82,7 +109,7 @@ class PromptChecks:
         now = self._clock.now()
         for searched, text in words_of(request):
             prepared = PreparedText(text)
-            for match in self._find(prepared, searched, guild, is_edit=bool(request.inputs)):
+            for match in self._find(prepared, searched, guild, place, is_edit=bool(request.inputs)):
                 if match.rule.state is PromptRuleState.ON:
                     if _is_allowed(connection, place, match, text, now):
                         break  # a moderator allowed these words of this member
@@ -104,43 +131,62 @@ class PromptChecks:
         version = PromptRuleRepository(connection).version(job.place.guild_id)
         if version is None:
             return False
-        rules, is_edit = self._rules_of(connection, job.place.guild_id, version), bool(job.request.inputs)
+        rules, is_edit = self._rules_of(connection, job.place.guild_id, version).own, bool(job.request.inputs)
         return any(
             match.rule.state is PromptRuleState.DRY
             for searched, text in words_of(job.request)
             for match in rules.find(PreparedText(text), searched, is_edit=is_edit)
         )
 
+    def prepare(self, connection: Connection, guild_id: int) -> None:
+        """Compile a guild's rules before its next request: thousands take time."""
+        version = PromptRuleRepository(connection).version(guild_id)
+        if version is not None:
+            self._rules_of(connection, guild_id, version)
+
     def _find(
-        self, prepared: PreparedText, searched: PromptField, guild: CompiledRules | None, *, is_edit: bool
+        self,
+        prepared: PreparedText,
+        searched: PromptField,
+        guild: _GuildRules | None,
+        place: InteractionContext,
+        *,
+        is_edit: bool,
     ) -> Iterator[Match]:
         yield from self._built_in.find_always(prepared, searched)
         if is_edit:
             yield from self._built_in.find_in_edit(prepared, searched)
         yield from self._operator.find(prepared, searched, is_edit=is_edit)
         if guild is not None:
-            found = guild.find(prepared, searched, is_edit=is_edit)
+            found = guild.own.find(prepared, searched, is_edit=is_edit)
             yield from sorted(found, key=lambda match: match.rule.state is not PromptRuleState.ON)
+            yield from guild.find_automod(prepared, searched, place)
 
-    def _rules_of(self, connection: Connection, guild_id: int, version: str) -> CompiledRules:
-        key = guild_id, version
+    def _rules_of(self, connection: Connection, guild_id: int, version: str) -> _GuildRules:
         with self._lock:
-            if key in self._compiled:
-                self._compiled.move_to_end(key)
-                return self._compiled[key]
-        compiled = CompiledRules([each.rule for each in PromptRuleRepository(connection).list(guild_id)])
+            known_version, known = self._compiled.get(guild_id, (None, None))
+            if known is not None and known_version == version:
+                self._compiled.move_to_end(guild_id)
+                return known
+        compiled = _GuildRules(
+            own=CompiledRules([each.rule for each in PromptRuleRepository(connection).list(guild_id)]),
+            automod=compile_automod(
+                AutoModRepository(connection).list(guild_id), known=() if known is None else known.automod
+            ),
+        )
         with self._lock:
-            for old in [each for each in self._compiled if each[0] == guild_id]:
-                del self._compiled[old]
-            self._compiled[key] = compiled
-            while len(self._compiled) > _MOST_COMPILED:
-                self._compiled.popitem(last=False)
+            self._compiled.pop(guild_id, None)
+            self._compiled[guild_id] = version, compiled
+            texts = sum(each.texts for _, each in self._compiled.values())
+            while len(self._compiled) > _MOST_COMPILED or (texts > _MOST_TEXTS and len(self._compiled) > 1):
+                _, (_, oldest) = self._compiled.popitem(last=False)
+                texts -= oldest.texts
         return compiled
 
 
 def _is_allowed(connection: Connection, place: InteractionContext, match: Match, text: str, now: datetime) -> bool:
-    """Return whether an appeal against a guild's rule allowed a field's text."""
-    if match.rule.source is not PromptRuleSource.GUILD:
+    """Return whether an appeal against a rule of the guild allowed a text."""
+    if match.rule.source not in APPEALABLE:
         return False
     return AppealRepository(connection).allows(place.guild_id, place.member_id, text, now)
 

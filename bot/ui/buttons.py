@@ -191,6 +191,8 @@ RULE_REMOVE: Final = ButtonSpec("ruleremove", N_("Remove"), discord.ButtonStyle.
 RULE_ADD: Final = ButtonSpec("ruleadd", N_("Add rules"), discord.ButtonStyle.primary)
 """Opens the form to add rules, which has the same action. So does the next one, for bans after refusals."""
 RULE_BANS: Final = ButtonSpec("rulebans", N_("Bans after refusals"))
+RULE_AUTOMOD: Final = ButtonSpec("ruleautomod", N_("Use AutoMod's rules"))
+"""Applies AutoMod's rules with the picture 1, and no longer with 0. The target is as of `SETUP`."""
 VOTE: Final = ButtonSpec("vote", N_("Vote"))
 PICKS_POST: Final = ButtonSpec("pickspost", N_("Post the picks"), discord.ButtonStyle.primary)
 PICKS_ABOUT: Final = ButtonSpec("picksabout", N_("How picks are made"))
@@ -337,6 +339,7 @@ BUTTONS: Final = (
     RULE_REMOVE,
     RULE_ADD,
     RULE_BANS,
+    RULE_AUTOMOD,
     APPEAL,
     APPEAL_ALLOW,
     APPEAL_EXCEPTION,

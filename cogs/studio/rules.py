@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.client import AtelierClient
 from bot.domain.prompt_rules import PromptRuleState
-from bot.ui.buttons import RULE_ADD, RULE_BANS, RULE_MENU, RULE_REMOVE, RULE_STATES, RULES
+from bot.ui.buttons import RULE_ADD, RULE_AUTOMOD, RULE_BANS, RULE_MENU, RULE_REMOVE, RULE_STATES, RULES
 from bot.ui.handlers.prompt_rules import PromptRuleHandlers
 
 
@@ -33,6 +33,7 @@ class RuleCommands(commands.Cog):
         components.register_form(RULE_ADD.action, handlers.submit)
         components.register(RULE_BANS.action, handlers.open_bans)
         components.register_form(RULE_BANS.action, handlers.submit_bans)
+        components.register(RULE_AUTOMOD.action, handlers.switch_automod)
 
     @app_commands.command(name="rules", description=locale_str("Say which words prompts must not contain"))
     async def rules(self, interaction: discord.Interaction[Any]) -> None:

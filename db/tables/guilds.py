@@ -187,3 +187,29 @@ Index(
     prompt_appeals.c.digest,
 )
 Index("ix_prompt_appeals_at", prompt_appeals.c.at)
+
+# Guilds with AutoMod's rules for prompts. `tried_at` is the last answer of Discord, `read_at` the last one with rules.
+# Without the right to read them since `lost_at`, none is stored. `report_at` is the time to report that.
+automod_guilds = Table(
+    "automod_guilds",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    Column("read_at", UtcDateTime),
+    Column("tried_at", UtcDateTime, nullable=False),
+    Column("lost_at", UtcDateTime),
+    Column("report_at", UtcDateTime),
+)
+
+# AutoMod's rules as last read: those that block messages by words.
+automod_rules = Table(
+    "automod_rules",
+    metadata,
+    guild_id(primary_key=True, autoincrement=False),
+    snowflake("id", primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("keywords", JSON, nullable=False),
+    Column("patterns", JSON, nullable=False),
+    Column("allowed", JSON, nullable=False),
+    Column("exempt_roles", JSON, nullable=False),
+    Column("exempt_channels", JSON, nullable=False),
+)

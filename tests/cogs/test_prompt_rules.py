@@ -66,7 +66,9 @@ async def test_rules_are_added_tried_switched_and_removed(bot: BotHarness) -> No
     assert "Of the last 3 prompts, 3 would have been refused." in "\n".join(texts(card.response.components))  # type: ignore[union-attr]
     assert "It has matched 1 request in the last 90 days" in "\n".join(texts(card.response.components))  # type: ignore[union-attr]
     await admin.click(card.response, label="Switch on")  # type: ignore[arg-type]
-    assert buttons(card) == ["Dry run", "Switch off", "Remove", "Add rules", "Bans after refusals"]
+    assert buttons(card) == [
+        *("Dry run", "Switch off", "Remove", "Add rules", "Bans after refusals", "Use AutoMod's rules"),
+    ]
     refused = await bot.imagine(member, prompt="a v o l c a n o")
     said = texts(refused.response.components)  # type: ignore[union-attr]
     assert refused.response is not None

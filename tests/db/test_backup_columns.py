@@ -12,6 +12,7 @@ KEPT: Final = {
     "access_rules": {"kind", "name"},
     "allowances": {"period"},
     "audit_log": {"action", "detail", "id", "reason"},
+    "automod_rules": {"allowed", "exempt_channels", "exempt_roles", "keywords", "name", "patterns"},
     "bans": {"reason", "scope"},
     "communities": {"locale", "moderator_roles", "rules_version", "studio_channels", "time_zone"},
     "challenge_entries": {"challenge_id", "submission_id"},

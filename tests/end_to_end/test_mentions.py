@@ -13,6 +13,7 @@ from db.tables import jobs
 from sandbox.clock import StudioClock
 from sandbox.discord import Actor, Message, buttons, text
 from sandbox.discord.entities import Overwrite
+from sandbox.discord.gateway import AUTOMOD_RULES_INTENT, GUILDS_INTENT
 from sandbox.discord.payloads import channel_payload
 from sandbox.discord.permissions import Permission
 from sandbox.providers import derives_from
@@ -367,4 +368,4 @@ async def test_note_about_deleted_version_has_nothing_to_go_on_from(system: Syst
 async def test_setting_off_asks_for_no_messages(system: SystemHarness) -> None:
     await system.stop_bot()
     await system.start_bot(**settings(system, EDIT_BY_MENTION="off"))
-    assert [each.intents for each in system.discord.gateway.connected] == [1]
+    assert [each.intents for each in system.discord.gateway.connected] == [GUILDS_INTENT | AUTOMOD_RULES_INTENT]

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from bot.domain.allowances import AllowanceEntry
+from bot.domain.automod import AutoModRule
 from bot.domain.errors import NotAdmittedError
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ImageFile, ResultImage
@@ -30,6 +31,7 @@ from bot.ui.handlers.arrivals import ArrivalHandlers
 from db.allowances import AllowanceRepository
 from db.audit import audit
 from db.audit_log import AuditLogRepository
+from db.automod import AutoModRepository
 from db.database import Database
 from db.jobs import JobRepository
 from db.pauses import PauseRepository
@@ -207,6 +209,9 @@ async def test_left_server_is_erased_after_term(
     await presence.arrive(GUILD)
     await settings.change(GUILD, {"locale": "en", "studio_channels": (5,)}, by=1)
     await services.allowances.set_for_everyone(GUILD, AllowanceEntry(amount=5), actor_id=1)
+    rule = AutoModRule(id=7, name="Words", keywords=("dragon",))
+    await database.write(lambda connection: AutoModRepository(connection).switch_on(GUILD, clock.now()))
+    await database.write(lambda connection: AutoModRepository(connection).replace(GUILD, [rule], clock.now()))
     for scope in (PauseScope.STUDIO, PauseScope.GUILD):
         pause = Pause(scope=scope, name=str(GUILD), reason="", actor_id=1, at=clock.now())
         await database.write(lambda connection, pause=pause: PauseRepository(connection).begin(pause))  # type: ignore[misc]
@@ -216,6 +221,8 @@ async def test_left_server_is_erased_after_term(
 
     assert await settings.get(GUILD) == GuildSettings()
     assert await database.read(lambda connection: AllowanceRepository(connection).list(GUILD)) == ()
+    assert await database.read(lambda connection: AutoModRepository(connection).list(GUILD)) == ()
+    assert not (await database.read(lambda connection: AutoModRepository(connection).state(GUILD))).is_on
     pauses = await database.read(lambda connection: PauseRepository(connection).list())
     assert [each.scope for each in pauses] == [PauseScope.GUILD]
     with pytest.raises(NotAdmittedError):

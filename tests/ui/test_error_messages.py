@@ -29,6 +29,8 @@ from bot.domain.errors import (
     AppealError,
     AppealGoneError,
     AtelierError,
+    AutoModRightError,
+    AutoModUnreadError,
     BannedError,
     BanRefusedError,
     BudgetLimitError,
@@ -217,6 +219,33 @@ WORDED: list[tuple[AtelierError, str]] = [
             "Found in the prompt: “\u2068nude … child\u2069”\n"
             "Nothing was charged. Reword it and send it again."
         ),
+    ),
+    (
+        refused("dr4gon", name="No *fantasy*", source=PromptRuleSource.AUTOMOD),
+        (
+            "This server's AutoMod forbids “\u2068dr4gon\u2069” in the prompt.\n"
+            "Rule: \u2068No \\*fantasy\\*\u2069\n"
+            "Nothing was charged. Reword it and send it again."
+        ),
+    ),
+    (
+        refused("dragon", name="Words", source=PromptRuleSource.AUTOMOD, negative=True),
+        (
+            "This server's AutoMod forbids “\u2068dragon\u2069” in the negative prompt.\n"
+            "Rule: \u2068Words\u2069\n"
+            "Nothing was charged. Reword it and send it again."
+        ),
+    ),
+    (
+        AutoModRightError(),
+        (
+            "I may not read AutoMod's rules here, so nothing was switched on.\n"
+            "Give my role Manage Server in the server's settings, then press again."
+        ),
+    ),
+    (
+        AutoModUnreadError(),
+        ("Discord did not answer about AutoMod's rules, so nothing was switched on.\nPress again in a minute."),
     ),
     (
         PromptRuleTextError(RuleProblem.SYNTAX, "(a", said="missing ): (a", number=3),

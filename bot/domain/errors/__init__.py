@@ -127,7 +127,9 @@
     |  '- OwnAppealError      a moderator's own appeal
     |- PromptRuleError         a change of prompt rules is impossible
     |  |- PromptRuleTextError  the text of a rule cannot be used
-    |  '- PromptRuleGoneError  the rule was removed
+    |  |- PromptRuleGoneError  the rule was removed
+    |  |- AutoModRightError    the bot may not read AutoMod's rules
+    |  '- AutoModUnreadError   Discord does not answer about AutoMod's rules
     |- UnknownPauseTargetError  no model or provider to pause has this name
     |- ProviderError           an image API answered with an error, or not at all
     |- ImageError              an image could not be fetched or used
@@ -242,6 +244,8 @@ from bot.domain.errors.presets import (
 )
 from bot.domain.errors.privacy import DeletionRunningError, ExportRunningError, ExportTooSoonError, PrivacyError
 from bot.domain.errors.prompt_rules import (
+    AutoModRightError,
+    AutoModUnreadError,
     PromptRefusedError,
     PromptRuleError,
     PromptRuleGoneError,
@@ -311,6 +315,8 @@ __all__ = [
     "AppealError",
     "AppealGoneError",
     "AtelierError",
+    "AutoModRightError",
+    "AutoModUnreadError",
     "BanRefusedError",
     "BannedError",
     "BudgetLimitError",

@@ -67,3 +67,15 @@ class PromptRuleGoneError(PromptRuleError):
     """The rule was removed meanwhile."""
 
     code = "prompt_rule_gone"
+
+
+class AutoModRightError(PromptRuleError):
+    """The bot may not read AutoMod's rules without Manage Server."""
+
+    code = "automod_right"
+
+
+class AutoModUnreadError(PromptRuleError):
+    """Discord does not answer about AutoMod's rules."""
+
+    code = "automod_unread"

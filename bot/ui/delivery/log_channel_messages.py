@@ -12,8 +12,9 @@ from bot.ui.delivery.discord_errors import classify
 from bot.ui.i18n import use_locale
 from bot.ui.render.budget_alerts import guild_budget_alert
 from bot.ui.render.guild_key_words import key_fault_alert
-from bot.ui.render.prompt_rule_words import refusal_ban
+from bot.ui.render.prompt_rule_words import automod_lost, refusal_ban
 from bot.ui.render.sharing.review_queue import review_closed_alert
+from db.automod import AutoModLoss
 from db.prompt_rules import RefusalBan
 
 _log = structlog.get_logger(__name__)
@@ -45,6 +46,12 @@ class LogChannelMessages:
         with use_locale(locale or discord.Locale.american_english.value):
             text = refusal_ban(ban)
         return await self._send(channel_id, text, ban.block_id)
+
+    async def send_automod_lost(self, channel_id: int, locale: str | None, loss: AutoModLoss) -> bool:
+        """Send the loss of AutoMod's rules, likewise."""
+        with use_locale(locale or discord.Locale.american_english.value):
+            text = automod_lost()
+        return await self._send(channel_id, text, f"automod {loss.lost_at}")
 
     async def send_review_closed(self, channel_id: int, locale: str | None, review_channel_id: int | None) -> bool:
         """Send the alert about a closed review channel, likewise."""

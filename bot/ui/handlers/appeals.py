@@ -7,9 +7,9 @@ import discord
 from discord import ui
 
 from bot.domain.appeals import AppealState
-from bot.domain.errors import AppealGoneError, NotAllowedError
+from bot.domain.errors import AppealGoneError, NotAllowedError, NotOfferedError
 from bot.domain.lazy_text import LazyText
-from bot.domain.prompt_rules import MAX_RULE_LENGTH
+from bot.domain.prompt_rules import MAX_RULE_LENGTH, PromptRuleSource
 from bot.services.appeals import AppealService, AppealSnapshots
 from bot.ui.buttons import APPEAL_EXCEPTION, custom_id
 from bot.ui.handlers.component_registry import submitted_values
@@ -61,6 +61,7 @@ class AppealHandlers:
         Raises:
             AppealGoneError: the refusal is no longer kept, or another server's.
             NotAllowedError: the actor is no moderator.
+            NotOfferedError: the refusal is by a rule of AutoMod.
         """
         snapshot = await self._snapshots.find(block_id)
         actor = actor_of(interaction, everywhere=True)
@@ -68,6 +69,8 @@ class AppealHandlers:
             raise AppealGoneError
         if not actor.moderator:
             raise NotAllowedError(LazyText("a moderator"))
+        if snapshot.block.source is not PromptRuleSource.GUILD:
+            raise NotOfferedError
         await interaction.response.send_modal(ExceptionForm(block_id, snapshot.block.words))
 
     async def add_exception(self, interaction: discord.Interaction[Any], block_id: str) -> None:

@@ -126,6 +126,7 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool = False) 
         parent_channel_id=parent_channel_of(interaction),
         in_age_restricted=is_age_restricted(interaction),
         is_flag_unknown=_flag_of(interaction) is None,
+        manages_guild=is_admin(interaction),
     )
 
 

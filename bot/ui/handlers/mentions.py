@@ -390,6 +390,7 @@ def _place(message: discord.Message, me: int) -> InteractionContext:
         parent_channel_id=message.channel.parent_id if isinstance(message.channel, discord.Thread) else None,
         in_age_restricted=is_flagged(message.channel),
         is_flag_unknown=flag_of(message.channel) is None,
+        manages_guild=isinstance(message.author, discord.Member) and message.author.guild_permissions.manage_guild,
     )
 
 

@@ -12,6 +12,7 @@ from bot.domain.prompt_rules import (
     PromptRuleScope,
     PromptRuleState,
 )
+from bot.services.automod import AutoModService
 from bot.services.guild_settings import GuildSettingsService
 from bot.services.prompt_blocks import ban_terms
 from bot.services.prompt_rules import PromptRuleService
@@ -31,6 +32,7 @@ from bot.ui.handlers.rule_forms import (
 from bot.ui.i18n import _
 from bot.ui.render.formatting import escaped
 from bot.ui.render.prompt_rule_card import KIND_NAMES, SCOPE_NAMES, added_note, prompt_rule_card
+from bot.ui.render.prompt_rule_words import prompt_rule_message
 from bot.ui.truncation import cut
 
 _QUIET: Final = discord.AllowedMentions.none()
@@ -43,25 +45,36 @@ class PromptRuleHandlers:
     Rights are checked at each press.
     """
 
-    def __init__(self, *, rules: PromptRuleService, settings: GuildSettingsService, form_errors: FormErrors) -> None:
+    def __init__(
+        self,
+        *,
+        rules: PromptRuleService,
+        settings: GuildSettingsService,
+        automod: AutoModService,
+        form_errors: FormErrors,
+    ) -> None:
         self._rules = rules
         self._settings = settings
+        self._automod = automod
         self._form_errors = form_errors
 
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """Answer with the card."""
-        view = await self._card(require_admin(interaction))
+        view = await self._card(interaction, require_admin(interaction))
         await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_QUIET)
 
     async def turn(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Show another page."""
-        await self._edit(interaction, await self._card(_guild(interaction, target), page=picture_of(interaction)))
+        card = await self._card(interaction, _guild(interaction, target), page=picture_of(interaction))
+        await self._edit(interaction, card)
 
     async def choose(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Show the chosen rule and its trial."""
         guild_id = _guild(interaction, target)
         chosen = next(iter(selected_values(interaction)), "")
-        await self._edit(interaction, await self._card(guild_id, page=picture_of(interaction), rule_id=chosen))
+        await self._edit(
+            interaction, await self._card(interaction, guild_id, page=picture_of(interaction), rule_id=chosen)
+        )
 
     async def set_on(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Switch a rule on."""
@@ -80,7 +93,7 @@ class PromptRuleHandlers:
         guild_id = _guild(interaction, target)
         rule = await self._rules.remove(guild_id, search_id_of(interaction) or "", by=interaction.user.id)
         note = _("Removed: {rule}").format(rule=f"“{escaped(cut(rule.text, _SHOWN))}”")
-        await self._edit(interaction, await self._card(guild_id, page=picture_of(interaction), note=note))
+        await self._edit(interaction, await self._card(interaction, guild_id, page=picture_of(interaction), note=note))
 
     async def open_form(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Open the form to add rules."""
@@ -104,7 +117,7 @@ class PromptRuleHandlers:
         except PromptRuleError as error:
             await self._form_errors.give_back(interaction, error, typed)
             return
-        await self._edit(interaction, await self._card(guild_id, note=added_note(added)))
+        await self._edit(interaction, await self._card(interaction, guild_id, note=added_note(added)))
 
     async def open_bans(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Open the form about bans."""
@@ -124,22 +137,55 @@ class PromptRuleHandlers:
             for (field, (setting, offered)), value in zip(fields.items(), shown, strict=True)
         }
         await self._settings.change(guild_id, changes, by=interaction.user.id)
-        await self._edit(interaction, await self._card(guild_id))
+        await self._edit(interaction, await self._card(interaction, guild_id))
+
+    async def switch_automod(self, interaction: discord.Interaction[Any], target: str) -> None:
+        """Apply AutoMod's rules, or no longer; show an impossible change."""
+        guild_id = _guild(interaction, target)
+        await interaction.response.defer()
+        note = None
+        try:
+            if picture_of(interaction):
+                await self._automod.switch_on(guild_id, by=interaction.user.id)
+            else:
+                await self._automod.switch_off(guild_id, by=interaction.user.id)
+        except PromptRuleError as error:
+            note = prompt_rule_message(error)
+        card = await self._card(interaction, guild_id, note=note)
+        await interaction.edit_original_response(view=card, allowed_mentions=_QUIET)
 
     async def _set_state(self, interaction: discord.Interaction[Any], target: str, state: PromptRuleState) -> None:
         guild_id, rule_id = _guild(interaction, target), search_id_of(interaction) or ""
         await self._rules.set_state(guild_id, rule_id, state, by=interaction.user.id)
-        await self._edit(interaction, await self._card(guild_id, page=picture_of(interaction), rule_id=rule_id))
+        await self._edit(
+            interaction, await self._card(interaction, guild_id, page=picture_of(interaction), rule_id=rule_id)
+        )
 
     async def _card(
-        self, guild_id: int, *, page: int = 0, rule_id: str | None = None, note: str | None = None
+        self,
+        interaction: discord.Interaction[Any],
+        guild_id: int,
+        *,
+        page: int = 0,
+        rule_id: str | None = None,
+        note: str | None = None,
     ) -> ui.LayoutView:
         chosen, trial = None, None
         if rule_id is not None:
             chosen, trial = await self._rules.try_rule(guild_id, rule_id)
         rules = await self._rules.list(guild_id)
         settings = await self._settings.get(guild_id)
-        return prompt_rule_card(guild_id, rules, settings, page=page, chosen=chosen, trial=trial, note=note)
+        return prompt_rule_card(
+            guild_id,
+            rules,
+            settings,
+            await self._automod.view(guild_id),
+            reads_automod=interaction.app_permissions.manage_guild,
+            page=page,
+            chosen=chosen,
+            trial=trial,
+            note=note,
+        )
 
     async def _edit(self, interaction: discord.Interaction[Any], view: ui.LayoutView) -> None:
         await interaction.response.edit_message(view=view, allowed_mentions=_QUIET)

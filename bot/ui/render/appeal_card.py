@@ -5,7 +5,7 @@ from typing import Final
 from discord import ui
 
 from bot.domain.appeals import AppealState
-from bot.domain.prompt_rules import PromptField
+from bot.domain.prompt_rules import PromptField, PromptRuleSource
 from bot.services.appeals import AppealSnapshot
 from bot.ui.buttons import APPEAL_ALLOW, APPEAL_EXCEPTION, APPEAL_KEEP, APPEAL_SHOW
 from bot.ui.i18n import N_, _, ngettext
@@ -49,7 +49,8 @@ def appeal_card(snapshot: AppealSnapshot) -> ui.LayoutView:
     ]
     container.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in lines if line)))
     if appeal.state is AppealState.WAITING:
-        buttons = (APPEAL_ALLOW, APPEAL_EXCEPTION, APPEAL_KEEP)
+        is_own = block.source is PromptRuleSource.GUILD
+        buttons = (APPEAL_ALLOW, *([APPEAL_EXCEPTION] if is_own else []), APPEAL_KEEP)
         container.add_item(ui.ActionRow(*(each.build(appeal.block_id) for each in buttons)))
     return payload_view(container)
 
@@ -96,6 +97,8 @@ def _found(field: PromptField) -> str:
 
 def _rule(snapshot: AppealSnapshot) -> str:
     name = escaped(cut(snapshot.block.rule_name, _WORDS_SHOWN))
+    if snapshot.block.source is PromptRuleSource.AUTOMOD:
+        return _("Rule: {name} · of AutoMod, changed in the server's settings").format(name=name)
     if snapshot.rule_author is None:
         return _("Rule: {name} · it was removed meanwhile").format(name=name)
     admin = person(snapshot.rule_author)

@@ -66,7 +66,7 @@ from bot.domain.errors import (
 )
 from bot.domain.jobs import State
 from bot.domain.options import OPTIONS
-from bot.domain.prompt_rules import PromptRuleSource
+from bot.domain.prompt_rules import APPEALABLE
 from bot.ui.buttons import AFFORD, APPEAL, INSTEAD
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.access_messages import access_message
@@ -226,7 +226,7 @@ def error_buttons(error: BaseException) -> list[ui.Button[ui.LayoutView]]:
                 INSTEAD.build(each.confirmation_id, label=model_label(each.model, each.price), price=each.price)
                 for each in error.offers
             ]
-        case PromptRefusedError(block_id=str(block_id)) if error.match.rule.source is PromptRuleSource.GUILD:
+        case PromptRefusedError(block_id=str(block_id)) if error.match.rule.source in APPEALABLE:
             return [APPEAL.build(block_id)]
         case _:
             return []

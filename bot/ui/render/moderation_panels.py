@@ -90,6 +90,8 @@ _ACTIONS: Final = {
     "rule.dry": N_("began a dry run of a prompt rule"),
     "rule.off": N_("switched a prompt rule off"),
     "rule.remove": N_("removed a prompt rule"),
+    "rule.automod_on": N_("switched AutoMod's rules on for prompts"),
+    "rule.automod_off": N_("switched AutoMod's rules off for prompts"),
     "allowance.set": N_("set the allowance of"),
     "allowance.remove": N_("removed the allowance of"),
     "appeal.begin": N_("appealed against a refused prompt of"),

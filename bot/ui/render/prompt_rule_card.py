@@ -8,10 +8,12 @@ from discord import ui
 
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.prompt_rules import PromptField, PromptRule, PromptRuleKind, PromptRuleScope, PromptRuleState
+from bot.services.automod import AutoModView
 from bot.services.prompt_blocks import ban_terms
 from bot.services.prompt_rules import AddedRules, Example, Trial
 from bot.ui.buttons import (
     RULE_ADD,
+    RULE_AUTOMOD,
     RULE_BANS,
     RULE_MENU,
     RULE_REMOVE,
@@ -23,6 +25,7 @@ from bot.ui.buttons import (
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, escaped, number, person
 from bot.ui.render.job_card import BLURPLE, GREEN, payload_view
+from bot.ui.render.prompt_rule_words import rule_mistake
 from bot.ui.truncation import cut
 from db.prompt_rules import StoredRule
 
@@ -31,6 +34,7 @@ _TEXT_SHOWN: Final = 40
 _NAME_SHOWN: Final = 30
 _WORDS_SHOWN: Final = 40
 _LONGEST_OPTION: Final = 100
+_UNUSED_SHOWN: Final = 3
 
 STATE_NAMES: Final = {
     PromptRuleState.ON: N_("on"),
@@ -53,7 +57,9 @@ def prompt_rule_card(
     guild_id: int,
     rules: Sequence[StoredRule],
     settings: GuildSettings,
+    automod: AutoModView,
     *,
+    reads_automod: bool,
     page: int = 0,
     chosen: StoredRule | None = None,
     trial: Trial | None = None,
@@ -61,7 +67,7 @@ def prompt_rule_card(
 ) -> ui.LayoutView:
     """Return a page of a server's rules, with the chosen one and its trial.
 
-    `note` is about the last change.
+    `note` is about the last change. `reads_automod`: the bot has the right to read AutoMod's rules.
     """
     pages = max(1, -(-len(rules) // RULES_OF_PAGE))
     page = min(page, pages - 1)
@@ -76,6 +82,7 @@ def prompt_rule_card(
         place = _("Page {page} of {pages}").format(page=number(page + 1), pages=number(pages))
         lines.append(f"-# {place}")
     lines.append(f"-# {_bans(settings)}")
+    lines += [f"-# {line}" for line in _automod(automod, may_read=reads_automod)]
     rows: list[ui.Item[ui.LayoutView]] = [ui.TextDisplay("\n".join(lines))]
     if shown:
         rows.append(ui.ActionRow(_menu(target, page, shown, chosen)))
@@ -88,7 +95,9 @@ def prompt_rule_card(
             RULES.build(target, label=_("Newer"), picture=max(0, page - 1), disabled=page == 0),
             RULES.build(target, picture=min(pages - 1, page + 1), disabled=page == pages - 1),
         ]
-    rows.append(ui.ActionRow(*turns, RULE_ADD.build(target), RULE_BANS.build(target)))
+    automod_label = _("Stop using AutoMod's rules") if automod.state.is_on else None
+    automod_button = RULE_AUTOMOD.build(target, label=automod_label, picture=int(not automod.state.is_on))
+    rows.append(ui.ActionRow(*turns, RULE_ADD.build(target), RULE_BANS.build(target), automod_button))
     return payload_view(ui.Container(*rows, accent_colour=GREEN if rules else BLURPLE))
 
 
@@ -198,6 +207,36 @@ def _bans(settings: GuildSettings) -> str:
         limit,
     )
     return said.format(count=number(limit), hours=_hours(term.total_seconds()), term=_hours(ban_term.total_seconds()))
+
+
+def _automod(automod: AutoModView, *, may_read: bool) -> Iterator[str]:
+    state, rules = automod.state, automod.rules
+    if not state.is_on:
+        said = _("AutoMod's rules do not apply to prompts.")
+        yield said if may_read else f"{said} {_('To use them, first give my role Manage Server.')}"
+        return
+    if state.lost_at is not None:
+        lost = _("AutoMod's rules do not apply: I lost Manage Server {when}. Give it back to my role.")
+        yield lost.format(when=ago(state.lost_at))
+        return
+    if not rules:
+        yield _("AutoMod has no rule of your own words here that blocks messages.")
+        return
+    said = ngettext(
+        "{count} rule of AutoMod applies to prompts: {names}",
+        "{count} rules of AutoMod apply to prompts: {names}",
+        len(rules),
+    )
+    names = ", ".join(escaped(cut(each.name, _NAME_SHOWN)) for each in rules)
+    yield said.format(count=number(len(rules)), names=names)
+    for each in automod.unused[:_UNUSED_SHOWN]:
+        unused = _("Not used of {rule}: {mistake}")
+        yield unused.format(
+            rule=escaped(cut(each.rule_name, _NAME_SHOWN)), mistake=rule_mistake(each.error, _TEXT_SHOWN)
+        )
+    more = len(automod.unused) - _UNUSED_SHOWN
+    if more > 0:
+        yield ngettext("{count} more is not used.", "{count} more are not used.", more).format(count=number(more))
 
 
 def _hours(seconds: float) -> str:

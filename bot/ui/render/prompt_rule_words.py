@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from bot.domain.errors import PromptRefusedError, PromptRuleError, PromptRuleGoneError, PromptRuleTextError
+from bot.domain.errors import (
+    AutoModRightError,
+    AutoModUnreadError,
+    PromptRefusedError,
+    PromptRuleError,
+    PromptRuleGoneError,
+    PromptRuleTextError,
+)
 from bot.domain.prompt_rules import PromptField, PromptRule, PromptRuleSource, RuleProblem
 from bot.ui.i18n import N_, _, ngettext
 from bot.ui.render.formatting import ago, escaped, number, person
@@ -24,6 +31,7 @@ _MISTAKES: Final = {
     RuleProblem.SYNTAX: N_("“{text}” is no pattern that can be used: {said}"),
     RuleProblem.TOO_LARGE: N_("The pattern “{text}” needs too much memory: use smaller repetitions."),
     RuleProblem.TOO_SIMILAR: N_("“{text}” differs from {limit} other rules in doubled letters alone."),
+    RuleProblem.UNSUPPORTED: N_("The pattern “{text}” uses syntax that works at Discord alone."),
 }
 
 
@@ -43,7 +51,7 @@ def refused_prompt(error: PromptRefusedError, *, public: bool = False) -> str:
             else _("Found in the prompt: {words}")
         )
         return "\n".join([_(_BUILT_IN[match.rule.name]), found.format(words=words), next_step])
-    what = _refusal(match.field, by_guild=match.rule.source is PromptRuleSource.GUILD).format(words=words)
+    what = _refusal(match.field, match.rule.source).format(words=words)
     named = [_("Rule: {name}").format(name=rule_title(match.rule))] if match.rule.name else []
     return "\n".join([what, *named, next_step])
 
@@ -62,16 +70,39 @@ def prompt_rule_message(error: PromptRuleError) -> str:
             )
             return in_lines(what.format(count=number(error.limit)), _("Remove some first; nothing was changed."))
         case PromptRuleTextError():
-            what = _(_MISTAKES[error.problem]).format(
-                text=escaped(cut(error.text, _QUOTED)), limit=number(error.limit), said=escaped(error.said)
-            )
+            what = rule_mistake(error)
             if error.number is not None:
                 what = _("Line {number}: {what}").format(number=number(error.number), what=what)
             return in_lines(what, _("Nothing was changed."))
         case PromptRuleGoneError():
             return _("This rule was removed meanwhile.")
+        case AutoModRightError():
+            return in_lines(
+                _("I may not read AutoMod's rules here, so nothing was switched on."),
+                _("Give my role Manage Server in the server's settings, then press again."),
+            )
+        case AutoModUnreadError():
+            return in_lines(
+                _("Discord did not answer about AutoMod's rules, so nothing was switched on."),
+                _("Press again in a minute."),
+            )
         case _:
             return _("This rule cannot be changed.")
+
+
+def rule_mistake(error: PromptRuleTextError, shown: int = _QUOTED) -> str:
+    """Return the words for the fault of a rule's text; `shown` cuts it."""
+    return _(_MISTAKES[error.problem]).format(
+        text=escaped(cut(error.text, shown)), limit=number(error.limit), said=escaped(cut(error.said, shown))
+    )
+
+
+def automod_lost() -> str:
+    """Return the words for admins about the lost right to AutoMod's rules."""
+    return in_lines(
+        _("I lost the right Manage Server, so AutoMod's rules no longer apply to prompts."),
+        _("Give it back to my role, and they apply again. `/studio rules` switches them off for good."),
+    )
 
 
 def refusal_ban(ban: RefusalBan) -> str:
@@ -86,15 +117,18 @@ def refusal_ban(ban: RefusalBan) -> str:
     return in_lines(what, f"{ends} {_('`/studio unban` ends it now, `/studio rules` changes the rules.')}".strip())
 
 
-def _refusal(field: PromptField, *, by_guild: bool) -> str:
-    if field is PromptField.NEGATIVE:
-        return (
-            _("A rule of this server forbids {words} in the negative prompt.")
-            if by_guild
-            else _("A rule of this studio forbids {words} in the negative prompt.")
-        )
-    return (
-        _("A rule of this server forbids {words} in the prompt.")
-        if by_guild
-        else _("A rule of this studio forbids {words} in the prompt.")
-    )
+def _refusal(field: PromptField, source: PromptRuleSource) -> str:
+    is_negative = field is PromptField.NEGATIVE
+    match source:
+        case PromptRuleSource.GUILD if is_negative:
+            return _("A rule of this server forbids {words} in the negative prompt.")
+        case PromptRuleSource.GUILD:
+            return _("A rule of this server forbids {words} in the prompt.")
+        case PromptRuleSource.AUTOMOD if is_negative:
+            return _("This server's AutoMod forbids {words} in the negative prompt.")
+        case PromptRuleSource.AUTOMOD:
+            return _("This server's AutoMod forbids {words} in the prompt.")
+        case _ if is_negative:
+            return _("A rule of this studio forbids {words} in the negative prompt.")
+        case _:
+            return _("A rule of this studio forbids {words} in the prompt.")
