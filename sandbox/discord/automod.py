@@ -1,6 +1,7 @@
 """Rules of a server's AutoMod.
 
-They are announced by intent, to a bot with Manage Server alone. The fake keeps and shows them; it does not apply them to messages.
+They are announced by intent, to a bot with Manage Server alone. The fake keeps and shows them; it does not apply them
+to messages.
 """
 
 from collections.abc import Sequence
