@@ -14,6 +14,7 @@ async def repeat(
     every: float,
     clock: Clock,
     on_failure: Callable[[], None],
+    wake: asyncio.Event | None = None,
 ) -> NoReturn:
     """Repeat a check until cancelled.
 
@@ -23,9 +24,12 @@ async def repeat(
         every: the pause between two checks, in seconds.
         clock: it waits.
         on_failure: called inside the handler of an exception, so that a logger finds it.
+        wake: ends a pause. A check clears it first, so what sets it during the check causes another one.
     """
     started = first is None
+    woken = wake or asyncio.Event()
     while True:
+        woken.clear()
         try:
             if first is not None and not started:
                 await first()
@@ -33,4 +37,4 @@ async def repeat(
             await check()
         except Exception:  # noqa: BLE001 - the database may be back in a moment
             on_failure()
-        await clock.wait(asyncio.Event(), every)
+        await clock.wait(woken, every)

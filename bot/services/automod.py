@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from bot.domain.automod import AutoModRule, AutoModState
 from bot.domain.errors import AutoModRightError, AutoModUnreadError
 from bot.engine.clock import Clock
+from bot.engine.repeat import repeat
 from bot.moderation.automod_rules import UnusedText, compile_automod
 from bot.services.guild_transactions import GuildTransactions
 from bot.services.prompt_checks import PromptChecks
@@ -149,13 +150,13 @@ class AutoModService:
 
     async def run(self) -> None:
         """Read rules and report losses until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                await self.check()
-            except Exception:  # noqa: BLE001 - the database may be back in a moment
-                _log.exception("automod.not_checked")
-            await self._clock.wait(self._wake, _CHECK_SECONDS)
+        await repeat(
+            self.check,
+            every=_CHECK_SECONDS,
+            clock=self._clock,
+            on_failure=lambda: _log.exception("automod.not_checked"),
+            wake=self._wake,
+        )
 
     async def check(self) -> None:
         """Read the due rules of servers; report lost ones."""
@@ -166,11 +167,21 @@ class AutoModService:
             return repository.list_on(), repository.list_due(due_before)
 
         are_on, due = await self._database.read(read)
-        requested, self._requested = self._requested, set()
-        for guild_id in sorted(due | (requested & are_on)):
-            if self._reader.serves(guild_id) and not await self._read(guild_id):
-                self._requested.add(guild_id)  # again with the next check
+        self._requested &= are_on
+        for guild_id in sorted(due | self._requested):
+            if self._reader.serves(guild_id):
+                await self._read_due(guild_id)
         await self._report_losses()
+
+    async def _read_due(self, guild_id: int) -> None:
+        """Read a server's rules; without success, again with the next check."""
+        self._requested.discard(guild_id)  # an event during the reading asks for another one
+        is_read = False
+        try:
+            is_read = await self._read(guild_id)
+        finally:
+            if not is_read:
+                self._requested.add(guild_id)
 
     async def _read(self, guild_id: int) -> bool:
         """Store a server's rules, or their loss; return False without an answer."""

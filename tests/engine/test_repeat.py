@@ -71,3 +71,24 @@ async def test_the_first_step_repeats_until_it_succeeds_once() -> None:
     failures = await let_pass(calls, 2, with_first=True)
     assert calls.made == ["first", "first", "check", "check"]
     assert failures == ["check.failed", "check.failed"]
+
+
+async def test_a_woken_check_is_made_at_once_and_again_if_woken_meanwhile() -> None:
+    calls, wake = Calls(), asyncio.Event()
+
+    async def check() -> None:
+        await calls.check()
+        if len(calls.made) == 2:
+            wake.set()
+
+    task = asyncio.create_task(
+        repeat(check, every=15.0, clock=ManualClock(), on_failure=lambda: _log.exception("check.failed"), wake=wake)
+    )
+    await let_others_run()
+    assert len(calls.made) == 1
+    wake.set()
+    await let_others_run()
+    assert len(calls.made) == 3
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -12,6 +12,8 @@ from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import classify
 
 _KEYWORDS: Final = discord.AutoModRuleTriggerType.keyword.value
+_ODD: Final = (LookupError, TypeError, ValueError, AttributeError)
+"""Errors of an odd answer."""
 _BLOCKS: Final = discord.AutoModRuleActionType.block_message.value
 
 
@@ -37,15 +39,12 @@ class DiscordAutoModReader:
         try:
             async with bounded(REQUEST_SECONDS):
                 listed = await self._client.http.request(route)
+            return tuple(_rule(each) for each in listed if _applies(each))
         except discord.Forbidden as error:
             raise AutoModRightError from error
         except Exception as error:
-            if classify(error) is None:
+            if classify(error) is None and not isinstance(error, _ODD):
                 raise
-            raise AutoModUnreadError from error
-        try:
-            return tuple(_rule(each) for each in listed if _applies(each))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise AutoModUnreadError from error
 
 
