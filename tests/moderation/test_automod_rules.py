@@ -52,6 +52,7 @@ def test_wildcards_match_as_at_discord(keyword: str, matched: tuple[str, ...], p
 def test_disguises_are_found_with_wildcards() -> None:
     assert find("a w1ldc@t here", "*wildcat*") == "w1ldc@t"
     assert find("c a t c h it", "cat*") == "c a t"
+    assert find("w i l d c a t", "*cat") == "c a t"
     assert find("w i l d c a t", "cat*") is None
     assert find("c a t c h it", "*cat") is None
 

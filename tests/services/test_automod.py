@@ -254,6 +254,7 @@ async def test_lost_right_ends_the_rules_until_it_is_back(
     services: ServiceHarness, server: Discord, automod: AutoModService
 ) -> None:
     await set_log_channel(services)
+    assert await words_of(services, "two dragons") == "dragon"
     server.fault = AutoModRightError
     for _ in range(3):
         services.clock.advance(3601)
