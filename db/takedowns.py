@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, tuple_, update
 
 from bot.domain.jobs import Action
 from bot.domain.provenance import index_keys
@@ -146,6 +146,11 @@ class TakedownRepository:
         """Allow the pictures again; return False if they are allowed already."""
         lifted = update(table).where(table.c.id == takedown_id, table.c.lifted_at.is_(None)).values(lifted_at=at)
         return self._connection.execute(lifted).rowcount == 1
+
+    def spare_kept(self, takedown_id: str) -> None:
+        """Keep the jobs with pictures that are not removed yet."""
+        kept = takedown_jobs.c.takedown_id == takedown_id, takedown_jobs.c.removed_at.is_(None)
+        self._connection.execute(delete(takedown_jobs).where(*kept))
 
     def finish(self, takedown_id: str, at: datetime) -> None:
         """Record the end of the search for copies."""

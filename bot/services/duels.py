@@ -167,7 +167,7 @@ class DuelService:
                 duel=DuelPlan(others=tuple(others), hours=hours),
             )
             _check_models(confirmation.requests)
-            self._require_all(connection, place, confirmation.requests, now)
+            self._require_all(connection, place, confirmation.requests, now, is_question=True)
             confirmations = ConfirmationRepository(connection)
             # The lock makes a simultaneous command visible here, in whichever process it arrived.
             AccountRepository(connection).lock(place.guild_id, place.member_id)
@@ -177,7 +177,7 @@ class DuelService:
             confirmations.add(confirmation, most=MAX_STORED)
             return confirmation
 
-        return await self._database.write(write)
+        return await self._gate.write(place, write)
 
     def price(self, requests: Sequence[GenerationRequest]) -> int:
         """Return the credits of all requests."""
@@ -188,14 +188,20 @@ class DuelService:
         return {request.model: price(request, self._catalogue) for request in requests}
 
     def _require_all(
-        self, connection: Connection, place: InteractionContext, requests: Sequence[GenerationRequest], now: datetime
+        self,
+        connection: Connection,
+        place: InteractionContext,
+        requests: Sequence[GenerationRequest],
+        now: datetime,
+        *,
+        is_question: bool = False,
     ) -> None:
         """Check all requests together before the first one is held.
 
         The holds follow one by one: each would say that it alone cannot be paid.
         """
         for request in requests:
-            rules = self._gate.check(connection, place, request)
+            rules = self._gate.check(connection, place, request, is_question=is_question)
         terms = self._ledger.terms(connection, place.guild_id, place.member_id, now, place.roles, rules)
         account = self._ledger.available(connection, place.guild_id, place.member_id, now, place.roles)
         self._ledger.require(connection, account, terms, self.price(requests))

@@ -228,7 +228,7 @@ class JobService:
             prepare(connection, jobs)
             return tuple(self._make(connection, job) for job in jobs)
 
-        snapshots = await self._database.write(write)
+        snapshots = await self._gate.write(places[0], write)
         for job in jobs:
             self._engine.schedule_ack_check(job.id)
         return snapshots

@@ -282,6 +282,8 @@ class TakedownService:
     async def lift(self, typed: str, *, actor_id: int = 0) -> Takedown:
         """Allow the pictures of a takedown again; removed ones stay away.
 
+        What is not removed yet is kept.
+
         Raises:
             TakedownGoneError: no takedown has this code, or it is lifted already.
         """
@@ -292,6 +294,7 @@ class TakedownService:
             takedown = None if code is None else takedowns.find(code)
             if takedown is None or not takedowns.lift(takedown.id, now):
                 raise TakedownGoneError
+            takedowns.spare_kept(takedown.id)
             entry = AuditEntry(
                 id=self._new_id(),
                 guild_id=takedown.guild_id,
@@ -331,7 +334,8 @@ class TakedownService:
 
         def write(connection: Connection) -> bool:
             takedowns = TakedownRepository(connection)
-            if takedowns.list_pending(takedown.id) or now - takedown.at < _SEARCHED_FOR:
+            is_searched = takedown.lifted_at is not None or now - takedown.at >= _SEARCHED_FOR
+            if takedowns.list_pending(takedown.id) or not is_searched:
                 return False
             takedowns.finish(takedown.id, now)
             return True
@@ -340,7 +344,14 @@ class TakedownService:
             _log.info("takedown.finished", takedown=takedown.code)
 
     async def _find_pending(self, takedown: Takedown) -> Sequence[PendingJob]:
-        """Search for copies again; return the jobs still to be removed."""
+        """Search for copies again; return the jobs still to be removed.
+
+        A lifted takedown removes no more.
+        """
+        if takedown.lifted_at is not None:
+            return await self._database.read(
+                lambda connection: TakedownRepository(connection).list_pending(takedown.id)
+            )
 
         def read(connection: Connection) -> tuple[dict[str, Positions], Sequence[PendingJob]]:
             takedowns = TakedownRepository(connection)

@@ -1,5 +1,6 @@
 """Deletions carried out in steps, with Discord away, and after a restore."""
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -131,6 +132,39 @@ async def add_job(database: Database, images: ImageService, *, channel: int = 80
     picture = ResultImage(job_id=job.id, position=0, file=file)
     await database.write(lambda connection: ResultImageRepository(connection).add_all([picture], START))
     return job
+
+
+async def test_single_pictures_of_a_restored_backup_are_deleted_again(
+    database: Database, image_service: ImageService, clock: ManualClock, tmp_path: Path
+) -> None:
+    job, other = await add_job(database, image_service), await add_job(database, image_service)
+    for each in (job, other):
+        drawn = (draw_picture(each.id, at, width=64, height=64, format="png") for at in (1, 2))
+        files = [await image_service.store_bytes(picture) for picture in drawn]
+        more = [ResultImage(job_id=each.id, position=at, file=file) for at, file in enumerate(files, 1)]
+        await database.write(lambda connection, more=more: ResultImageRepository(connection).add_all(more, START))  # type: ignore[misc]
+    # Of the time after the backup; the last job is of a later one.
+    register = DeletionRegister(tmp_path / "deletions.txt", SECRET_KEY.name)
+    register.add_pictures(job.id, {0, 2}, START)
+    register.add_pictures("f" * 32, {0}, START)
+
+    def stored() -> list[Path]:
+        return [each for each in (tmp_path / "pictures").rglob("*.png") if each.is_file()]
+
+    assert len(stored()) == 6
+    for path in stored():
+        os.utime(path, (0, 0))  # a file of just now may have a row soon
+    clock.advance(3600)
+    await service_of(database, image_service, Discord(), clock, tmp_path).replay()
+
+    kept = await database.read(
+        lambda connection: {
+            each.id: [image.position for image in ResultImageRepository(connection).list_for(each.id)]
+            for each in (job, other)
+        }
+    )
+    assert kept == {job.id: [1], other.id: [0, 1, 2]}
+    assert len(stored()) == 4
 
 
 async def members(database: Database) -> list[int]:

@@ -21,6 +21,7 @@ from bot.domain.errors import (
     NotAllowedError,
     NotInServerError,
     OwnDuelError,
+    PromptRefusedError,
     QueueFullError,
     SameModelError,
     StudioPausedError,
@@ -29,8 +30,12 @@ from bot.domain.errors import (
 )
 from bot.domain.jobs import InteractionContext, State
 from bot.domain.pauses import Pause, PauseScope
+from bot.domain.prompt_rules import PromptRuleKind, PromptRuleScope, PromptRuleState
 from bot.services.duels import DuelService, DuelView
+from bot.services.guild_transactions import GuildTransactions
 from bot.services.jobs import Actor
+from bot.services.prompt_blocks import BLOCK_LIMIT
+from bot.services.prompt_rules import PromptRuleService
 from db.bans import BanRepository
 from db.deletions import Deletion, DeletionRepository
 from db.fingerprints import FingerprintRepository, Viewer
@@ -39,9 +44,9 @@ from db.job_deletions import JobDeletionRepository
 from db.member_records import MemberRecords
 from db.pauses import PauseRepository
 from db.pictures import ResultImageRepository
-from db.tables import audit_log, duel_votes, duels, jobs
+from db.tables import audit_log, duel_votes, duels, jobs, prompt_appeals, prompt_blocks
 from tests.services.conftest import Open, ServiceHarness
-from tests.support.factories import GUILD, MEMBER, make_context, make_image
+from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_image
 from tests.support.ledger import end
 
 TWO = ("reve-2.0", "nano-banana")
@@ -49,6 +54,22 @@ THREE = (*TWO, "seedream-5")
 PRICE_OF_TWO = 32
 HOURS = 2
 ORGANIZER = Actor(member_id=MEMBER, guild_id=GUILD)
+
+
+async def forbid(services: ServiceHarness, word: str) -> None:
+    """Add a prompt rule to the server."""
+    transactions = GuildTransactions(
+        database=services.database, access=services.access, clock=services.clock, new_id=make_id
+    )
+    await PromptRuleService(transactions=transactions, new_id=make_id).add(
+        GUILD,
+        word,
+        kind=PromptRuleKind.WORD,
+        scope=PromptRuleScope.ALL,
+        state=PromptRuleState.ON,
+        name="No seas",
+        by=99,
+    )
 
 
 def voter(number: int) -> Actor:
@@ -125,6 +146,37 @@ async def test_impossible_duel_is_refused_before_its_question(
     with pytest.raises(error):
         await ask(services, *models, place=make_context(**place))
     assert (await services.account()).held == 0
+
+
+async def test_forbidden_prompt_is_refused_before_the_question_of_a_duel(services: ServiceHarness) -> None:
+    await forbid(services, "lighthouse")
+    with pytest.raises(PromptRefusedError) as refused:
+        await ask(services)
+    assert refused.value.match.rule.name == "No seas"
+    assert refused.value.block_id is not None  # its member can appeal
+    assert await count(services, prompt_blocks) == 1
+    assert await count(services, prompt_appeals) == 1
+
+
+async def test_rule_added_after_the_question_refuses_all_of_a_duel(services: ServiceHarness) -> None:
+    question = await ask(services, *THREE)
+    await forbid(services, "lighthouse")
+    with pytest.raises(PromptRefusedError) as refused:
+        await services.duels.create(make_context(), question)
+    assert refused.value.block_id is not None
+    assert [await count(services, table) for table in (jobs, duels, prompt_blocks)] == [0, 0, 1]
+    assert (await services.account()).held == 0
+    # The question is still there, for after an allowed appeal.
+    assert (await services.duels.get_question(question.id, MEMBER, shown=57))[0].id == question.id
+
+
+async def test_refusals_in_duels_ban_as_others_do(services: ServiceHarness) -> None:
+    await forbid(services, "lighthouse")
+    for _ in range(BLOCK_LIMIT):
+        with pytest.raises(PromptRefusedError):
+            await ask(services, place=make_context())
+    with pytest.raises(BannedError):
+        await ask(services, prompt="a harbour")
 
 
 async def test_duel_needs_credits_for_all_pictures(open_services: Open) -> None:

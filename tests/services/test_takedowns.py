@@ -12,15 +12,18 @@ from PIL import Image
 from sqlalchemy import Connection, select
 
 from bot.domain.errors import (
+    ImageGoneError,
     JobDeletedError,
     JobNotFoundError,
     NotAllowedError,
+    PicturesHiddenError,
     PictureTakenDownError,
     TakedownGoneError,
 )
 from bot.domain.images import ImageFile, ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Job, Origin, State
 from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.sharing.submissions import SubmissionOptions
 from bot.domain.takedowns import EVERYWHERE, TakedownKind, TakenPicture
 from bot.engine.picture_screen import PictureScreen
 from bot.images.download import ImageDownloader
@@ -31,16 +34,19 @@ from bot.services.access import AccessService
 from bot.services.deletion_register import DeletionRegister
 from bot.services.jobs import Actor, check_takedowns
 from bot.services.publications import Publication, PublicationService
+from bot.services.sharing.submissions import SubmissionService
 from bot.services.takedowns import Subject, TakedownService
 from db.audit_log import AuditLogRepository
 from db.database import Database
+from db.guilds import GuildRepository
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.outbox import OutboxRepository
 from db.pictures import ResultImageRepository
+from db.submissions import SubmissionRepository
 from db.tables import inputs, takedowns
 from sandbox.providers.pictures import draw_picture
-from tests.services.sharing.conftest import Woken
+from tests.services.sharing.conftest import Woken, sharer
 from tests.support.clock import START, ManualClock
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job, make_request
 from tests.support.ledger import adding
@@ -495,6 +501,76 @@ async def test_uploaded_copy_of_a_file_is_refused_until_lifted(studio: Studio) -
         with pytest.raises(TakedownGoneError):
             await studio.shell.lift(typed)
     assert [each.lifted_at is not None for each in await studio.shell.list()] == [True]
+
+
+async def test_lifted_takedown_allows_the_picture_where_no_other_refuses_it(studio: Studio) -> None:
+    job = await studio.add(drawn("one"))
+    everywhere = await take_down(studio, job)
+    file = await studio.images.store_bytes(drawn("one"))
+    here = await studio.shell.take_down(
+        Subject(pictures=(TakenPicture(sha256=file.sha256),)), kind=TakedownKind.MODERATOR, reason="", guild_id=GUILD
+    )
+    await studio.service.carry_out()
+    screen = PictureScreen(studio.database)
+    places = make_job(), make_job(place=make_context(guild_id=GUILD + 1))
+    assert [await screen.refuses_result(each, file) for each in places] == [True, True]
+    await studio.shell.lift(everywhere)
+    assert [await screen.refuses_result(each, file) for each in places] == [True, False]
+    await studio.shell.lift(here.code)
+    assert [await screen.refuses_result(each, file) for each in places] == [False, False]
+    assert await studio.deleted(job) == [True]  # what was removed does not come back
+    entries = await studio.database.read(lambda connection: AuditLogRepository(connection).list(GUILD, limit=5))
+    assert [each.action for each in entries] == ["takedown.lift", "takedown.add"]
+
+
+async def test_lifted_takedown_removes_nothing_more(studio: Studio) -> None:
+    job = await studio.add(drawn("one"))
+    running = await studio.add(None, source=job, action=Action.EDIT, state=State.RUNNING)
+    code = await take_down(studio, job)
+    await studio.service.carry_out()
+    await studio.shell.lift(code)
+    again = await studio.add(drawn("one"), member=OTHER)
+    await studio.service.carry_out()
+    assert await studio.deleted(job, running, again) == [True, False, False]
+    finished = select(takedowns.c.finished_at)
+    assert await studio.database.read(lambda connection: connection.execute(finished).scalar()) is not None
+
+
+async def test_lift_before_the_removal_keeps_the_pictures(studio: Studio) -> None:
+    job = await studio.add(drawn("one"))
+    await studio.shell.lift(await take_down(studio, job))
+    await studio.service.carry_out()
+    assert await studio.deleted(job) == [False]
+    assert studio.discord.erased == []
+
+
+async def test_others_of_a_job_are_shared_after_a_takedown_of_one(studio: Studio) -> None:
+    job = await studio.add(drawn("one"))
+    await studio.add_more(job, drawn("two"), drawn("three"))
+    subject = Subject(job_id=job.id, positions=frozenset({1}))
+    await studio.shell.take_down(subject, kind=TakedownKind.OPERATOR, reason="")
+    submissions = SubmissionService(
+        database=studio.database,
+        access=AccessService(database=studio.database, admitted="*", now=studio.clock.now),
+        clock=studio.clock,
+        new_id=make_id,
+        waker=studio.woken,
+    )
+    channels = {"review_channel_id": 801, "showcase_channel_id": 802}
+    await studio.database.write(lambda connection: GuildRepository(connection).change_settings(GUILD, channels))
+    with pytest.raises(PicturesHiddenError):  # until it is carried out
+        await submissions.offer(job.id, sharer())
+    await studio.service.carry_out()
+    offer = await submissions.offer(job.id, sharer())
+    assert [each.position for each in offer.pictures] == [0, 2]
+    listed = await studio.database.read(
+        lambda c: SubmissionRepository(c).list_shareable(GUILD, MEMBER, limit=9, restricted=True)
+    )
+    assert [position for _, position in listed] == [0, 2]
+    with pytest.raises(ImageGoneError):
+        await submissions.share(job.id, [0, 1], SubmissionOptions(), sharer())
+    shared = await submissions.share(job.id, [0, 2], SubmissionOptions(), sharer())
+    assert shared.positions == (0, 2)
 
 
 async def test_hash_of_a_stored_picture_finds_its_other_copies(studio: Studio) -> None:

@@ -23,6 +23,7 @@ from bot.services.moderation import ModerationService, Target
 from bot.services.sharing.review_queue import ReviewQueue
 from bot.services.sharing.reviews import Decision
 from bot.services.sharing.snapshots import SubmissionSnapshots
+from bot.ui.render.error_messages import error_message
 from db.audit_log import AuditLogRepository
 from db.outbox import OutboxRepository
 from db.submissions import SubmissionRepository
@@ -243,6 +244,17 @@ async def test_audit_entry_of_a_decision_has_its_waiting_time(sharing: SharingHa
     await sharing.reviews.decide(decision(submission, SubmissionState.REFUSED), moderator())
     entries = await sharing.database.read(lambda connection: AuditLogRepository(connection).list(GUILD, limit=5))
     assert entries[0].detail == {"submission": submission.id, "waited": 90}
+
+
+async def test_prompt_of_a_withdrawn_submission_is_not_read(sharing: SharingHarness) -> None:
+    """Its member withdrew it while a moderator looked at the card."""
+    submission = await share(sharing)
+    await sharing.reviews.claim(submission.id, moderator())
+    await sharing.submissions.withdraw(submission.id, MEMBER)
+    with pytest.raises(AlreadyDecidedError) as refused:
+        await sharing.reviews.get_prompt(submission.id, moderator())
+    assert (refused.value.state, refused.value.by) == (SubmissionState.WITHDRAWN, None)
+    assert error_message(refused.value) == f"Too late: this was withdrawn <t:{START.timestamp():.0f}:R>."
 
 
 async def test_prompt_of_a_private_job_is_read_by_moderators_of_its_server_alone(sharing: SharingHarness) -> None:
