@@ -248,7 +248,7 @@ class ChallengeRepository:
 
 
 def _not_banned(challenge: Challenge, now: datetime) -> ColumnElement[bool]:
-    """Return the condition that an entry's member is not banned."""
+    """Return the condition of an entry without a ban of its member."""
     banned = select_banned(challenge.guild_id, now, BanScope.STUDIO, BanScope.SHARING)
     return challenge_entries.c.member_id.not_in(banned)
 

@@ -148,7 +148,7 @@ class TakedownRepository:
         return self._connection.execute(lifted).rowcount == 1
 
     def spare_kept(self, takedown_id: str) -> None:
-        """Keep the jobs with pictures that are not removed yet."""
+        """Keep the jobs with their pictures still in place."""
         kept = takedown_jobs.c.takedown_id == takedown_id, takedown_jobs.c.removed_at.is_(None)
         self._connection.execute(delete(takedown_jobs).where(*kept))
 

@@ -77,7 +77,7 @@ def post(connection: Connection, job: Job, positions: Sequence[int], message_id:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """Return a job with four pictures, of which three are in the showcase."""
+    """Return a job with four pictures, three of them in the showcase."""
     (tmp_path / "data").mkdir()
     made = make_job(
         place=make_context(channel_id=CHANNEL, message_id=CARD),

@@ -77,7 +77,7 @@ class ReportRoute(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOffer:
-    """The pictures of a target that a member may report.
+    """The pictures of a target to choose from in a report.
 
     `positions` are those in a job, or in a duel if `is_duel`.
     """
@@ -132,7 +132,7 @@ class ReportService:
         self._transitions = SubmissionTransitions(new_id=new_id)
 
     async def find_shown(self, channel_id: int, message_id: int) -> str | None:
-        """Return a job that a message without buttons shows, or None."""
+        """Return the job on a message without buttons, or None."""
         return await self._database.read(
             lambda connection: TakedownRepository(connection).find_by_message(channel_id, message_id)
         )
@@ -324,7 +324,7 @@ class ReportService:
     def _reportable_of_duel(
         self, connection: Connection, duel: Duel, actor: Actor
     ) -> tuple[ReportOffer, Mapping[int, str]]:
-        """Return the pictures of a duel that a member has not reported."""
+        """Return the pictures of a duel without a report of a member."""
         self._check_member(connection, duel.guild_id, actor)
         jobs = JobRepository(connection).list_by_id([entry.job_id for entry in duel.entries])
         if any(job.deleted_at is not None for job in jobs):

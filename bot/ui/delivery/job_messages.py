@@ -314,7 +314,7 @@ class JobMessages:
         return message.id
 
     async def fetch_shown(self, job: Job) -> tuple[KeptAttachment, ...]:
-        """Return the pictures that a job's public message shows on Discord.
+        """Return the pictures of a job's public message, as Discord has them.
 
         None of a message that is gone.
         """
