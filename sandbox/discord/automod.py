@@ -28,6 +28,7 @@ LONGEST_PATTERN: Final = 260
 
 _MESSAGE_SENT: Final = 1
 _BLOCK: Final = 1
+_ALERT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class AutoModRule:
     """A rule about words.
 
     In a keyword `*` stands for any text, at its start or end. With `presets` (Discord's lists 1 to 3) it has no
-    keywords and patterns.
+    keywords and patterns. With `alerts_in`, a channel's id, messages are reported there instead of blocked.
     """
 
     id: str
@@ -47,6 +48,7 @@ class AutoModRule:
     allowed: tuple[str, ...] = ()
     presets: tuple[int, ...] = ()
     enabled: bool = True
+    alerts_in: str | None = None
     exempt_roles: tuple[str, ...] = ()
     exempt_channels: tuple[str, ...] = ()
 
@@ -66,7 +68,11 @@ class AutoModRule:
             "event_type": _MESSAGE_SENT,
             "trigger_type": PRESETS if self.presets else KEYWORD,
             "trigger_metadata": metadata,
-            "actions": [{"type": _BLOCK, "metadata": {}}],
+            "actions": [
+                {"type": _BLOCK, "metadata": {}}
+                if self.alerts_in is None
+                else {"type": _ALERT, "metadata": {"channel_id": self.alerts_in}}
+            ],
             "enabled": self.enabled,
             "exempt_roles": list(self.exempt_roles),
             "exempt_channels": list(self.exempt_channels),

@@ -9,7 +9,7 @@ from discord.http import Route
 from bot.domain.automod import AutoModRule
 from bot.domain.errors import AutoModRightError, AutoModUnreadError
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
-from bot.ui.delivery.discord_errors import classify
+from bot.ui.delivery.discord_errors import DiscordErrorKind, classify
 
 _KEYWORDS: Final = discord.AutoModRuleTriggerType.keyword.value
 _ODD: Final = (LookupError, TypeError, ValueError, AttributeError)
@@ -40,10 +40,12 @@ class DiscordAutoModReader:
             async with bounded(REQUEST_SECONDS):
                 listed = await self._client.http.request(route)
             return tuple(_rule(each) for each in listed if _applies(each))
-        except discord.Forbidden as error:
-            raise AutoModRightError from error
         except Exception as error:
-            if classify(error) is None and not isinstance(error, _ODD):
+            kind = classify(error)
+            # A proxy's 403 says nothing about the right.
+            if kind is DiscordErrorKind.CLOSED and isinstance(error, discord.Forbidden):
+                raise AutoModRightError from error
+            if kind is None and not isinstance(error, _ODD):
                 raise
             raise AutoModUnreadError from error
 

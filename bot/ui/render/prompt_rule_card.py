@@ -223,8 +223,8 @@ def _automod(automod: AutoModView, *, may_read: bool) -> Iterator[str]:
         yield _("AutoMod has no rule of your own words here that blocks messages.")
         return
     said = ngettext(
-        "{count} rule of AutoMod applies to prompts: {names}",
-        "{count} rules of AutoMod apply to prompts: {names}",
+        "{count} rule of AutoMod applies to prompts of members without Manage Server: {names}",
+        "{count} rules of AutoMod apply to prompts of members without Manage Server: {names}",
         len(rules),
     )
     names = ", ".join(escaped(cut(each.name, _NAME_SHOWN)) for each in rules)
