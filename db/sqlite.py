@@ -1,12 +1,18 @@
 """SQLite: a writer, a searcher and readers, WAL, every commit durable.
 
 A whole transaction runs in the connection's thread (aiosqlite's). SQLAlchemy's asyncio dialect switches between the
-loop and that thread three or four times per statement, which measured more than twice the CPU time.
+loop and that thread three or four times per statement, which measured more than twice the CPU time. Writes that wait at
+the same moment share a transaction, because each commit waits for the disk.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -15,6 +21,7 @@ from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.interfaces import CompiledCacheType
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from db.dialects import EqualDialect, statement_cache
@@ -23,9 +30,28 @@ T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS = 10_000
 _READERS = 3
+# A group of writes ends at this number, or before the first that would begin after this time.
+_MOST_WRITES = 128
+_GROUP_SECONDS = 0.05
 # Deleted rows are overwritten: they may be what a member wanted gone.
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 _READER_PRAGMAS = ("query_only = ON",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """The result of a function, or its error."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A waiting write, and the place of its result."""
+
+    function: Callable[[Connection], Any]
+    result: asyncio.Future[Any]
 
 
 class SqliteBackend:
@@ -38,7 +64,8 @@ class SqliteBackend:
         self._writer = writer
         self._searcher = searcher
         self._search_turn = asyncio.Lock()
-        self._write_turn = asyncio.Lock()
+        self._waiting: deque[_Write] = deque()
+        self._committer: asyncio.Task[None] | None = None
         self._idle_readers: asyncio.LifoQueue[_ThreadConnection] = asyncio.LifoQueue()
         for reader in readers:
             self._idle_readers.put_nowait(reader)
@@ -93,9 +120,32 @@ class SqliteBackend:
             return await self._searcher.run(function)
 
     async def write(self, function: Callable[[Connection], T]) -> T:
-        """Run on the writer, one transaction at a time."""
-        async with self._write_turn:
-            return await self._writer.run(function)
+        """Run on the writer, in one transaction with the writes that wait.
+
+        A failed one is undone alone. Nobody gets a result before the commit.
+        """
+        write = _Write(function, asyncio.get_running_loop().create_future())
+        self._waiting.append(write)
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._commit_waiting())
+        result: T = await write.result
+        return result
+
+    async def _commit_waiting(self) -> None:
+        """Commit group after group until no write waits."""
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(_MOST_WRITES, len(self._waiting)))]
+            try:
+                outcomes = await self._writer.run_group([each.function for each in group])
+            except Exception as error:  # noqa: BLE001 - it is the error of each
+                outcomes = [_Outcome(error=error) for _ in group]
+            self._waiting.extendleft(reversed(group[len(outcomes) :]))
+            for write, outcome in zip(group, outcomes, strict=False):
+                if outcome.error is None:
+                    write.result.set_result(outcome.value)
+                else:
+                    write.result.set_exception(outcome.error)
+        self._committer = None
 
     async def close(self) -> None:
         """Close every connection; the last one folds the log back into the file."""
@@ -134,20 +184,73 @@ class _ThreadConnection:
         return cls(connection, transactions)
 
     async def run(self, function: Callable[[Connection], T]) -> T:
-        def transaction() -> T:
-            try:
-                with self._transactions.begin():
-                    return function(self._transactions)
-            finally:
-                # SQLAlchemy considers a failed COMMIT the end, but SQLite may keep the transaction open.
-                if self._connection.in_transaction:
-                    self._connection._conn.rollback()  # noqa: SLF001 - no public way
+        return await _in_thread(self._connection, lambda: self._run(function))
 
-        return await _in_thread(self._connection, transaction)
+    async def run_group(self, functions: list[Callable[[Connection], Any]]) -> list[_Outcome]:
+        """Return the outcomes of functions, run in one transaction.
+
+        Those that begin late are left out. The transaction is durable or lost by then; an error here is one of all.
+        """
+        return await _in_thread(self._connection, lambda: self._run_group(functions))
+
+    def _run(self, function: Callable[[Connection], T]) -> T:
+        with self._transaction():
+            return function(self._transactions)
+
+    def _run_group(self, functions: list[Callable[[Connection], Any]]) -> list[_Outcome]:
+        begun: list[Callable[[Connection], Any]] = []
+        if len(functions) > 1:
+            end = time.monotonic() + _GROUP_SECONDS
+            outcomes = []
+            try:
+                with self._transaction():
+                    for function in functions:
+                        begun.append(function)
+                        outcomes.append(self._run_member(function))
+                        if time.monotonic() > end:
+                            break
+            except (DBAPIError, sqlite3.Error):
+                if not begun:
+                    raise  # the file is locked: each would wait for it again
+            else:
+                return outcomes
+        # The only one, or those of a lost transaction: one of them may be the cause.
+        return [_outcome(partial(self._run, function)) for function in begun or functions]
+
+    def _run_member(self, function: Callable[[Connection], Any]) -> _Outcome:
+        """Run a function in its own savepoint.
+
+        Raises:
+            sqlite3.Error: the whole transaction is lost. Some errors of SQLite undo it.
+        """
+        raw = self._connection._conn  # noqa: SLF001 - no public way
+        raw.execute("SAVEPOINT member")
+        outcome = _outcome(partial(function, self._transactions))
+        if outcome.error is not None:
+            raw.execute("ROLLBACK TO member")
+        raw.execute("RELEASE member")
+        return outcome
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with self._transactions.begin():
+                yield
+        finally:
+            # SQLAlchemy considers a failed COMMIT the end, but SQLite may keep the transaction open.
+            if self._connection.in_transaction:
+                self._connection._conn.rollback()  # noqa: SLF001 - no public way
 
     async def close(self) -> None:
         await _in_thread(self._connection, self._transactions.close)
         await self._connection.close()
+
+
+def _outcome(call: Callable[[], Any]) -> _Outcome:
+    try:
+        return _Outcome(value=call())
+    except Exception as error:  # noqa: BLE001 - raised again where its caller waits
+        return _Outcome(error=error)
 
 
 def _create(file: Path) -> None:
