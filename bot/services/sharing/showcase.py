@@ -17,7 +17,7 @@ from db.database import Database
 from db.outbox import OutboxRepository
 from db.submissions import SubmissionRepository
 
-# The publisher records the end of a post after this service has noted it.
+# The publisher records a post, or its end, after this service has noted it.
 _REVIEW_AFTER: Final = timedelta(seconds=5)
 _POSTED: Final = (SubmissionState.APPROVED, SubmissionState.HIDDEN)
 
@@ -49,8 +49,8 @@ class ShowcaseService:
 
         self._wake(await self._database.write(write))
 
-    async def note_unposted(self, submission_id: str) -> None:
-        """Bring a submission's review card up to date: its post failed."""
+    async def update_review(self, submission_id: str) -> None:
+        """Bring a review card up to date: its post failed, or is tried again."""
         at = self._clock.now() + _REVIEW_AFTER
         await self._database.write(
             lambda connection: OutboxRepository(connection).refresh((MessageKind.REVIEW,), (submission_id,), at)

@@ -130,6 +130,22 @@ def test_hidden_post_has_no_picture_and_no_button() -> None:
     assert labels(hidden_post()) == []
 
 
+def post_message(snapshot: SubmissionSnapshot, **changes: Any) -> OutboxMessage:
+    """Return a submission's post before its first try."""
+    message = OutboxMessage(
+        id=make_id(),
+        kind=MessageKind.SHOWCASE,
+        subject_id=snapshot.submission.id,
+        number=0,
+        guild_id=GUILD,
+        wanted=1,
+        shown=0,
+        tries=1,
+        due_at=START,
+    )
+    return replace(message, **changes)
+
+
 def test_answers_to_votes() -> None:
     assert vote_note(VoteResult(has_voted=True, count=2)).splitlines()[0] == "Your vote counts: 2 votes now."
     assert vote_note(VoteResult(has_voted=False, count=1)) == "Vote taken back: 1 vote now."
@@ -138,6 +154,23 @@ def test_answers_to_votes() -> None:
 def test_tags_are_model_and_preset() -> None:
     assert tags_of(make_request(model="reve-2.0", preset="Oil Painting")) == ("reve-2.0", "Oil Painting")
     assert tags_of(make_request(model="reve-2.0")) == ("reve-2.0",)
+
+
+@pytest.mark.parametrize(("wanted", "updates"), [(1, 0), (2, 1)])
+async def test_post_tried_again_updates_its_review_card(wanted: int, updates: int) -> None:
+    """The card offers *Try again* after a failed try, and must not after the next."""
+    snapshot = replace(snapshot_of(), guild=GuildSettings(showcase_channel_id=802), pictures=())
+    showcase = SimpleNamespace(update_review=AsyncMock())
+    messages = ShowcaseMessages(
+        snapshots=cast("Any", SimpleNamespace(get=AsyncMock(return_value=snapshot))),
+        showcase=cast("Any", showcase),
+        votes=cast("Any", SimpleNamespace(count=AsyncMock(return_value=0))),
+        image_service=cast("Any", None),
+        client=cast("Any", SimpleNamespace(get_guild=lambda _: None)),
+        can_remix=False,
+    )
+    await messages.render(post_message(snapshot, wanted=wanted), 0)
+    assert showcase.update_review.await_count == updates
 
 
 @pytest.mark.parametrize("begun", [True, False])
@@ -160,19 +193,7 @@ async def test_restricted_post_is_refused_unless_it_may_exist(begun: bool) -> No
         client=cast("Any", client),
         can_remix=False,
     )
-    message = OutboxMessage(
-        id=make_id(),
-        kind=MessageKind.SHOWCASE,
-        subject_id=snapshot.submission.id,
-        number=0,
-        guild_id=GUILD,
-        wanted=1,
-        shown=0,
-        tries=1,
-        due_at=START,
-        channel_id=802 if begun else None,
-        begun_at=START if begun else None,
-    )
+    message = post_message(snapshot, channel_id=802 if begun else None, begun_at=START if begun else None)
     if begun:
         assert await messages.render(message, 0) is None
     else:

@@ -75,6 +75,9 @@ class ShowcaseMessages:
                 return Rendering(view=hidden_post(), channel_id=channel_id, files=list, content=_HIDDEN)
             if snapshot.submission.state is not SubmissionState.APPROVED:
                 return None
+            if message.message_id is None and message.wanted > 1:
+                # The card says that an earlier try failed.
+                await self._showcase.update_review(message.subject_id)
             return await self._post(message, snapshot, channel_id, halvings)
 
     async def on_end(self, message: OutboxMessage, end: OutboxEnd) -> None:
@@ -82,7 +85,7 @@ class ShowcaseMessages:
         if end is OutboxEnd.DELETED:
             await self._showcase.note_deleted(message.subject_id, self._bot_id())
         else:
-            await self._showcase.note_unposted(message.subject_id)
+            await self._showcase.update_review(message.subject_id)
 
     async def _post(
         self, message: OutboxMessage, snapshot: SubmissionSnapshot, channel_id: int | None, halvings: int
