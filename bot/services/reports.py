@@ -25,7 +25,7 @@ from bot.domain.guild_settings import GuildSettings
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Job, State
 from bot.domain.lazy_text import LazyText
-from bot.domain.outbox import MessageKind
+from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.reports import MAX_WORDS, Report, ReportCase, ReportOutcome, ReportReason
 from bot.domain.sharing.submissions import Submission, SubmissionState
 from bot.domain.takedowns import TakedownKind
@@ -91,6 +91,7 @@ class ReportSnapshot:
     """A case with everything on its card.
 
     `pictures` are those still kept; of a private job, the shared ones. `is_blind`: the job is in a duel before its end.
+    `posts` are its posts in the showcase of the case's server.
     """
 
     case: ReportCase
@@ -99,6 +100,7 @@ class ReportSnapshot:
     pictures: tuple[ResultImage, ...]
     guild: GuildSettings
     is_blind: bool = False
+    posts: tuple[OutboxMessage, ...] = ()
 
     @property
     def channel_id(self) -> int | None:
@@ -215,6 +217,7 @@ class ReportService:
                 pictures=pictures,
                 guild=GuildRepository(connection).settings(case.guild_id),
                 is_blind=duel is not None,
+                posts=_posts(connection, job.id, case.guild_id),
             )
 
         return await self._database.read(read)
@@ -444,6 +447,13 @@ def _require_open(case: ReportCase, actor: Actor) -> None:
 def _require_other(job: Job, actor: Actor) -> None:
     if job.place.member_id == actor.member_id:
         raise NotAllowedError(LazyText("another moderator"))
+
+
+def _posts(connection: Connection, job_id: str, guild_id: int) -> tuple[OutboxMessage, ...]:
+    """Return a job's posts in a server's showcase."""
+    shared = SubmissionRepository(connection).list_of_job(job_id, live=True)
+    found = [OutboxRepository(connection).find(MessageKind.SHOWCASE, each.id) for each in shared]
+    return tuple(each for each in found if each is not None and each.guild_id == guild_id)
 
 
 def _find_post(connection: Connection, submission_id: str) -> Submission:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, State
+from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.requests import GenerationRequest
 from bot.domain.sharing.challenges import Challenge, ChallengeState
 from tests.support.catalogue import price
@@ -79,6 +80,22 @@ def make_image_file(**changes: Any) -> ImageFile:
 def make_image(job: Job, position: int = 0, **file_changes: Any) -> ResultImage:
     """Return a result image of a job with a unique file."""
     return ResultImage(job_id=job.id, position=position, file=make_image_file(**file_changes))
+
+
+def make_outbox_message(kind: MessageKind, **changes: Any) -> OutboxMessage:
+    """Return a message before its first try."""
+    message = OutboxMessage(
+        id=make_id(),
+        kind=kind,
+        subject_id=make_id(),
+        number=0,
+        guild_id=GUILD,
+        wanted=1,
+        shown=0,
+        tries=1,
+        due_at=START,
+    )
+    return replace(message, **changes)
 
 
 def make_challenge(**changes: Any) -> Challenge:

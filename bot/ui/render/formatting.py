@@ -7,6 +7,7 @@ from functools import reduce
 from itertools import accumulate
 from typing import Final, Literal
 
+from bot.domain.outbox import OutboxMessage
 from bot.ui.i18n import _, ngettext
 from bot.ui.truncation import cut
 
@@ -93,6 +94,13 @@ def counted(count: int, noun: Literal["picture", "credit", "mistake"]) -> str:
 def in_credits(count: int) -> str:
     """Return "1 credit", "24 credits"."""
     return counted(count, "credit")
+
+
+def outbox_link(message: OutboxMessage | None) -> str | None:
+    """Return the address of a message on Discord; None before it is posted."""
+    if message is None or message.message_id is None:
+        return None
+    return f"https://discord.com/channels/{message.guild_id}/{message.channel_id}/{message.message_id}"
 
 
 def ago(moment: datetime) -> str:

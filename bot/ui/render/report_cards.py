@@ -10,7 +10,7 @@ from bot.domain.reports import ReportReason, reasons_of
 from bot.services.reports import ReportRoute, ReportSnapshot
 from bot.ui.buttons import REPORT_BAN_SHARING, REPORT_BAN_STUDIO, REPORT_DISMISS, REPORT_TAKE_DOWN
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, number, person
+from bot.ui.render.formatting import ago, alternative, escaped, number, outbox_link, person, together
 from bot.ui.render.job_card import AMBER, GREY, RED, Attached, asked, card_title, payload_view
 from bot.ui.render.report_errors import outcome_words
 from bot.ui.truncation import cut
@@ -72,12 +72,13 @@ def _lines(snapshot: ReportSnapshot, link: str | None) -> list[str]:
         lines = [_("The picture and its messages are removed.")]
     made = _("Made by {member}").format(member=person(job.place.member_id))
     lines.append(made if link is None or job.deleted_at is not None else f"{made} · {link}")
+    lines += [_("In the showcase: {link}").format(link=each) for each in map(outbox_link, snapshot.posts) if each]
     reasons = [f"{_(REASONS[reason])} {number(times)}×" for reason, times in reasons_of(snapshot.reports)]
     lines.append(f"**{_('Reasons')}:** {' · '.join(reasons)}")
     positions = sorted({each.position for each in snapshot.reports if each.position is not None})
     if positions and job.request.images > 1:
-        which = ", ".join(number(each + 1) for each in positions)
-        lines.append(_("About picture {which}").format(which=which))
+        about = ngettext("About picture {which}", "About pictures {which}", len(positions))
+        lines.append(about.format(which=together([number(each + 1) for each in positions])))
     words = [each.words for each in snapshot.reports if each.words]
     lines += [f"> {escaped(cut(' '.join(each.split()), _WORDS_SHOWN))}" for each in words[-_MOST_WORDS:]]
     if snapshot.case.closed_at is None:

@@ -420,7 +420,9 @@ async def test_post_of_a_private_job_is_reported_with_its_shared_pictures(case: 
     await case.service.report(shared.id, SPAM, reporter())
     found = await case.sharing.database.read(lambda c: ReportRepository(c).find_of_member(job.id, 1001))
     assert found is not None
-    assert [each.position for each in (await case.service.get(found.id)).pictures] == [1]
+    snapshot = await case.service.get(found.id)
+    assert [each.position for each in snapshot.pictures] == [1]
+    assert [each.subject_id for each in snapshot.posts] == [shared.id]
 
 
 async def test_moderator_does_not_dismiss_reports_of_an_own_picture(case: Case) -> None:

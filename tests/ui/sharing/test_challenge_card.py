@@ -7,7 +7,7 @@ from discord import ui
 
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import State
-from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.outbox import MessageKind
 from bot.domain.sharing.challenges import (
     ENTRIES_A_PAGE,
     MAX_ENTRIES,
@@ -20,7 +20,7 @@ from bot.domain.sharing.submissions import MAX_TITLE, Submission, SubmissionOpti
 from bot.services.sharing.challenge_snapshots import ChallengeSnapshot, ShownEntry
 from bot.ui.render.sharing.challenge_card import challenge_card, entries_page, results_panel, winners_post
 from tests.support.clock import START
-from tests.support.factories import GUILD, make_challenge, make_context, make_id, make_image, make_job
+from tests.support.factories import GUILD, make_challenge, make_context, make_image, make_job, make_outbox_message
 from tests.ui.view_reader import gallery, labels, parts, texts, unescaped, utf16
 
 MOST_TEXT = 4_000
@@ -110,19 +110,7 @@ def test_largest_challenge_fits_each_of_its_messages(state: ChallengeState) -> N
 
 
 def test_card_of_a_vote_links_to_its_entries() -> None:
-    page = OutboxMessage(
-        id=make_id(),
-        kind=MessageKind.CHALLENGE,
-        subject_id=make_id(),
-        number=1,
-        guild_id=GUILD,
-        wanted=1,
-        shown=1,
-        tries=0,
-        due_at=START,
-        channel_id=803,
-        message_id=9,
-    )
+    page = make_outbox_message(MessageKind.CHALLENGE, number=1, channel_id=803, message_id=9)
     vote = snapshot(shown_entry(1, 0), shown_entry(2, 0), state=ChallengeState.VOTING)
     address = f"The entries: https://discord.com/channels/{GUILD}/803/9"
     assert address in said(challenge_card(replace(vote, pages=(page,))))

@@ -147,7 +147,8 @@ def reported() -> ReportSnapshot:
         Report(case_id=case.id, member_id=SNOWFLAKE, reason=reason, at=START, position=1, words="`" * MAX_WORDS)
         for reason in ReportReason
     )
-    return ReportSnapshot(case=case, reports=reports * 3, job=job, pictures=(), guild=GuildSettings())
+    posts = tuple(post_of(make_id()) for _ in range(4))
+    return ReportSnapshot(case=case, reports=reports * 3, job=job, pictures=(), guild=GuildSettings(), posts=posts)
 
 
 def ranking() -> ui.LayoutView:

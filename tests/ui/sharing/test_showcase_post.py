@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.guild_settings import GuildSettings
 from bot.domain.jobs import State
-from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.outbox import MessageKind
 from bot.domain.sharing.settings import SharingSettings, VoteKind
 from bot.domain.sharing.submissions import MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.domain.sharing.votes import VoteResult
@@ -18,7 +18,16 @@ from bot.ui.delivery.outbox_publisher import NoPlaceError
 from bot.ui.delivery.sharing.showcase_messages import ShowcaseMessages
 from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post, tags_of, vote_note
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_image, make_job, make_request
+from tests.support.factories import (
+    GUILD,
+    MEMBER,
+    make_context,
+    make_id,
+    make_image,
+    make_job,
+    make_outbox_message,
+    make_request,
+)
 from tests.ui.view_reader import gallery, labels, parts, texts, unescaped, utf16
 
 LONG = "a lighthouse " * 400
@@ -130,22 +139,6 @@ def test_hidden_post_has_no_picture_and_no_button() -> None:
     assert labels(hidden_post()) == []
 
 
-def post_message(snapshot: SubmissionSnapshot, **changes: Any) -> OutboxMessage:
-    """Return a submission's post before its first try."""
-    message = OutboxMessage(
-        id=make_id(),
-        kind=MessageKind.SHOWCASE,
-        subject_id=snapshot.submission.id,
-        number=0,
-        guild_id=GUILD,
-        wanted=1,
-        shown=0,
-        tries=1,
-        due_at=START,
-    )
-    return replace(message, **changes)
-
-
 def test_answers_to_votes() -> None:
     assert vote_note(VoteResult(has_voted=True, count=2)).splitlines()[0] == "Your vote counts: 2 votes now."
     assert vote_note(VoteResult(has_voted=False, count=1)) == "Vote taken back: 1 vote now."
@@ -169,7 +162,7 @@ async def test_post_tried_again_updates_its_review_card(wanted: int, updates: in
         client=cast("Any", SimpleNamespace(get_guild=lambda _: None)),
         can_remix=False,
     )
-    await messages.render(post_message(snapshot, wanted=wanted), 0)
+    await messages.render(make_outbox_message(MessageKind.SHOWCASE, wanted=wanted), 0)
     assert showcase.update_review.await_count == updates
 
 
@@ -193,7 +186,9 @@ async def test_restricted_post_is_refused_unless_it_may_exist(begun: bool) -> No
         client=cast("Any", client),
         can_remix=False,
     )
-    message = post_message(snapshot, channel_id=802 if begun else None, begun_at=START if begun else None)
+    message = make_outbox_message(
+        MessageKind.SHOWCASE, channel_id=802 if begun else None, begun_at=START if begun else None
+    )
     if begun:
         assert await messages.render(message, 0) is None
     else:

@@ -27,7 +27,18 @@ from bot.ui.buttons import (
     custom_id,
 )
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, first_of, fitting, in_credits, moment, number, ordinal
+from bot.ui.render.formatting import (
+    ago,
+    alternative,
+    escaped,
+    first_of,
+    fitting,
+    in_credits,
+    moment,
+    number,
+    ordinal,
+    outbox_link,
+)
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, card_title, payload_view
 from bot.ui.truncation import cut
 
@@ -265,9 +276,8 @@ def _call(challenge: Challenge) -> str:
 def _page_links(snapshot: ChallengeSnapshot) -> Iterator[str]:
     """Yield the link of the first page of entries: the card may be far above."""
     for page in snapshot.pages[:1]:
-        if page.message_id is not None:
-            address = f"https://discord.com/channels/{page.guild_id}/{page.channel_id}/{page.message_id}"
-            yield _("The entries: {link}").format(link=address)
+        if link := outbox_link(page):
+            yield _("The entries: {link}").format(link=link)
 
 
 def _prize(challenge: Challenge) -> list[str]:

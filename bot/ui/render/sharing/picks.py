@@ -7,7 +7,7 @@ from discord import ui
 from bot.services.sharing.picks import Pick, WeekPicks
 from bot.ui.buttons import PICKS_ABOUT, PICKS_POST, guild_target
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import alternative, day, escaped, number, one_line
+from bot.ui.render.formatting import alternative, day, escaped, number, one_line, outbox_link
 from bot.ui.render.job_card import BLURPLE, GREY, payload_view
 from bot.ui.render.sharing.showcase_post import shown_prompt
 from bot.ui.truncation import cut
@@ -84,8 +84,7 @@ def _line(pick: Pick) -> str:
     snapshot, post = pick.snapshot, pick.snapshot.showcase
     votes = ngettext("{count} vote", "{count} votes", pick.votes).format(count=number(pick.votes))
     parts = [escaped(_title(pick))]
-    if post is not None and post.message_id is not None:
-        link = f"https://discord.com/channels/{snapshot.submission.guild_id}/{post.channel_id}/{post.message_id}"
+    if link := outbox_link(post):
         parts = [f"[{escaped(_title(pick))}]({link})"]
     if not snapshot.submission.options.is_anonymous:
         parts.append(_("by {member}").format(member=f"<@{snapshot.submission.member_id}>"))

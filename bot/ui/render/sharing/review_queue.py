@@ -24,7 +24,7 @@ from bot.ui.buttons import (
     guild_target,
 )
 from bot.ui.i18n import _, ngettext
-from bot.ui.render.formatting import ago, alternative, escaped, number, one_line, person
+from bot.ui.render.formatting import ago, alternative, escaped, number, one_line, outbox_link, person
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, RED, card_title, payload_view
 from bot.ui.render.sharing.review_card import flag_names, is_spoilered, reasons_of, shows_pictures
 from bot.ui.truncation import cut
@@ -47,7 +47,7 @@ class BulkChoice:
 def queue_card(queue: QueueSnapshot) -> ui.LayoutView:
     """Return the card of a server's queue."""
     lines = [f"### {_headline(queue)}"]
-    lines += [f"{place}. {_entry(queue, entry)}" for place, entry in enumerate(queue.entries[:OLDEST_SHOWN], 1)]
+    lines += [f"{place}. {_entry(entry)}" for place, entry in enumerate(queue.entries[:OLDEST_SHOWN], 1)]
     container: ui.Container[ui.LayoutView] = ui.Container(
         ui.TextDisplay("\n".join(lines)), accent_colour=AMBER if queue.summary.waiting else GREY
     )
@@ -216,7 +216,7 @@ def _numbered(queue: QueueSnapshot, *, only: Collection[str] | None = None) -> I
     for place, entry in enumerate(queue.entries, 1):
         if only is not None and (entry.submission.id not in only or not is_open(entry)):
             continue
-        yield f"{place}. {_entry(queue, entry)}"
+        yield f"{place}. {_entry(entry)}"
         if entry.submission.flags:
             yield f"-# {_('Look closely')}: {flag_names(entry.submission.flags)}"
 
@@ -252,12 +252,11 @@ def _add_pictures(
     container.add_item(ui.TextDisplay(f"-# {said}"))
 
 
-def _entry(queue: QueueSnapshot, entry: QueueEntry) -> str:
+def _entry(entry: QueueEntry) -> str:
     submission, card = entry.submission, entry.card
     title = escaped(_title(entry))
-    if card is not None and card.message_id is not None:
-        address = f"https://discord.com/channels/{queue.guild_id}/{card.channel_id}/{card.message_id}"
-        title = f"[{title}]({address})"
+    if link := outbox_link(card):
+        title = f"[{title}]({link})"
     parts = [title, person(submission.member_id), ago(submission.waiting_since)]
     if not submission.state.awaits_review:
         parts.append(_("decided meanwhile"))

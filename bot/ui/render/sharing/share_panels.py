@@ -12,7 +12,7 @@ from bot.domain.sharing.submissions import SubmissionState
 from bot.services.sharing.snapshots import SubmissionSnapshot
 from bot.ui.buttons import OLDER_SHARES, REVISE, SHARES, WITHDRAW, WITHDRAW_NOW
 from bot.ui.i18n import N_, _, ngettext
-from bot.ui.render.formatting import ago, counted, escaped
+from bot.ui.render.formatting import ago, counted, escaped, outbox_link
 from bot.ui.render.job_card import AMBER, BLURPLE, GREEN, GREY, RED, card_title, payload_view
 from bot.ui.render.sharing.challenge_card import challenge_title
 from bot.ui.truncation import cut
@@ -51,10 +51,8 @@ def state_colour(state: SubmissionState) -> discord.Colour:
 
 def post_link(snapshot: SubmissionSnapshot) -> str | None:
     """Return the address of a submission's showcase post; None without one."""
-    post = snapshot.showcase
-    if post is None or post.message_id is None or snapshot.submission.state is not SubmissionState.APPROVED:
-        return None
-    return f"https://discord.com/channels/{post.guild_id}/{post.channel_id}/{post.message_id}"
+    is_shown = snapshot.submission.state is SubmissionState.APPROVED
+    return outbox_link(snapshot.showcase) if is_shown else None
 
 
 def could_not_post(snapshot: SubmissionSnapshot) -> bool:
