@@ -151,7 +151,6 @@ def test_tags_are_model_and_preset() -> None:
 
 @pytest.mark.parametrize(("wanted", "updates"), [(1, 0), (2, 1)])
 async def test_post_tried_again_updates_its_review_card(wanted: int, updates: int) -> None:
-    """The card offers *Try again* after a failed try, and must not after the next."""
     snapshot = replace(snapshot_of(), guild=GuildSettings(showcase_channel_id=802), pictures=())
     showcase = SimpleNamespace(update_review=AsyncMock())
     messages = ShowcaseMessages(
