@@ -61,7 +61,8 @@ def test_delete_question_names_loss() -> None:
     """Images, if any; no refund."""
     with_pictures = make_job(state=State.DONE, charged=12, finished_at=START + timedelta(seconds=30))
     assert texts(delete_question(with_pictures))[1] == (
-        "Delete this? Its pictures go for good, here and in `/history`. What was made from them stays.\n"
+        "Delete this? Its pictures go for good: here, in `/history` and in the showcase."
+        " What was made from them stays.\n"
         "-# Credits that were charged stay charged."
     )
     without = make_job(state=State.FAILED, charged=0, finished_at=START)

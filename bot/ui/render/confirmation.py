@@ -94,7 +94,7 @@ def _picks(confirmation_id: str, edited: EditedPicture) -> list[ui.Button[ui.Lay
 def delete_question(job: Job) -> ui.LayoutView:
     """Return the confirmation of a deletion, with its consequences."""
     if job.charged:
-        lost = _("Its pictures go for good, here and in `/history`. What was made from them stays.")
+        lost = _("Its pictures go for good: here, in `/history` and in the showcase. What was made from them stays.")
     else:
         lost = _("Its card goes for good.")
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=AMBER)

@@ -300,8 +300,8 @@ def ranking_panel(standings: Sequence[Standing], duels: int) -> ui.LayoutView:
     others = [f"{escaped(each.model)} ({_duels(each.duels)})" for each in standings if not each.is_ranked]
     if others:
         needed = ngettext(
-            "Too few duels for a rank, of which {count} is needed: {models}",
-            "Too few duels for a rank, of which {count} are needed: {models}",
+            "No rank before {count} duel: {models}",
+            "No rank before {count} duels: {models}",
             MIN_DUELS,
         )
         lines.append(f"-# {needed.format(count=number(MIN_DUELS), models=', '.join(first_of(others, _MOST_UNRANKED)))}")
