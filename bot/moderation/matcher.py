@@ -89,10 +89,13 @@ class _Term:
 
 
 @dataclass(slots=True)
-class _Budget:
+class ComparisonBudget:
+    """The comparisons left for a text, in one set of rules or in several."""
+
     left: int = _MOST_COMPARISONS
 
     def is_spent(self) -> bool:
+        """Take one comparison; return True if none was left."""
         self.left -= 1
         return self.left < 0
 
@@ -164,12 +167,16 @@ class RuleSet:
                     short.setdefault(_without_repeats(key), []).append(term)
         self._exact, self._short = _automaton(exact), _automaton(short)
 
-    def find(self, prepared: PreparedText, searched: PromptField) -> list[Match]:
-        """Return the first match of each rule in a field."""
+    def find(
+        self, prepared: PreparedText, searched: PromptField, budget: ComparisonBudget | None = None
+    ) -> list[Match]:
+        """Return the first match of each rule in a field.
+
+        `budget` is shared with other sets; by default this one has its own.
+        """
         found: dict[str, _Found] = {}
         allowed = _Spans(self._allowed(prepared)) if self._has_allows else _NO_SPANS
-        budget = _Budget()
-        for each in self._search(prepared, budget, skip=found):
+        for each in self._search(prepared, budget or ComparisonBudget(), skip=found):
             if each.rule.id in found or searched not in each.rule.fields:
                 continue
             if not allowed.contain(each.start, each.end):
@@ -178,7 +185,7 @@ class RuleSet:
             Match(rule=each.rule, words=prepared.text[each.start : each.end], field=searched) for each in found.values()
         ]
 
-    def _search(self, prepared: PreparedText, budget: _Budget, skip: dict[str, _Found]) -> Iterator[_Found]:
+    def _search(self, prepared: PreparedText, budget: ComparisonBudget, skip: dict[str, _Found]) -> Iterator[_Found]:
         for form in prepared.forms:
             if self._exact is not None:
                 for last, terms in self._exact.iter(form.keys):
@@ -193,7 +200,9 @@ class RuleSet:
         if self._patterns:
             yield from self._search_patterns(prepared)
 
-    def _search_stretched(self, form: FoldedText, budget: _Budget, skip: dict[str, _Found]) -> Iterator[_Found]:
+    def _search_stretched(
+        self, form: FoldedText, budget: ComparisonBudget, skip: dict[str, _Found]
+    ) -> Iterator[_Found]:
         """Search words with repeated letters, such as "baaad"."""
         heads = [
             at for at, key in enumerate(form.keys) if at == 0 or form.gaps[at] != NO_GAP or key != form.keys[at - 1]

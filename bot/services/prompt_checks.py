@@ -24,7 +24,7 @@ from bot.domain.requests import GenerationRequest
 from bot.engine.clock import Clock
 from bot.moderation.automod_rules import CompiledAutoModRule, compile_automod
 from bot.moderation.builtin_rules import built_in_rules
-from bot.moderation.matcher import PreparedText, RuleSet
+from bot.moderation.matcher import ComparisonBudget, PreparedText, RuleSet
 from db.appeals import AppealRepository
 from db.automod import AutoModRepository
 from db.prompt_rules import PromptBlockRepository, PromptRuleRepository, block_of
@@ -67,9 +67,10 @@ class _GuildRules:
             return  # such members are exempt at Discord
         roles = (place.guild_id, *place.roles)  # the role of everyone has the id of the guild
         channels = [each for each in (place.channel_id, place.parent_channel_id) if each is not None]
+        budget = ComparisonBudget()  # one for all: hostile keywords would take a second otherwise
         for each in self.automod:
             if not each.rule.exempts(roles, channels):
-                yield from each.texts.find(prepared, searched)
+                yield from each.texts.find(prepared, searched, budget)
 
 
 class PromptChecks:

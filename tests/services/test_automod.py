@@ -341,6 +341,23 @@ async def test_unusable_texts_are_named_and_the_others_apply(
     assert await words_of(services, "dragonfly") == "dragon"
 
 
+async def test_hostile_rules_share_the_comparisons_of_a_prompt(
+    services: ServiceHarness, server: Discord, automod: AutoModService
+) -> None:
+    """Each alone would need more than half of them, and match nothing."""
+    words = ["ab" * count for count in range(1, 17)]
+    server.rules = tuple(AutoModRule(id=number, name=f"Rule {number}", keywords=tuple(words)) for number in range(2))
+    automod.request(GUILD)
+    await automod.check()
+    prompt = "x" + "ab" * 1950 + "x"
+    refused = await refuse(services, prompt)
+    assert refused.match.rule.name == "Rule 1"
+    server.rules = server.rules[:1]
+    automod.request(GUILD)
+    await automod.check()
+    assert await words_of(services, prompt) is None
+
+
 async def test_appeal_is_allowed_once_and_gets_no_exception(services: ServiceHarness, automod: AutoModService) -> None:
     del automod
     change = {"review_channel_id": 801}
