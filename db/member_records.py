@@ -133,7 +133,7 @@ class MemberRecords:
                 for row in self._rows(challenge_votes, challenge_votes.c.member_id == member)
             ],
             "votes_of_yours": [
-                _plain(row, "at") | {"server": _id(row.guild_id), "submission": row.submission_id}
+                _plain(row, "at", "by_reaction") | {"server": _id(row.guild_id), "submission": row.submission_id}
                 for row in self._rows(votes, votes.c.member_id == member)
             ],
             "duels": [

@@ -20,11 +20,20 @@ class VoteRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, submission_id: str, member_id: int, guild_id: int, at: datetime) -> bool:
+    def add(
+        self, submission_id: str, member_id: int, guild_id: int, at: datetime, *, by_reaction: bool = False
+    ) -> bool:
         """Store a vote; return False if the member has voted already."""
         values = {"submission_id": submission_id, "member_id": member_id, "guild_id": guild_id, "at": at}
+        values["by_reaction"] = by_reaction
         statement = insert(self._connection, votes).values(values).on_conflict_do_nothing()
         return self._connection.execute(statement).rowcount == 1
+
+    def set_way(self, submission_id: str, member_id: int, *, by_reaction: bool) -> bool:
+        """Record a vote's other way; return False if it has this one."""
+        other = (votes.c.submission_id == submission_id) & (votes.c.member_id == member_id)
+        other &= votes.c.by_reaction != by_reaction
+        return self._connection.execute(update(votes).where(other).values(by_reaction=by_reaction)).rowcount == 1
 
     def remove(self, submission_id: str, member_id: int) -> bool:
         """Delete a vote; return False if there is none."""
@@ -51,10 +60,10 @@ class VoteRepository:
         )
         return [(row.id, row.channel_id, row.message_id) for row in self._connection.execute(wanted)]
 
-    def list_voters(self, submission_id: str) -> set[int]:
-        """Return the members with a vote for a submission."""
-        wanted = select(votes.c.member_id).where(votes.c.submission_id == submission_id)
-        return set(self._connection.execute(wanted).scalars())
+    def list_voters(self, submission_id: str) -> dict[int, bool]:
+        """Return the members with a vote for a submission, true if by a reaction."""
+        wanted = select(votes.c.member_id, votes.c.by_reaction).where(votes.c.submission_id == submission_id)
+        return {row.member_id: row.by_reaction for row in self._connection.execute(wanted)}
 
     def list_leading(self, guild_id: int, since: datetime, until: datetime, most: int) -> list[tuple[str, int]]:
         """Return the approved submissions with most votes of a time.

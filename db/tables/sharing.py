@@ -1,6 +1,6 @@
 """Sharing: settings of guilds, submissions, and messages about them."""
 
-from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, false
 
 from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
 
@@ -76,7 +76,7 @@ Index(
     postgresql_where=_IS_LIVE,
 )
 
-# Votes for submissions in the showcase: one for each member.
+# Votes for submissions in the showcase: one for each member, by its latest way. Those by reactions end with them.
 votes = Table(
     "votes",
     metadata,
@@ -84,6 +84,7 @@ votes = Table(
     snowflake("member_id", primary_key=True, autoincrement=False),
     guild_id(nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("by_reaction", Boolean, nullable=False, server_default=false()),
 )
 Index("ix_votes_community_id_at", votes.c.guild_id, votes.c.at)
 Index("ix_votes_member_id", votes.c.member_id)

@@ -374,6 +374,23 @@ VALUES ('{id}', 700, {member}, '{id}', '', true, false, false, false, '[]', '{st
 INSERT INTO challenge_entries VALUES ('{contest}', {member}, '{id}', {member});
 """
 
+RULES = """
+INSERT INTO sharing_settings (community_id, review, trusted_roles, allows_anonymous, refusal_reasons, report_threshold,
+    reminder_hours, votes, voter_roles)
+VALUES ({guild}, 'all', '[]', false, '[]', 3, 24, '{way}', '[]')
+"""
+VOTED = """
+INSERT INTO jobs (id, interaction_id, application_id, community_id, channel_id, member_id, upload_limit, model, prompt,
+    options, price, state, fence, tries, charged, cancel_refused, created_at, due_at)
+VALUES ('{id}', {guild}, 1, {guild}, 1, 42, 1, 'reve-2.0', 'x', '{{}}', 12, 'done', 0, 0, 12, false,
+    '2026-04-01 00:00:00', '2026-04-01 00:00:00');
+INSERT INTO submissions (id, community_id, member_id, job_id, title, show_prompt, is_anonymous, is_spoiler,
+    is_age_restricted, flags, state, revision, created_at, waiting_since, at, reason)
+VALUES ('{id}', {guild}, 42, '{id}', '', true, false, false, false, '[]', 'approved', 1, '2026-04-01 00:00:00',
+    '2026-04-01 00:00:00', '2026-04-01 00:00:00', '');
+INSERT INTO votes VALUES ('{id}', 61, {guild}, '2026-04-01 00:00:00')
+"""
+
 
 async def test_ended_challenges_keep_their_counts_without_votes(empty_database: Database, tmp_path: Path) -> None:
     before = tmp_path / "migrations"
@@ -403,3 +420,24 @@ async def test_ended_challenges_keep_their_counts_without_votes(empty_database: 
     votes = "SELECT challenge_id FROM challenge_votes"
     kept = await empty_database.read(lambda connection: connection.execute(text(votes)).scalars().all())
     assert kept == [f"{1:032}"] * 3
+
+
+async def test_earlier_votes_get_the_way_of_their_server(empty_database: Database, tmp_path: Path) -> None:
+    before = tmp_path / "migrations"
+    ignored = shutil.ignore_patterns("__pycache__", "004[5-9]*", "00[5-9]*")
+    shutil.copytree(MIGRATIONS, before, ignore=ignored)
+    await migrate(empty_database, before)
+
+    def insert(connection: Connection) -> None:
+        for guild, way in ((700, "reactions"), (701, "buttons")):
+            connection.execute(text(RULES.format(guild=guild, way=way)))
+            for statement in VOTED.format(id=f"{guild:032}", guild=guild).split(";\n"):
+                connection.execute(text(statement))
+
+    await empty_database.write(insert)
+
+    await migrate(empty_database)
+
+    ways = "SELECT by_reaction FROM votes ORDER BY community_id"
+    found = await empty_database.read(lambda connection: connection.execute(text(ways)).scalars().all())
+    assert list(map(bool, found)) == [True, False]

@@ -156,12 +156,13 @@ async def test_reactions_under_a_post_decide_the_picks(system: SystemHarness, da
     await share(system, database, [0], title="Kite")
     (post,) = await poll(lambda: _now([each for each in other.sees("showcase") if "Kite" in text(each)]), until=bool)
     assert named(post) == ["Make my own", "Use as reference", "Report…"]
-    for actor in (member, other, owner):
+    for actor in (member, other, owner, system.discord.actor("member-two")):
         await actor.react(post, VOTE_REACTION)
+    system.discord.leave_guild("member-two")
     # Picks of this week are posted already, so the votes are read in the next one.
     system.clock.advance(seconds=7 * 86_400)
     preview = await (await owner.slash("studio picks")).wait_until(lambda message: "Kite" in text(message))
-    assert "2 votes" in text(preview)  # not the member's own, and not the bot's
+    assert "2 votes" in text(preview)  # not the member's own, the bot's, or one of somebody who left
 
 
 async def test_forum_gets_a_post_with_tags_which_is_removed(system: SystemHarness, database: Database) -> None:

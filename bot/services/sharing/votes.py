@@ -51,7 +51,8 @@ class VoteService:
     async def toggle(self, submission_id: str, voter: Sharer) -> VoteResult:
         """Give a vote, or take it back.
 
-        The post shows it some seconds later, so that many votes are one edit.
+        A vote by an earlier reaction becomes one by the button, and counts once. The post shows it some seconds later,
+        so that many votes are one edit.
 
         Raises:
             SubmissionNotFoundError: there is no such submission in the voter's server.
@@ -76,7 +77,9 @@ class VoteService:
             self._identity.welcome(connection, voter.member_id)
             check_ban(connection, submission.guild_id, voter.member_id, now, BanScope.SHARING)
             votes = VoteRepository(connection)
-            has_voted = votes.add(submission_id, voter.member_id, submission.guild_id, now)
+            has_voted = votes.add(submission_id, voter.member_id, submission.guild_id, now) or votes.set_way(
+                submission_id, voter.member_id, by_reaction=False
+            )
             if not has_voted:
                 votes.remove(submission_id, voter.member_id)
             OutboxRepository(connection).postpone(
@@ -114,7 +117,8 @@ class VoteService:
         """Store the reactions of members, with their roles; return the votes.
 
         The member's own reaction counts for nothing, nor do those of banned members, of members who deleted their data,
-        and of others without a role for voting. A reaction that was taken back is a vote no longer.
+        and of others without a role for voting. A reaction that was taken back is a vote no longer. Votes by buttons of
+        earlier stay; one whose member reacts is a vote by reaction from then on.
         """
         now = self._clock.now()
 
@@ -133,11 +137,14 @@ class VoteService:
                 and not self._identity.is_gone(connection, member_id)
             }
             stored = votes.list_voters(submission_id)
-            for member_id in stored - wanted:
-                votes.remove(submission_id, member_id)
-            for member_id in wanted - stored:
-                votes.add(submission_id, member_id, submission.guild_id, now)
-            return len(wanted)
+            for member_id, is_reaction in stored.items():
+                if is_reaction and member_id not in wanted:
+                    votes.remove(submission_id, member_id)
+                elif not is_reaction and member_id in wanted:
+                    votes.set_way(submission_id, member_id, by_reaction=True)
+            for member_id in wanted - stored.keys():
+                votes.add(submission_id, member_id, submission.guild_id, now, by_reaction=True)
+            return votes.count(submission_id)
 
         return await self._database.write(write)
 

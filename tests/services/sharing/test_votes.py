@@ -195,6 +195,33 @@ async def test_reactions_count_as_votes_but_ones_own_and_those_of_the_banned(sha
     assert await votes.count(submission.id) == 1
 
 
+async def test_votes_by_buttons_stay_when_reactions_begin_to_vote(sharing: SharingHarness) -> None:
+    votes, submission = votes_of(sharing), await posted(sharing)
+    for each in (VOTER, OTHER):
+        await votes.toggle(submission.id, each)
+    await sharing.set_rules(votes=VoteKind.REACTIONS)
+    assert await votes.record_reactions(submission.id, {}) == 2
+    # Whoever votes both ways has one vote, and takes it back by the reaction.
+    assert await votes.record_reactions(submission.id, {OTHER.member_id: (), 63: ()}) == 3
+    assert await votes.record_reactions(submission.id, {63: ()}) == 2
+    assert await votes.record_reactions(submission.id, {}) == 1
+
+
+async def test_votes_by_reactions_stay_when_buttons_begin_to_vote(sharing: SharingHarness) -> None:
+    submission, votes = await by_reactions(sharing)
+    await votes.record_reactions(submission.id, {VOTER.member_id: (), OTHER.member_id: ()})
+    await sharing.set_rules(votes=VoteKind.BUTTONS)
+    assert await votes.count(submission.id) == 2
+    pressed = await votes.toggle(submission.id, VOTER)
+    assert (pressed.has_voted, pressed.count) == (True, 2)
+    again = await votes.toggle(submission.id, VOTER)
+    assert (again.has_voted, again.count) == (False, 1)
+    # Back to reactions: the vote by the button stays, the other one follows its reaction.
+    await votes.toggle(submission.id, VOTER)
+    await sharing.set_rules(votes=VoteKind.REACTIONS)
+    assert await votes.record_reactions(submission.id, {}) == 1
+
+
 async def test_reactions_of_voters_alone_count(sharing: SharingHarness) -> None:
     submission, votes = await by_reactions(sharing, voter_roles=(5,))
     (post,) = await votes.list_posts(GUILD)

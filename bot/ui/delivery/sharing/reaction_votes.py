@@ -14,6 +14,9 @@ from bot.ui.delivery.sharing.showcase_messages import VOTE_REACTION
 _log = structlog.get_logger(__name__)
 
 _MOST_VOTERS: Final = 1000
+# Discord takes this many ids in a request for members.
+_MEMBERS_AT_ONCE: Final = 100
+Roles = tuple[int, ...]
 
 
 class ReactionVotes:
@@ -35,10 +38,11 @@ class ReactionVotes:
 
         A post out of reach keeps its votes of before.
         """
+        members: dict[int, Roles | None] = {}
         for post in posts:
             try:
                 async with bounded(REQUEST_SECONDS):
-                    voters = await self._voters(guild_id, post)
+                    voters = await self._voters(guild_id, post, members)
             except Exception as error:
                 kind = classify(error)
                 if kind is None:
@@ -49,26 +53,21 @@ class ReactionVotes:
             else:
                 await self._votes.record_reactions(post.submission_id, voters)
 
-    async def _voters(self, guild_id: int, post: PostedVotes) -> dict[int, tuple[int, ...]]:
-        """Return the members with the reaction, and their roles if these count."""
+    async def _voters(self, guild_id: int, post: PostedVotes, members: dict[int, Roles | None]) -> dict[int, Roles]:
+        """Return the server's members with the reaction, and their roles.
+
+        `members` keeps the answers of Discord from post to post: None for somebody who left.
+        """
         channel = self._client.get_partial_messageable(post.channel_id, guild_id=guild_id)
         message = await channel.fetch_message(post.message_id)
-        found: dict[int, tuple[int, ...]] = {}
+        found: list[int] = []
         for reaction in message.reactions:
-            if str(reaction.emoji) not in (VOTE_REACTION, VOTE_REACTION[0]):
-                continue
-            async for user in reaction.users(limit=_MOST_VOTERS):
-                if not user.bot:
-                    found[user.id] = await self._roles(guild_id, user.id) if post.needs_roles else ()
-        return found
-
-    async def _roles(self, guild_id: int, member_id: int) -> tuple[int, ...]:
-        """Return a member's roles, empty after they left."""
+            if str(reaction.emoji) in (VOTE_REACTION, VOTE_REACTION[0]):
+                found += [user.id async for user in reaction.users(limit=_MOST_VOTERS) if not user.bot]
         guild = self._client.get_guild(guild_id)
-        if guild is None:
-            return ()
-        try:
-            member = await guild.fetch_member(member_id)
-        except discord.NotFound:
-            return ()
-        return tuple(each.id for each in member.roles)
+        unknown = [each for each in dict.fromkeys(found) if each not in members]
+        for start in range(0, len(unknown), _MEMBERS_AT_ONCE):
+            some = unknown[start : start + _MEMBERS_AT_ONCE]
+            present = [] if guild is None else await guild.query_members(user_ids=some, limit=len(some), cache=False)
+            members |= dict.fromkeys(some) | {each.id: tuple(role.id for role in each.roles) for each in present}
+        return {each: roles for each in found if (roles := members[each]) is not None}
