@@ -233,7 +233,7 @@ class OutboxRepository:
 
         Return False if the lease was lost.
         """
-        return self._set(message_id, lease, channel_id=channel_id, begun_at=at)
+        return self._set(message_id, lease, channel_id=channel_id, home_id=channel_id, begun_at=at)
 
     def set_message(
         self, message_id: str, channel_id: int, discord_id: int, content: str = ""
@@ -256,7 +256,7 @@ class OutboxRepository:
     def forget_message(self, message_id: str, discord_id: int) -> None:
         """Forget a deleted message, so that it can be created again."""
         mine = (outbox_messages.c.id == message_id) & (outbox_messages.c.message_id == discord_id)
-        values = {"channel_id": None, "message_id": None, "begun_at": None, "content": None}
+        values = {"channel_id": None, "message_id": None, "home_id": None, "begun_at": None, "content": None}
         self._connection.execute(update(outbox_messages).where(mine).values(values))
 
     def list_recorded(self, discord_ids: Collection[int], *, besides: str) -> set[int]:
@@ -372,6 +372,7 @@ def _from_row(row: Row[Any]) -> OutboxMessage:
         due_at=row.due_at,
         channel_id=row.channel_id,
         message_id=row.message_id,
+        home_id=row.home_id,
         begun_at=row.begun_at,
         direct_at=row.direct_at,
         end=None if row.ended is None else OutboxEnd(row.ended),

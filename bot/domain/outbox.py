@@ -49,10 +49,9 @@ class OutboxLane:
 class OutboxMessage:
     """A message, and how far Discord shows it.
 
-    It is due while `wanted` exceeds `shown`. `channel_id` is set at the first post; of a forum's post it is the thread.
-    `begun_at` is the time of the first try to create the message: after a crash the channel is searched since then.
-    `direct_at` is the planned time of a direct message.
-    `content` names its attached files.
+    It is due while `wanted` exceeds `shown`. `channel_id` is set at the first post; of a forum's post it is the thread,
+    and `home_id` is the forum. `begun_at` is the time of the first try to create the message: after a crash the channel
+    is searched since then. `direct_at` is the planned time of a direct message. `content` names its attached files.
     """
 
     id: str
@@ -66,6 +65,7 @@ class OutboxMessage:
     due_at: datetime
     channel_id: int | None = None
     message_id: int | None = None
+    home_id: int | None = None
     begun_at: datetime | None = None
     direct_at: datetime | None = None
     end: OutboxEnd | None = None

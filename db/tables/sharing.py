@@ -124,6 +124,8 @@ outbox_messages = Table(
     Column("direct_at", UtcDateTime),
     # A short name of the attached files, so that an edit attaches them only if they differ.
     Column("content", String(100)),
+    # The channel of its creation: of a post in a forum, the forum.
+    snowflake("home_id"),
 )
 Index(
     "ix_outbox_messages_subject",

@@ -35,6 +35,7 @@ OTHERS_IDS = frozenset(
         "channel_id",
         "message_id",
         "public_message_id",
+        "home_id",
         "interaction_id",
         "application_id",
         "review_channel_id",

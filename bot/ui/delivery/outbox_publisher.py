@@ -320,11 +320,12 @@ class OutboxPublisher:
             except discord.HTTPException as error:
                 if error.code not in _GONE:
                     raise
-                if not rendering.is_reposted and await self._is_deleted(error, *place, rendering.channel_id):
+                home_id = message.home_id or rendering.channel_id
+                if not rendering.is_reposted and await self._is_deleted(error, *place, home_id):
                     return OutboxEnd.DELETED, None
                 await self._outbox.forget_message(message.id, place[1])
                 # Its files are on Discord no more.
-                forgotten = replace(message, channel_id=None, message_id=None, content="")
+                forgotten = replace(message, channel_id=None, message_id=None, home_id=None, content="")
                 return await self._bring_up_to_date(forgotten)
             else:
                 if rendering.files is not None:
@@ -342,8 +343,8 @@ class OutboxPublisher:
     ) -> bool:
         """Return whether a person deleted a message, rather than its channel.
 
-        A forum's post is a channel with the id of its first message. `home_id` is the place of new ones: if that is
-        gone, its posts went with it.
+        A forum's post is a channel with the id of its first message. `home_id` is the forum: if that is gone, its posts
+        went with it.
         """
         if error.code == UNKNOWN_MESSAGE:
             return True

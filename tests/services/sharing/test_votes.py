@@ -201,7 +201,7 @@ async def test_votes_by_buttons_stay_when_reactions_begin_to_vote(sharing: Shari
         await votes.toggle(submission.id, each)
     await sharing.set_rules(votes=VoteKind.REACTIONS)
     assert await votes.record_reactions(submission.id, {}) == 2
-    # Whoever votes both ways has one vote, and takes it back by the reaction.
+    # A member with both has one vote, and takes it back by the reaction.
     assert await votes.record_reactions(submission.id, {OTHER.member_id: (), 63: ()}) == 3
     assert await votes.record_reactions(submission.id, {63: ()}) == 2
     assert await votes.record_reactions(submission.id, {}) == 1

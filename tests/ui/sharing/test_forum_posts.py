@@ -129,3 +129,24 @@ async def test_missing_post_is_a_deletion_unless_its_forum_is_gone(studio: Forum
     await studio.request(subject)
     expected = OutboxEnd.CLOSED if forum_is_gone else OutboxEnd.DELETED
     assert (await studio.settled(subject)).end is expected
+
+
+@pytest.mark.parametrize("forum_is_gone", [True, False])
+async def test_post_of_a_deleted_old_forum_moves_to_the_new_showcase(studio: ForumStudio, forum_is_gone: bool) -> None:
+    """The showcase is elsewhere by then, which says nothing of old posts."""
+    studio.renderer.rendering = replace(studio.renderer.rendering, is_reposted=False)
+    subject = await studio.request()
+    posted = await studio.settled(subject)
+    assert posted.home_id == int(studio.channel.id)
+    world = studio.server.world
+    moved = world.channel("moderators")
+    studio.renderer.rendering = replace(studio.renderer.rendering, channel_id=int(moved.id), post=None)
+    for each in (*studio.posts(), *([studio.channel] if forum_is_gone else [])):
+        world.channels.pop(each.id)
+    await studio.request(subject)
+    settled = await studio.settled(subject)
+    if not forum_is_gone:
+        assert settled.end is OutboxEnd.DELETED
+        return
+    assert (settled.end, settled.channel_id, settled.home_id) == (None, int(moved.id), int(moved.id))
+    assert [text(each) for each in studio.messages(moved)] == ["first"]
