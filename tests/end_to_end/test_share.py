@@ -144,7 +144,7 @@ async def test_asked_changes_are_revised_with_the_last_values(system: SystemHarn
     listed = await (await member.slash("share list")).response()
     assert "**\u2068Harbour at rest\u2069** · 1 picture\nWaits for a moderator" in text(listed)
     gone = await (await member.click(listed, label="Withdraw")).response()
-    assert "Withdrawn. You can share the pictures again." in text(gone)
+    assert "Withdrawn. You can share the picture again." in text(gone)
 
 
 async def test_others_and_other_messages_are_refused(system: SystemHarness) -> None:
