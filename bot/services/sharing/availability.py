@@ -21,11 +21,11 @@ def is_shareable(connection: Connection, job: Job) -> bool:
         return False
     if job.duel_id is not None and DuelRepository(connection).find_unended(job.duel_id) is not None:
         return False
-    if is_hidden(connection, job.id):
-        return False
     settings = GuildRepository(connection).settings(guild_id)
     if settings.showcase_channel_id is None:
         return False
-    if settings.review_channel_id is not None:
-        return True
-    return SharingSettingsRepository(connection).get(guild_id).review is ReviewMode.NONE
+    if settings.review_channel_id is None:
+        review = SharingSettingsRepository(connection).get(guild_id).review
+        if review is not ReviewMode.NONE:
+            return False
+    return not is_hidden(connection, job.id)
