@@ -1,6 +1,20 @@
 """Start of the command line: `python -m bot`."""
 
-from bot.command_line import main
+import gc
+
+
+def main() -> None:
+    """Import the program and run its command line.
+
+    Imports make many objects and hardly any garbage: they are not searched then, nor later.
+    """
+    gc.disable()
+    from bot.command_line import main as run_command_line  # noqa: PLC0415
+
+    gc.freeze()
+    gc.enable()
+    run_command_line()
+
 
 if __name__ == "__main__":
     main()

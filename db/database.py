@@ -11,7 +11,6 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection, make_url
 
 from db.backend import Backend
-from db.postgresql import PostgresqlBackend
 from db.sqlite import SqliteBackend
 from db.timed_backend import RecordTransaction, TimedBackend
 
@@ -43,6 +42,9 @@ class Database:
         if parsed.get_backend_name() == "sqlite":
             return cls(await SqliteBackend.open(parsed))
         if parsed.get_backend_name() == "postgresql":
+            # SQLAlchemy's asyncio part and its ORM take a tenth of a start.
+            from db.postgresql import PostgresqlBackend  # noqa: PLC0415
+
             return cls(PostgresqlBackend.open(parsed))
         raise ValueError(f"{parsed.drivername} is not supported")
 

@@ -17,7 +17,7 @@ from db.audit import audit
 from db.columns import UtcDateTime, metadata
 from db.database import Database
 from db.key_value import KeyValueRepository
-from db.migrate import MIGRATIONS, NewerDatabaseError, migrate, pending_migrations
+from db.migrate import MIGRATIONS, NewerDatabaseError, list_revisions, migrate, pending_migrations
 from db.tables import budgets, holds, jobs, risks
 from tests.support.clock import START
 
@@ -76,6 +76,12 @@ def _plain(sql: object) -> str:
 def revision(connection: Connection) -> str | None:
     """Return the latest applied migration."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def test_files_are_named_by_their_revisions_in_order() -> None:
+    """A start reads the names alone."""
+    chain = [each.revision for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+    assert list_revisions(MIGRATIONS) == chain
 
 
 async def test_migrated_tables_equal_declared_tables(database: Database) -> None:
