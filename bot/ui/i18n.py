@@ -39,6 +39,8 @@ _TITLES: Final = {
     "uk": "Українська",
     "zh-CN": "中文",
 }
+# The header is the first; an empty text has nothing behind it.
+_FILLED: Final = re.compile(r'^msgstr(?:\[\d\])? "(?:[^"]|"\n")', re.MULTILINE)
 _LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 _ENGLISH: Final = NullTranslations()
 _IN_FORCE: Final[ContextVar[NullTranslations]] = ContextVar("language", default=_ENGLISH)
@@ -103,7 +105,8 @@ def read_catalogues() -> None:
     Reading one takes longer than an answer.
     """
     for path in CATALOGUES.glob(f"*/{CATALOGUE}"):
-        _compiled(path)
+        if _has_texts(path):
+            _compiled(path)
 
 
 @lru_cache(maxsize=128)
@@ -114,11 +117,17 @@ def _read(locale: str, folder: Path) -> NullTranslations:
     parts = locale.replace("-", "_").split("_")
     for end in range(1, len(parts) + 1):
         path = folder / "_".join(parts[:end]) / CATALOGUE
-        if path.is_file():
+        if path.is_file() and _has_texts(path):
             found = GNUTranslations(io.BytesIO(_compiled(path)))
             found.add_fallback(texts)
             texts = found
     return texts
+
+
+@lru_cache(maxsize=128)
+def _has_texts(path: Path) -> bool:
+    """Return whether a catalogue has any text; to parse it takes long."""
+    return len(_FILLED.findall(path.read_text(encoding="utf-8"))) > 1
 
 
 @lru_cache(maxsize=128)
