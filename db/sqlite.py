@@ -43,7 +43,7 @@ class _Outcome:
     """The result of a function, or its error."""
 
     value: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +133,18 @@ class SqliteBackend:
 
     async def _commit_waiting(self) -> None:
         """Commit group after group until no write waits."""
-        while self._waiting:
-            group = [self._waiting.popleft() for _ in range(min(_MOST_WRITES, len(self._waiting)))]
-            try:
-                outcomes = await self._writer.run_group([each.function for each in group])
-            except Exception as error:  # noqa: BLE001 - it is the error of each
-                outcomes = [_Outcome(error=error) for _ in group]
-            self._waiting.extendleft(reversed(group[len(outcomes) :]))
-            for write, outcome in zip(group, outcomes, strict=False):
-                if outcome.error is None:
-                    write.result.set_result(outcome.value)
-                else:
-                    write.result.set_exception(outcome.error)
-        self._committer = None
+        try:
+            while self._waiting:
+                group = [self._waiting.popleft() for _ in range(min(_MOST_WRITES, len(self._waiting)))]
+                try:
+                    outcomes = await self._writer.run_group([each.function for each in group])
+                except Exception as error:  # noqa: BLE001 - it is the error of each
+                    outcomes = [_Outcome(error=error) for _ in group]
+                self._waiting.extendleft(reversed(group[len(outcomes) :]))
+                for write, outcome in zip(group, outcomes, strict=False):
+                    _end(write.result, outcome)
+        finally:
+            self._committer = None
 
     async def close(self) -> None:
         """Close every connection; the last one folds the log back into the file."""
@@ -249,8 +248,19 @@ class _ThreadConnection:
 def _outcome(call: Callable[[], Any]) -> _Outcome:
     try:
         return _Outcome(value=call())
-    except Exception as error:  # noqa: BLE001 - raised again where its caller waits
+    except BaseException as error:  # noqa: BLE001 - raised again where its caller waits
         return _Outcome(error=error)
+
+
+def _end(result: asyncio.Future[Any], outcome: _Outcome) -> None:
+    if result.done():
+        return  # cancelled
+    if outcome.error is None:
+        result.set_result(outcome.value)
+    elif isinstance(outcome.error, StopIteration):  # no future takes it
+        result.set_exception(RuntimeError("a transaction raised StopIteration"))
+    else:
+        result.set_exception(outcome.error)
 
 
 def _create(file: Path) -> None:

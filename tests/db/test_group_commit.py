@@ -27,7 +27,7 @@ def saving(name: str) -> Callable[[Connection], str]:
     return write
 
 
-def raising(error: Exception) -> Callable[[Connection], str]:
+def raising(error: BaseException) -> Callable[[Connection], str]:
     """Return a transaction to save a value and to fail."""
 
     def write(connection: Connection) -> str:
@@ -123,6 +123,39 @@ async def test_failing_write_of_a_group_is_undone_alone(
     assert await saved(sqlite_database) == {"1", "2"}
     await sqlite_database.write(saving("3"))
     assert await saved(sqlite_database) == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (StopIteration(), RuntimeError),
+        (GeneratorExit(), GeneratorExit),
+        (asyncio.CancelledError(), asyncio.CancelledError),
+    ],
+    ids=["StopIteration", "GeneratorExit", "CancelledError"],
+)
+@pytest.mark.parametrize("others", [(), ("1", "2")], ids=["alone", "in a group"])
+async def test_write_with_an_odd_error_keeps_no_other_waiting(
+    sqlite_database: Database,
+    raised: BaseException,
+    error: type[BaseException],
+    others: tuple[str, ...],
+) -> None:
+    first, *rest = await together(sqlite_database, raising(raised), *map(saving, others))
+    assert isinstance(first, error)
+    assert rest == list(others)
+    assert await sqlite_database.write(saving("3")) == "3"
+    assert await saved(sqlite_database) == {*others, "3"}
+
+
+async def test_cancelled_write_of_a_group_keeps_no_other_waiting(sqlite_database: Database) -> None:
+    async with occupied(sqlite_database):
+        given_up = asyncio.create_task(sqlite_database._backend.write(saving("1")))
+        waiting = asyncio.create_task(sqlite_database.write(saving("2")))
+        await let_others_run()
+        given_up.cancel()
+    assert await waiting == "2"
+    assert await sqlite_database.write(saving("3")) == "3"
 
 
 async def test_no_write_of_a_group_ends_before_its_commit(sqlite_database: Database) -> None:
