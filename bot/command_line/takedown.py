@@ -25,7 +25,8 @@ from bot.domain.takedowns import EVERYWHERE, MAX_REASON, Takedown, TakedownKind,
 from bot.images.identity import hash_file, read_look
 from bot.providers.transport import provider_client
 from bot.services.deletion_register import FILE_NAME, DeletionRegister
-from bot.services.takedowns import Preview, Subject, TakedownService
+from bot.services.takedown_extent import Subject
+from bot.services.takedowns import Preview, TakedownService
 from bot.settings import Settings
 from db.database import Database
 from db.jobs import JobRepository

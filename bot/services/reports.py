@@ -38,7 +38,8 @@ from bot.services.moderation import ModerationService, Target
 from bot.services.request_gate import check_ban
 from bot.services.sharing.submissions import Waker
 from bot.services.sharing.transitions import SubmissionTransitions
-from bot.services.takedowns import Subject, TakedownService
+from bot.services.takedown_extent import Subject
+from bot.services.takedowns import TakedownService
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.duels import DuelRepository

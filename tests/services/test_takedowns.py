@@ -35,7 +35,8 @@ from bot.services.deletion_register import DeletionRegister
 from bot.services.jobs import Actor, check_takedowns
 from bot.services.publications import Publication, PublicationService
 from bot.services.sharing.submissions import SubmissionService
-from bot.services.takedowns import Subject, TakedownService
+from bot.services.takedown_extent import Subject
+from bot.services.takedowns import TakedownService
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guilds import GuildRepository
