@@ -45,6 +45,15 @@ def test_help_fits_a_message(count: int) -> None:
     assert listed == count or text.endswith(f"\n-# and {count - listed} more")
 
 
+def test_moderators_read_where_to_begin_and_who_gets_the_commands() -> None:
+    entries = [CommandEntry("studio setup", "Set up the studio"), CommandEntry("imagine", "Make pictures")]
+    (text,) = texts(command_list(HelpPage.MODERATORS, entries, ["Report"], {"studio": 9}))
+    assert "-# An admin begins with </studio setup:9>: it says what is missing." in text
+    assert "Discord offers `/studio` to members with Manage Server." in text
+    (text,) = texts(command_list(HelpPage.COMMANDS, entries, ["Report"], IDS))
+    assert "Manage Server" not in text
+
+
 @pytest.mark.parametrize("page", [HelpPage.COMMANDS, HelpPage.MODERATORS])
 def test_list_of_commands_fits_a_message(page: HelpPage) -> None:
     groups = [f"studio {place}" for place in range(50)] + [f"preset {place}" for place in range(50)]

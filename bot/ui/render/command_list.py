@@ -69,7 +69,14 @@ def command_list(
     ]
     title = _("Commands of moderators and admins") if is_for_moderators else _("All commands")
     shown = [f"## {title}", *fitting(lines, _ROOM_FOR_COMMANDS)]
-    if not is_for_moderators and menus:
+    if is_for_moderators:
+        begin = _("An admin begins with {setup}: it says what is missing.")
+        shown.append("-# " + begin.format(setup=command_link("studio setup", command_ids)))
+        # Discord hides them from others without a word.
+        offered = _("Discord offers `/studio` to members with Manage Server.")
+        others = _("Admins open it to moderators under *Server Settings > Integrations*.")
+        shown.append(f"-# {offered} {others}")
+    elif menus:
         names = ", ".join(f"*{each}*" for each in sorted(menus))
         shown.append(f"-# {_('In the menu of a message, under Apps: {menus}').format(menus=names)}")
     container: ui.Container[ui.LayoutView] = ui.Container(ui.TextDisplay("\n".join(shown)), accent_colour=BLURPLE)
