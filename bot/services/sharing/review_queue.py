@@ -12,10 +12,12 @@ from bot.domain.images import ResultImage
 from bot.domain.jobs import Job
 from bot.domain.lazy_text import LazyText
 from bot.domain.outbox import MessageKind, OutboxMessage, guild_subject
+from bot.domain.sharing.challenges import Challenge
 from bot.domain.sharing.settings import SharingSettings
 from bot.domain.sharing.submissions import QueueSummary, Submission
 from bot.engine.clock import Clock
 from bot.services.jobs import Actor
+from db.challenges import ChallengeRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
@@ -29,7 +31,8 @@ from db.submissions import SubmissionRepository
 class QueueEntry:
     """A submission in the queue, with its job, card and first picture.
 
-    `picture` is None if none of the shared ones is kept. `claimed_by` is another moderator at work on it.
+    `picture` is None if none of the shared ones is kept. `claimed_by` is another moderator at work on it. `challenge`
+    is the one that it is an entry of.
     """
 
     submission: Submission
@@ -37,6 +40,7 @@ class QueueEntry:
     card: OutboxMessage | None
     picture: ResultImage | None = None
     claimed_by: int | None = None
+    challenge: Challenge | None = None
 
     @property
     def is_age_restricted(self) -> bool:
@@ -120,6 +124,7 @@ def _snapshot(
                 card=outbox.find(MessageKind.REVIEW, each.id),
                 picture=_first_shared(each, kept[each.job_id][0]),
                 claimed_by=None if viewer is None else _other_claim(each, viewer, now),
+                challenge=ChallengeRepository(connection).get_of(each.id),
             )
             for each in listed
         ),

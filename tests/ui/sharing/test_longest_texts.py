@@ -39,7 +39,7 @@ from bot.ui.render.sharing.review_queue import BulkChoice, bulk_page, bulk_quest
 from bot.ui.render.sharing.share_panels import submission_list, withdraw_question
 from bot.ui.render.sharing.showcase_post import forum_title, showcase_post
 from tests.support.clock import START
-from tests.support.factories import GUILD, MEMBER, make_id, make_job, make_request
+from tests.support.factories import GUILD, MEMBER, make_challenge, make_id, make_job, make_request
 from tests.ui.sharing.test_review_card import snapshot
 from tests.ui.view_reader import parts, utf16
 
@@ -89,7 +89,13 @@ def queue() -> QueueSnapshot:
         guild_id=SNOWFLAKE,
         summary=QueueSummary(waiting=1000, oldest=START),
         entries=tuple(
-            QueueEntry(submission=each.submission, job=each.job, card=post_of(each.submission.id)) for each in found
+            QueueEntry(
+                submission=each.submission,
+                job=each.job,
+                card=post_of(each.submission.id),
+                challenge=make_challenge(theme="*" * MAX_THEME),
+            )
+            for each in found
         ),
         guild=GuildSettings(),
         sharing=found[0].sharing,

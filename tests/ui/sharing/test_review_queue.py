@@ -5,8 +5,15 @@ from typing import Any
 
 from bot.domain.sharing.submissions import Flag, FlagKind, SubmissionState
 from bot.services.sharing.review_queue import QueueEntry, QueueSnapshot
-from bot.ui.render.sharing.review_queue import BulkChoice, bulk_page, bulk_question, preselected, shown_pictures
-from tests.support.factories import make_image
+from bot.ui.render.sharing.review_queue import (
+    BulkChoice,
+    bulk_page,
+    bulk_question,
+    preselected,
+    queue_card,
+    shown_pictures,
+)
+from tests.support.factories import make_challenge, make_image
 from tests.ui.sharing.test_longest_texts import queue
 from tests.ui.view_reader import parts, texts
 
@@ -49,6 +56,14 @@ def test_claims_of_others_are_named_before_a_decision_about_several() -> None:
     assert preselected(found) == frozenset(
         each.submission.id for each in found.entries[1:] if not each.submission.flags
     )
+
+
+def test_entries_of_a_challenge_are_called_that() -> None:
+    entered, shared = replace(entry(), challenge=make_challenge()), replace(entry(), challenge=None)
+    found = replace(queue(), entries=(entered, shared))
+    for view in (queue_card(found), bulk_page(found, ())):
+        named = [each for each in "\n".join(texts(view)).splitlines() if "· for a challenge" in each]
+        assert [each.partition(".")[0] for each in named] == ["1"]
 
 
 def test_flagged_pictures_are_behind_a_spoiler_in_the_list() -> None:

@@ -258,6 +258,8 @@ def _entry(entry: QueueEntry) -> str:
     if link := outbox_link(card):
         title = f"[{title}]({link})"
     parts = [title, person(submission.member_id), ago(submission.waiting_since)]
+    if entry.challenge is not None:
+        parts.append(_("for a challenge"))  # ten themes would not fit
     if not submission.state.awaits_review:
         parts.append(_("decided meanwhile"))
     elif not is_open(entry):
