@@ -71,7 +71,7 @@ def command_list(
     shown = [f"## {title}", *fitting(lines, _ROOM_FOR_COMMANDS)]
     if is_for_moderators:
         begin = _("An admin begins with {setup}: it says what is missing.")
-        shown.append("-# " + begin.format(setup=command_link("studio setup", command_ids)))
+        shown.append("-# " + begin.format(setup=command_link("studio_setup", command_ids)))
         # Discord hides them from others without a word.
         offered = _("Discord offers `/studio` to members with Manage Server.")
         others = _("Admins open it to moderators under *Server Settings > Integrations*.")
