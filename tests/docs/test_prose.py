@@ -87,7 +87,13 @@ def is_python_script(path: Path) -> bool:
 @cache
 def prose_of(package: str) -> tuple[Prose, ...]:
     """Return all docstrings and comments of a package."""
-    return tuple(prose for path in python_files(package) for prose in (*docstrings(path), *comments(path)))
+    return tuple(prose for path in python_files(package) for prose in prose_in(path))
+
+
+@cache
+def prose_in(path: Path) -> tuple[Prose, ...]:
+    """Return all docstrings and comments of a file."""
+    return (*docstrings(path), *comments(path))
 
 
 def docstrings(path: Path) -> Iterator[Prose]:
@@ -95,9 +101,15 @@ def docstrings(path: Path) -> Iterator[Prose]:
 
     Those of attributes are yielded like comments: their first line may be longer.
     """
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    blocks: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while blocks:
+        node = blocks.pop(0)
+        inner = [
+            each for name in ("body", "orelse", "handlers", "finalbody", "cases") for each in getattr(node, name, ())
+        ]
+        blocks += inner
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            for at, statement in enumerate(node.body):
+            for at, statement in enumerate(inner):
                 if isinstance(statement, ast.Expr) and isinstance(text := getattr(statement.value, "value", None), str):
                     yield prose(path, statement.lineno, text, is_docstring=at == 0)
 
