@@ -241,6 +241,12 @@ def test_reason_for_changes_is_said_once() -> None:
     assert words(snapshot(history=(asked,), **state)).count("Crop the edge") == 1
 
 
+def test_hidden_submission_says_that_the_reports_are_decided_elsewhere() -> None:
+    said = words(snapshot(state=SubmissionState.HIDDEN)).splitlines()
+    assert said[1] == "-# Here you decide about its post alone; the card of reports decides about the picture"
+    assert "the card of reports" not in words(snapshot())
+
+
 def test_new_member_is_called_so_once() -> None:
     said = words(snapshot(flags=(Flag(kind=FlagKind.FIRST),)))
     assert "- New to sharing here" in said

@@ -162,6 +162,8 @@ def _decision(snapshot: SubmissionSnapshot, now: datetime) -> Iterator[str]:
     yield f"### {_(words).format(moderator=moderator, when=when)}"
     if snapshot.challenge is not None:
         yield _("Entry in the challenge “{theme}”").format(theme=escaped(snapshot.challenge.theme))
+    if submission.state is SubmissionState.HIDDEN:
+        yield f"-# {_('Here you decide about its post alone; the card of reports decides about the picture')}"
     if submission.reason:
         yield _("Reason: {reason}").format(reason=escaped(cut(_(submission.reason), _REASON_SHOWN)))
     if submission.decided_by == submission.member_id:
