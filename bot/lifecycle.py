@@ -26,7 +26,7 @@ from bot.services.sharing.review_watch import ReviewWatch
 from bot.services.takedowns import TakedownService
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.duel_updater import DuelUpdater
-from bot.ui.delivery.outbox_publisher import OutboxPublisher
+from bot.ui.delivery.outbox.publisher import OutboxPublisher
 from bot.ui.delivery.sharing.age_flag_watch import AgeFlagWatch
 from bot.web.server import WebServer
 

@@ -27,7 +27,8 @@ from bot.ui.delivery.appeal_messages import AppealMessages
 from bot.ui.delivery.decision_notices import NoticeRenderer
 from bot.ui.delivery.finished_cards import FinishedCards
 from bot.ui.delivery.log_channel_messages import LogChannelMessages
-from bot.ui.delivery.outbox_publisher import MessageRenderer, OutboxPublisher
+from bot.ui.delivery.outbox.publisher import OutboxPublisher
+from bot.ui.delivery.outbox.rendering import MessageRenderer
 from bot.ui.delivery.sharing.age_flag_watch import AgeFlagWatch
 from bot.ui.delivery.sharing.challenge_messages import ChallengeMessages
 from bot.ui.delivery.sharing.picks_messages import PicksMessages

@@ -10,7 +10,7 @@ from bot.domain.jobs import Snapshot
 from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.ui.delivery.finished_cards import FinishedCards
 from bot.ui.delivery.input_attachments import KeptAttachment
-from bot.ui.delivery.outbox_publisher import NotYetError
+from bot.ui.delivery.outbox.rendering import NotYetError
 from tests.support.clock import START
 from tests.support.factories import GUILD, make_id
 from tests.ui.test_result_delivery import PICTURE, Discord, Notes, Store, build_delivery, done

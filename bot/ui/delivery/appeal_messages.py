@@ -6,7 +6,7 @@ import structlog
 from bot.domain.appeals import DECISIONS
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.services.appeals import CARD, AppealSnapshots
-from bot.ui.delivery.outbox_publisher import NotYetError, Rendering
+from bot.ui.delivery.outbox.rendering import NotYetError, Rendering
 from bot.ui.i18n import use_locale
 from bot.ui.render.appeal_card import appeal_answer, appeal_card
 

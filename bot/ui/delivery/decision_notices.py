@@ -5,7 +5,7 @@ import structlog
 
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.services.sharing.notices import NoticeService
-from bot.ui.delivery.outbox_publisher import NotYetError, Rendering
+from bot.ui.delivery.outbox.rendering import NotYetError, Rendering
 from bot.ui.i18n import use_locale
 from bot.ui.render.sharing.notices import decision_notice
 

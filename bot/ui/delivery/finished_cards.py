@@ -6,7 +6,7 @@ from bot.domain.errors import DuelGoneError, JobNotFoundError
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.services.job_snapshots import JobSnapshotService
 from bot.ui.delivery.duel_updater import DuelUpdater
-from bot.ui.delivery.outbox_publisher import NotYetError, Rendering
+from bot.ui.delivery.outbox.rendering import NotYetError, Rendering
 from bot.ui.delivery.result_delivery import ResultDelivery
 
 _DELIVERED_WITHIN_SECONDS: Final = 5.0

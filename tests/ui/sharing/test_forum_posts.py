@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from bot.client import AtelierClient
 from bot.domain.outbox import OutboxEnd
-from bot.ui.delivery.outbox_publisher import ForumPost
+from bot.ui.delivery.outbox.rendering import ForumPost
 from db.database import Database
 from db.outbox import OutboxRepository
 from sandbox.discord import Channel, DiscordServer, ForumTag, Permission, default_world, text

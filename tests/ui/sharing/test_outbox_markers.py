@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.outbox import MessageKind, OutboxMessage, guild_subject
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS
-from bot.ui.delivery.outbox_markers import is_about
+from bot.ui.delivery.outbox.markers import is_about
 from tests.support.clock import START
 from tests.support.factories import GUILD, make_id
 

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from bot.client import AtelierClient
 from bot.domain.outbox import MessageKind, OutboxEnd, OutboxMessage
 from bot.services.outbox import CLAIM_SECONDS, OutboxService
-from bot.ui.delivery.outbox_publisher import NotYetError, OutboxPublisher, Rendering
+from bot.ui.delivery.outbox.publisher import OutboxPublisher
+from bot.ui.delivery.outbox.rendering import NotYetError, Rendering
 from bot.ui.render.job_card import payload_view
 from db.database import Database
 from db.outbox import OutboxRepository

@@ -14,7 +14,7 @@ from bot.domain.sharing.settings import SharingSettings, VoteKind
 from bot.domain.sharing.submissions import MemberRecord, Submission, SubmissionOptions, SubmissionState
 from bot.domain.sharing.votes import VoteResult
 from bot.services.sharing.snapshots import SubmissionSnapshot
-from bot.ui.delivery.outbox_publisher import NoPlaceError
+from bot.ui.delivery.outbox.rendering import NoPlaceError
 from bot.ui.delivery.sharing.showcase_messages import ShowcaseMessages
 from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post, tags_of, vote_note
 from tests.support.clock import START

@@ -17,7 +17,7 @@ from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS, ChallengeSnapshot, ChallengeSnapshots, ShownEntry
 from bot.ui.delivery.age_flags import fetch_flag
-from bot.ui.delivery.outbox_publisher import Rendering
+from bot.ui.delivery.outbox.rendering import Rendering
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, open_file
 from bot.ui.i18n import use_locale
 from bot.ui.render.sharing.challenge_card import MOST_WINNERS, challenge_card, entries_of, entries_page, winners_post

@@ -12,7 +12,7 @@ from bot.images.reencode import Upload
 from bot.services.sharing.picks import Pick, PickService
 from bot.ui.buttons import PICKS_ABOUT, guild_target
 from bot.ui.delivery.age_flags import fetch_flag
-from bot.ui.delivery.outbox_publisher import ForumPost, Rendering
+from bot.ui.delivery.outbox.rendering import ForumPost, Rendering
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, open_file
 from bot.ui.i18n import _, use_locale
 from bot.ui.render.sharing.picks import picks_post

@@ -13,7 +13,7 @@ from bot.images.image_service import ImageService
 from bot.services.reports import ReportService, ReportSnapshot
 from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.job_messages import JobMessages
-from bot.ui.delivery.outbox_publisher import Rendering
+from bot.ui.delivery.outbox.rendering import Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
 from bot.ui.render.report_cards import report_card

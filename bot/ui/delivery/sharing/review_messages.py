@@ -16,7 +16,7 @@ from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import QueueSnapshot, ReviewQueue
 from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapshots
 from bot.ui.delivery.age_flags import fetch_flag
-from bot.ui.delivery.outbox_publisher import Rendering
+from bot.ui.delivery.outbox.rendering import Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
 from bot.ui.render.sharing.review_card import review_card, shows_pictures

@@ -18,7 +18,7 @@ from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapsho
 from bot.services.sharing.votes import VoteService
 from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.job_messages import Files
-from bot.ui.delivery.outbox_publisher import ForumPost, NoPlaceError, Rendering
+from bot.ui.delivery.outbox.rendering import ForumPost, NoPlaceError, Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, open_file, prepare_uploads
 from bot.ui.i18n import use_locale
 from bot.ui.render.sharing.showcase_post import file_name, forum_title, hidden_post, showcase_post, tags_of
