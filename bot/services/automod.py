@@ -13,9 +13,9 @@ from bot.domain.automod import AutoModRule, AutoModState
 from bot.domain.errors import AutoModRightError, AutoModUnreadError
 from bot.engine.clock import Clock
 from bot.engine.repeat import repeat
-from bot.moderation.automod_rules import UnusedText, compile_automod
+from bot.moderation.automod_rules import UnusedText
 from bot.services.guild_transactions import GuildTransactions
-from bot.services.prompt_checks import PromptChecks
+from bot.services.prompt_checks import GuildTexts, PromptChecks
 from db.automod import AutoModLoss, AutoModRepository
 from db.database import Database
 from db.guilds import GuildRepository
@@ -25,6 +25,10 @@ _log = structlog.get_logger(__name__)
 
 _CHECK_SECONDS: Final = 60.0
 _READ_EVERY: Final = timedelta(hours=1)
+# Between two readings after events: a storm of them is no storm of requests.
+_REST_SECONDS: Final = 2.0
+# In a row. Discord is down, or blocks this client: more requests would prolong that.
+_MOST_FAILURES: Final = 3
 # After a report that did not arrive.
 _RETRY: Final = timedelta(hours=1)
 
@@ -89,8 +93,10 @@ class AutoModService:
         self._clock = clock
         self._new_id = new_id
         self._reading = asyncio.Lock()
-        self._requested: set[int] = set()
+        # A queue without doubles. A failed reading goes to its end.
+        self._requested: dict[int, None] = {}
         self._wake = asyncio.Event()
+        self._rests_until = 0.0
 
     async def view(self, guild_id: int) -> AutoModView:
         """Return a server's setting with its rules.
@@ -99,12 +105,12 @@ class AutoModService:
             NotAdmittedError: the server is not admitted.
         """
 
-        def read(connection: Connection, _: datetime) -> tuple[AutoModState, tuple[AutoModRule, ...]]:
-            repository = AutoModRepository(connection)
-            return repository.state(guild_id), repository.list(guild_id)
+        def read(connection: Connection, _: datetime) -> tuple[AutoModState, GuildTexts | None]:
+            return AutoModRepository(connection).state(guild_id), self._checks.texts_of(connection, guild_id)
 
-        state, rules = await self._transactions.read(guild_id, read)
-        compiled = await asyncio.to_thread(compile_automod, rules)
+        state, texts = await self._transactions.read(guild_id, read)
+        rules = () if texts is None else texts.automod
+        compiled = () if texts is None else await asyncio.to_thread(self._checks.prepare, texts)
         return AutoModView(state=state, rules=rules, unused=tuple(text for each in compiled for text in each.unused))
 
     async def switch_on(self, guild_id: int, *, by: int) -> None:
@@ -145,43 +151,55 @@ class AutoModService:
 
     def request(self, *guild_ids: int) -> None:
         """Read the rules of servers soon; those without the setting are left out."""
-        self._requested.update(guild_ids)
+        self._requested |= dict.fromkeys(guild_ids)
         self._wake.set()
 
     async def run(self) -> None:
         """Read rules and report losses until cancelled."""
         await repeat(
-            self.check,
+            self._rest_and_check,
             every=_CHECK_SECONDS,
             clock=self._clock,
             on_failure=lambda: _log.exception("automod.not_checked"),
             wake=self._wake,
         )
 
-    async def check(self) -> None:
-        """Read the due rules of servers; report lost ones."""
+    async def check(self) -> bool:
+        """Read the due rules of servers, report lost ones; True if any was due."""
         due_before = self._clock.now() - _READ_EVERY
 
         def read(connection: Connection) -> tuple[frozenset[int], frozenset[int]]:
             repository = AutoModRepository(connection)
             return repository.list_on(), repository.list_due(due_before)
 
-        are_on, due = await self._database.read(read)
-        self._requested &= are_on
-        for guild_id in sorted(due | self._requested):
-            if self._reader.serves(guild_id):
-                await self._read_due(guild_id)
+        async with self._reading:  # a request may be for a server that is being switched on
+            are_on, due = await self._database.read(read)
+            self._requested = {each: None for each in (*self._requested, *sorted(due)) if each in are_on}
+        served = [each for each in self._requested if self._reader.serves(each)]
+        failures = 0
+        for guild_id in served:
+            failures = 0 if await self._read_due(guild_id) else failures + 1
+            if failures == _MOST_FAILURES:
+                break
         await self._report_losses()
+        return bool(served)
 
-    async def _read_due(self, guild_id: int) -> None:
-        """Read a server's rules; without success, again with the next check."""
-        self._requested.discard(guild_id)  # an event during the reading asks for another one
+    async def _rest_and_check(self) -> None:
+        await self._clock.wait(asyncio.Event(), max(0.0, self._rests_until - self._clock.monotonic()))
+        if await self.check():
+            self._rests_until = self._clock.monotonic() + _REST_SECONDS
+
+    async def _read_due(self, guild_id: int) -> bool:
+        """Read a server's rules; without success, again with a later check."""
+        self._requested.pop(guild_id, None)  # an event during the reading asks for another one
         is_read = False
         try:
             is_read = await self._read(guild_id)
-        finally:
-            if not is_read:
-                self._requested.add(guild_id)
+        except Exception:  # noqa: BLE001 - one server's fault must not keep the others waiting
+            _log.exception("automod.not_read", guild=guild_id)
+        if not is_read:
+            self._requested[guild_id] = None
+        return is_read
 
     async def _read(self, guild_id: int) -> bool:
         """Store a server's rules, or their loss; return False without an answer."""
@@ -216,7 +234,9 @@ class AutoModService:
             PromptRuleRepository(connection).set_version(guild_id, self._new_id())
 
     async def _prepare(self, guild_id: int) -> None:
-        await self._database.read(lambda connection: self._checks.prepare(connection, guild_id))
+        texts = await self._database.read(lambda connection: self._checks.texts_of(connection, guild_id))
+        if texts is not None:
+            await asyncio.to_thread(self._checks.prepare, texts)
 
     async def _report_losses(self) -> None:
         """Send the due reports; lost ones are due again later."""

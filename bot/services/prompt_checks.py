@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from bot.domain.automod import AutoModRule
 from bot.domain.errors import PromptRefusedError
 from bot.domain.jobs import InteractionContext, Job
 from bot.domain.prompt_rules import (
@@ -71,6 +72,16 @@ class _GuildRules:
         for each in self.automod:
             if not each.rule.exempts(roles, channels):
                 yield from each.texts.find(prepared, searched, budget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuildTexts:
+    """A guild's rules of one version, to be compiled."""
+
+    guild_id: int
+    version: str
+    own: tuple[PromptRule, ...]
+    automod: tuple[AutoModRule, ...]
 
 
 class PromptChecks:
@@ -139,11 +150,17 @@ class PromptChecks:
             for match in rules.find(PreparedText(text), searched, is_edit=is_edit)
         )
 
-    def prepare(self, connection: Connection, guild_id: int) -> None:
-        """Compile a guild's rules before its next request: thousands take time."""
+    def texts_of(self, connection: Connection, guild_id: int) -> GuildTexts | None:
+        """Return a guild's rules; None without any."""
         version = PromptRuleRepository(connection).version(guild_id)
-        if version is not None:
-            self._rules_of(connection, guild_id, version)
+        return None if version is None else _read(connection, guild_id, version)
+
+    def prepare(self, texts: GuildTexts) -> tuple[CompiledAutoModRule, ...]:
+        """Compile a guild's rules before its next request; return AutoMod's.
+
+        Thousands take seconds, so this is for a thread outside transactions. Known ones take no time.
+        """
+        return self._compile(texts).automod
 
     def _find(
         self,
@@ -164,25 +181,42 @@ class PromptChecks:
             yield from guild.find_automod(prepared, searched, place)
 
     def _rules_of(self, connection: Connection, guild_id: int, version: str) -> _GuildRules:
+        return self._known(guild_id, version) or self._compile(_read(connection, guild_id, version))
+
+    def _known(self, guild_id: int, version: str) -> _GuildRules | None:
         with self._lock:
             known_version, known = self._compiled.get(guild_id, (None, None))
-            if known is not None and known_version == version:
-                self._compiled.move_to_end(guild_id)
-                return known
+            if known is None or known_version != version:
+                return None
+            self._compiled.move_to_end(guild_id)
+            return known
+
+    def _compile(self, texts: GuildTexts) -> _GuildRules:
+        if known := self._known(texts.guild_id, texts.version):
+            return known
+        with self._lock:
+            _, before = self._compiled.get(texts.guild_id, (None, None))
         compiled = _GuildRules(
-            own=CompiledRules([each.rule for each in PromptRuleRepository(connection).list(guild_id)]),
-            automod=compile_automod(
-                AutoModRepository(connection).list(guild_id), known=() if known is None else known.automod
-            ),
+            own=CompiledRules(texts.own),
+            automod=compile_automod(texts.automod, known=() if before is None else before.automod),
         )
         with self._lock:
-            self._compiled.pop(guild_id, None)
-            self._compiled[guild_id] = version, compiled
-            texts = sum(each.texts for _, each in self._compiled.values())
-            while len(self._compiled) > _MOST_COMPILED or (texts > _MOST_TEXTS and len(self._compiled) > 1):
+            self._compiled.pop(texts.guild_id, None)
+            self._compiled[texts.guild_id] = texts.version, compiled
+            count = sum(each.texts for _, each in self._compiled.values())
+            while len(self._compiled) > _MOST_COMPILED or (count > _MOST_TEXTS and len(self._compiled) > 1):
                 _, (_, oldest) = self._compiled.popitem(last=False)
-                texts -= oldest.texts
+                count -= oldest.texts
         return compiled
+
+
+def _read(connection: Connection, guild_id: int, version: str) -> GuildTexts:
+    return GuildTexts(
+        guild_id=guild_id,
+        version=version,
+        own=tuple(each.rule for each in PromptRuleRepository(connection).list(guild_id)),
+        automod=AutoModRepository(connection).list(guild_id),
+    )
 
 
 def _is_allowed(connection: Connection, place: InteractionContext, match: Match, text: str, now: datetime) -> bool:

@@ -1,10 +1,13 @@
 """AutoMod's rules for prompts: switched on, read, lost, and refusing."""
 
+import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from bot.domain.appeals import AppealState
 from bot.domain.automod import AutoModRule
@@ -17,6 +20,7 @@ from bot.domain.errors import (
     PromptRuleError,
 )
 from bot.domain.prompt_rules import PromptField, PromptRuleSource
+from bot.moderation import automod_rules
 from bot.services.appeals import AppealService, AppealSnapshots
 from bot.services.automod import AutoModService
 from bot.services.guild_transactions import GuildTransactions
@@ -30,7 +34,9 @@ from db.prompt_rules import PromptBlockRepository, PromptRuleRepository
 from tests.services.conftest import Open, ServiceHarness
 from tests.services.sharing.conftest import Woken
 from tests.services.test_prompt_checks import add_rules
+from tests.support.clock import let_others_run
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_request
+from tests.support.polling import poll
 
 ADMIN = 90
 LOG_CHANNEL = 77
@@ -42,7 +48,8 @@ class Discord:
 
     def __init__(self) -> None:
         self.rules: tuple[AutoModRule, ...] = (RULE,)
-        self.fault: type[PromptRuleError] | None = None
+        self.fault: type[Exception] | None = None
+        self.faulty = {GUILD}
         self.guilds = {GUILD}
         self.reads = 0
         self.sent: list[int] = []
@@ -56,9 +63,14 @@ class Discord:
         """Return the rules, or fail."""
         assert guild_id in self.guilds
         self.reads += 1
-        if self.fault is not None:
+        if self.fault is not None and guild_id in self.faulty:
             raise self.fault
-        return self.rules
+        rules = self.rules
+        await self.on_read()
+        return rules
+
+    async def on_read(self) -> None:
+        """Run before the answer arrives."""
 
     async def send_automod_lost(self, channel_id: int, locale: str | None, loss: AutoModLoss) -> bool:
         """Record a message, unless the channel is closed."""
@@ -375,6 +387,100 @@ async def test_appeal_is_allowed_once_and_gets_no_exception(services: ServiceHar
     assert await words_of(services, "two dragons") is None
     assert await words_of(services, "three dragons") == "dragon"
     assert await words_of(services, "two dragons", member_id=MEMBER + 1) == "dragon"
+
+
+async def switch_on_in(services: ServiceHarness, server: Discord, guilds: range) -> None:
+    """Switch the rules on in more servers; their reading is due."""
+    long_ago = services.clock.now() - timedelta(days=1)
+    server.guilds |= set(guilds)
+
+    def write(connection: Connection) -> None:
+        for guild_id in guilds:
+            AutoModRepository(connection).switch_on(guild_id, long_ago)
+
+    await services.database.write(write)
+
+
+async def test_change_while_the_rules_are_switched_on_is_read(services: ServiceHarness, server: Discord) -> None:
+    automod = automod_of(services, server)
+    checks: list[asyncio.Task[bool]] = []
+
+    async def change() -> None:
+        if checks:
+            return
+        server.rules = (replace(RULE, keywords=("unicorn",)),)
+        automod.request(GUILD)
+        checks.append(asyncio.create_task(automod.check()))
+        for _ in range(5):
+            await services.database.read(lambda _: None)
+
+    server.on_read = change  # type: ignore[method-assign]
+    await automod.switch_on(GUILD, by=ADMIN)
+    await checks[0]
+    assert await words_of(services, "a unicorn") == "unicorn"
+
+
+async def test_outage_ends_a_check_and_the_next_one_begins_with_the_others(
+    services: ServiceHarness, server: Discord, automod: AutoModService
+) -> None:
+    await switch_on_in(services, server, range(1, 6))
+    server.fault, server.faulty, server.reads = AutoModUnreadError, set(range(1, 5)), 0
+    await automod.check()
+    assert server.reads == 3
+    await automod.check()
+    assert server.reads == 3 + 5  # server 5 is read, so that the failures are not in a row
+    stored = await services.database.read(lambda connection: AutoModRepository(connection).list(5))
+    assert stored == server.rules
+
+
+async def test_fault_of_one_server_does_not_stop_the_others(
+    services: ServiceHarness, server: Discord, automod: AutoModService
+) -> None:
+    await switch_on_in(services, server, range(1, 3))
+    server.fault, server.faulty = RuntimeError, {1}
+    await automod.check()
+    stored = await services.database.read(lambda connection: AutoModRepository(connection).list(2))
+    assert stored == server.rules
+
+
+async def test_storm_of_events_is_one_reading(
+    services: ServiceHarness, server: Discord, automod: AutoModService
+) -> None:
+    async def is_idle() -> bool:
+        return services.clock.holds(running)
+
+    server.reads = 0
+    automod.request(GUILD)
+    running = asyncio.create_task(automod.run())
+    await poll(is_idle)
+    for _ in range(1000):
+        automod.request(GUILD)
+        await let_others_run(1)
+    await services.database.read(lambda _: None)
+    assert (await is_idle(), server.reads) == (True, 1)
+    services.clock.advance(2)
+    await let_others_run()
+    await poll(is_idle)
+    assert server.reads == 2
+    running.cancel()
+
+
+async def test_rules_are_compiled_once_and_outside_transactions(
+    services: ServiceHarness, server: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    compile_one = automod_rules._compile
+
+    def count(rule: AutoModRule) -> automod_rules.CompiledAutoModRule:
+        compiled.append(threading.current_thread().name)
+        return compile_one(rule)
+
+    monkeypatch.setattr(automod_rules, "_compile", count)
+    automod = automod_of(services, server)
+    await automod.switch_on(GUILD, by=ADMIN)
+    for _ in range(2):
+        assert (await automod.view(GUILD)).rules == server.rules
+    assert [name.split("_")[0] for name in compiled] == ["asyncio"]
 
 
 async def test_server_without_admission_cannot_switch_on(open_services: Open, server: Discord) -> None:
