@@ -10,7 +10,7 @@ from bot.domain.errors import (
     SubmissionNotFoundError,
     SubmissionStateError,
 )
-from bot.domain.jobs import Job
+from bot.domain.jobs import Job, Origin
 from bot.domain.lazy_text import LazyText
 from bot.domain.sharing.submissions import Submission, SubmissionState
 from db.challenges import ChallengeRepository
@@ -63,9 +63,10 @@ def require_post(connection: Connection, submission_id: str, guild_id: int, *, l
 
 
 def check_source(connection: Connection, job: Job) -> None:
-    """Check that a new job may still start from its origin.
+    """Check that a new job may still start from its origin and its pictures.
 
-    Its member may have been asked for the price before, and answers up to a day later.
+    Its member may have been asked for the price before, and answers up to a day later. *Again* on an edit has the
+    pictures before it, which are other jobs'.
 
     Raises:
         JobDeletedError: the origin was deleted.
@@ -74,16 +75,24 @@ def check_source(connection: Connection, job: Job) -> None:
         SubmissionStateError: the post left the showcase.
         PicturesHiddenError, DuelOpenError: see `check_usable`.
     """
-    origin = job.origin
-    if origin is None:
-        return
+    checked = _check_origin(connection, job, job.origin) if job.origin is not None else None
+    parents = {each.parent.job_id for each in job.request.inputs if each.parent is not None}
+    for job_id in sorted(parents - {checked}):
+        parent = JobRepository(connection).find(job_id)
+        if parent is not None:
+            check_usable(connection, parent)
+
+
+def _check_origin(connection: Connection, job: Job, origin: Origin) -> str:
+    """Check a job's origin; return the id of its job."""
     if origin.submission_id is not None:
         require_post(connection, origin.submission_id, job.place.guild_id)
     source = JobRepository(connection).find(origin.job_id)
     if source is None:
-        return  # its records are gone; files that are gone are found by `require_files`
+        return origin.job_id  # its records are gone; files that are gone are found by `require_files`
     if source.deleted_at is not None:
         raise JobDeletedError
     if origin.submission_id is None and source.is_private and source.place.member_id != job.place.member_id:
         raise NotAllowedError(LazyText("its member"))
     check_usable(connection, source)
+    return origin.job_id

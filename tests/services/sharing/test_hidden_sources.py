@@ -85,6 +85,21 @@ async def test_comparison_shows_no_hidden_picture_before_an_edit(services: Servi
         assert (len(comparison.before), comparison.hidden, len(comparison.after)) == (0, 1, 1)
 
 
+async def test_again_on_an_edit_uses_no_hidden_picture_before_it(services: ServiceHarness) -> None:
+    parent, _ = await ended(services)
+    reference = ImageRef(job_id=parent.id, position=0)
+    edit, _ = await ended(
+        services, request=make_request(inputs=(InputImage(url="https://cdn.discordapp.com/a.png", parent=reference),))
+    )
+    source = await services.remix.get_source(edit.id, ME)
+    request, origin = services.remix.build_request(source, Action.AGAIN, RemixOptions())
+    case_id = await hide(services, parent)
+    with pytest.raises(PicturesHiddenError):
+        await services.jobs.create(make_context(), request, origin=origin)
+    await dismiss(services, case_id)
+    assert (await services.jobs.create(make_context(), request, origin=origin)).job.origin == origin
+
+
 async def test_hidden_picture_of_a_private_job_stays_private(services: ServiceHarness) -> None:
     job, _ = await ended(services, place=make_context(private=True))
     publications = PublicationService(
