@@ -52,7 +52,7 @@ MOST_ALIKE: Final = 20
 Each is compared at each place.
 """
 _MOST_COMPARISONS: Final = 50_000
-"""Comparisons of a text. Beyond them the next candidate counts as a match."""
+"""Comparisons of a text. Beyond them the next candidate counts as a match, and no further words are allowed."""
 _TRIMMED: Final = frozenset("aioeyuàéèвикосуя")
 """One-letter words that may stand before a word typed letter by letter."""
 _REPEATED: Final = re.compile(r"(.)\1\1|(?:(.)\2){3}", re.DOTALL)
@@ -121,9 +121,6 @@ class _Spans:
         return before > 0 and self._furthest[before - 1] >= end
 
 
-_NO_SPANS: Final = _Spans(())
-
-
 class PreparedText:
     """A field's text in the forms for searches."""
 
@@ -149,23 +146,27 @@ class RuleSet:
 
     rules: Sequence[PromptRule] = ()
     _exact: Any = field(init=False, default=None)
+    _allows: Any = field(init=False, default=None)
     _short: Any = field(init=False, default=None)
     _patterns: list[tuple[PromptRule, Any]] = field(init=False, default_factory=list)
-    _has_allows: bool = field(init=False, default=False)
+    _count: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         exact: dict[str, list[_Term]] = {}
         short: dict[str, list[_Term]] = {}
+        allows: dict[str, list[_Term]] = {}
         for rule in self.rules:
-            self._has_allows |= rule.kind is PromptRuleKind.ALLOW
             if rule.kind is PromptRuleKind.PATTERN:
                 self._patterns.append((rule, compile_pattern(rule.text)))
                 continue
             for key, term in _terms(rule):
-                exact.setdefault(key, []).append(term)
-                if rule.kind is not PromptRuleKind.ALLOW:
+                if rule.kind is PromptRuleKind.ALLOW:
+                    allows.setdefault(key, []).append(term)
+                else:
+                    exact.setdefault(key, []).append(term)
                     short.setdefault(_without_repeats(key), []).append(term)
-        self._exact, self._short = _automaton(exact), _automaton(short)
+        self._exact, self._short, self._allows = _automaton(exact), _automaton(short), _automaton(allows)
+        self._count = len({rule.id for rule in self.rules if rule.kind is not PromptRuleKind.ALLOW})
 
     def find(
         self, prepared: PreparedText, searched: PromptField, budget: ComparisonBudget | None = None
@@ -175,12 +176,17 @@ class RuleSet:
         `budget` is shared with other sets; by default this one has its own.
         """
         found: dict[str, _Found] = {}
-        allowed = _Spans(self._allowed(prepared)) if self._has_allows else _NO_SPANS
-        for each in self._search(prepared, budget or ComparisonBudget(), skip=found):
+        budget = budget or ComparisonBudget()
+        allowed: _Spans | None = None  # searched for a match alone: most texts have none
+        for each in self._search(prepared, budget, skip=found):
             if each.rule.id in found or searched not in each.rule.fields:
                 continue
+            if allowed is None:
+                allowed = _Spans(self._allowed(prepared, budget))
             if not allowed.contain(each.start, each.end):
                 found[each.rule.id] = each
+                if len(found) == self._count:
+                    break
         return [
             Match(rule=each.rule, words=prepared.text[each.start : each.end], field=searched) for each in found.values()
         ]
@@ -191,7 +197,7 @@ class RuleSet:
                 for last, terms in self._exact.iter(form.keys):
                     for term in terms:
                         first = last + 1 - term.length
-                        if term.rule.kind is PromptRuleKind.ALLOW or term.rule.id in skip:
+                        if term.rule.id in skip:
                             continue
                         if budget.is_spent() or _is_match(term, form, list(range(first, last + 1)), last + 1):
                             yield _Found(term.rule, form.starts[first], form.ends[last])
@@ -210,16 +216,19 @@ class RuleSet:
         ends = [*heads[1:], len(form.keys)]
         for last, terms in self._short.iter("".join(form.keys[at] for at in heads)):
             for term in terms:
+                if term.rule.id in skip:
+                    continue
                 first = last + 1 - len(term.runs)
+                is_spent = budget.is_spent()
                 counts = [ends[at] - heads[at] for at in range(first, last + 1)]
-                if term.rule.id in skip or not _is_stretched(counts, term.runs):
+                if not is_spent and not _is_stretched(counts, term.runs):
                     continue
                 letters = [
                     min(heads[at] + each, ends[at] - 1)
                     for at, run in zip(range(first, last + 1), term.runs, strict=True)
                     for each in range(run)
                 ]
-                if budget.is_spent() or _is_match(term, form, letters, ends[last]):
+                if is_spent or _is_match(term, form, letters, ends[last]):
                     yield _Found(term.rule, form.starts[heads[first]], form.ends[ends[last] - 1])
 
     def _search_patterns(self, prepared: PreparedText) -> Iterator[_Found]:
@@ -228,20 +237,21 @@ class RuleSet:
             for each in pattern.finditer(text):
                 if each.start() < each.end():
                     yield _Found(rule, places[each.start()], places[each.end() - 1] + 1)
-                    if not self._has_allows:
+                    if self._allows is None:
                         break
 
-    def _allowed(self, prepared: PreparedText) -> list[tuple[int, int]]:
-        """Return the places of the allowed words, as they are usually typed."""
-        if self._exact is None:
-            return []
+    def _allowed(self, prepared: PreparedText, budget: ComparisonBudget) -> Iterator[tuple[int, int]]:
+        """Yield the places of the allowed words, as they are usually typed."""
+        if self._allows is None:
+            return
         form = prepared.forms[0]
-        return [
-            (form.starts[last + 1 - term.length], form.ends[last])
-            for last, terms in self._exact.iter(form.keys)
-            for term in terms
-            if term.rule.kind is PromptRuleKind.ALLOW and _is_typed(term, form, last + 1 - term.length)
-        ]
+        for last, terms in self._allows.iter(form.keys):
+            for term in terms:
+                if budget.is_spent():
+                    return
+                first = last + 1 - term.length
+                if _is_typed(term, form, first):
+                    yield form.starts[first], form.ends[last]
 
 
 def check_rule(rule: PromptRule) -> None:

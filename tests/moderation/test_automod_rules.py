@@ -5,7 +5,7 @@ import pytest
 from bot.domain.automod import AutoModRule
 from bot.domain.prompt_rules import PromptField, PromptRuleSource, RuleProblem
 from bot.moderation.automod_rules import compile_automod
-from bot.moderation.matcher import PreparedText
+from bot.moderation.matcher import ComparisonBudget, PreparedText
 
 
 def find(text: str, *keywords: str, patterns: tuple[str, ...] = (), allowed: tuple[str, ...] = ()) -> str | None:
@@ -136,3 +136,28 @@ def test_largest_rules_of_a_server_are_searched() -> None:
     assert [(each.rule.name, each.words) for each in found] == [("Rule 5", "word5l999")]
     again = compile_automod([*rules[:5], AutoModRule(id=5, name="New", keywords=("dusk",))], known=compiled)
     assert [each is old for each, old in zip(again, compiled, strict=True)] == [*[True] * 5, False]
+
+
+def search(text: str, keyword: str, allowed: str, budget: ComparisonBudget) -> bool:
+    """Search one keyword within a budget; return whether it was found."""
+    rule = AutoModRule(id=7, name="Words", keywords=(keyword,), allowed=(allowed,))
+    (compiled,) = compile_automod([rule])
+    return bool(compiled.texts.find(PreparedText(text), PromptField.PROMPT, budget))
+
+
+def test_candidates_for_stretched_words_are_counted() -> None:
+    # Thousands of hostile keywords took 12 seconds.
+    text = "ab" * 300 + "xxx"
+    assert not search(text, "*aabb*", "nothing", ComparisonBudget())
+    assert search(text, "*aabb*", "nothing", ComparisonBudget(100))
+
+
+def test_comparisons_of_allowed_words_are_counted() -> None:
+    text = "ab" * 300
+    assert not search(text, "*ab*", "*ab*", ComparisonBudget())
+    assert search(text, "*ab*", "*ab*", ComparisonBudget(100))
+
+
+def test_text_without_a_match_is_not_searched_for_allowed_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.moderation.matcher._is_typed", lambda *_: pytest.fail("searched"))
+    assert not search("ab" * 300, "cat", "*ab*", ComparisonBudget())
