@@ -67,7 +67,8 @@ class PromptRule:
     """A rule for prompts.
 
     `name` is shown to a refused member in place of the text. `fields` are those searched. A word with an `open_start`
-    is also found at the end of longer words, one with an `open_end` at their beginning.
+    is also found at the end of longer words, one with an `open_end` at their beginning. An `is_literal` pattern is
+    found as it is: it has no letters, but an emoji, for example.
     """
 
     id: str
@@ -81,6 +82,7 @@ class PromptRule:
     fields: tuple[PromptField, ...] = (PromptField.PROMPT, PromptField.NEGATIVE)
     open_start: bool = False
     open_end: bool = False
+    is_literal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

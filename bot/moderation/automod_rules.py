@@ -5,13 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import re2
-
 from bot.domain.automod import AutoModRule
 from bot.domain.errors import PromptRuleTextError
 from bot.domain.prompt_rules import PromptRule, PromptRuleKind, PromptRuleSource, RuleProblem
 from bot.moderation.matcher import MOST_ALIKE, RuleSet, check_rule, too_similar
-from bot.moderation.normalize import fold
+from bot.moderation.normalize import fold, light
 
 _WILDCARD: Final = "*"
 # Discord's patterns are Rust's. RE2 reads these in another way, without a mistake: borders of words, and operators
@@ -87,8 +85,8 @@ def _texts(rule: AutoModRule) -> Iterator[PromptRule]:
 def _keyword(rule: AutoModRule, typed: str, kind: PromptRuleKind) -> PromptRule:
     keyword = typed.strip()
     text = keyword.strip(_WILDCARD).strip()
-    if text and kind is PromptRuleKind.WORD and not fold(text, symbols=False).keys:
-        return _text(rule, re2.escape(text), PromptRuleKind.PATTERN)  # an emoji, for example
+    if kind is PromptRuleKind.WORD and not fold(text, symbols=False).keys and light(text)[0].strip():
+        return replace(_text(rule, text, PromptRuleKind.PATTERN), is_literal=True)  # an emoji, for example
     whole = _text(rule, text or keyword, kind)
     return replace(whole, open_start=keyword.startswith(_WILDCARD), open_end=keyword.endswith(_WILDCARD))
 
@@ -101,6 +99,8 @@ def _check(rule: PromptRule) -> None:
     """Check a text; raises `PromptRuleTextError` if it cannot be used."""
     if rule.text and not rule.text.strip(_WILDCARD):
         raise PromptRuleTextError(RuleProblem.MATCHES_ALL, rule.text)
+    if rule.is_literal:
+        return
     if rule.kind is PromptRuleKind.PATTERN and _is_misread(rule.text):
         raise PromptRuleTextError(RuleProblem.UNSUPPORTED, rule.text)
     check_rule(rule)

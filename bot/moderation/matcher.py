@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Final
@@ -96,8 +96,12 @@ class ComparisonBudget:
 
     def is_spent(self) -> bool:
         """Take one comparison; return True if none was left."""
-        self.left -= 1
+        self.take()
         return self.left < 0
+
+    def take(self) -> None:
+        """Take one comparison."""
+        self.left -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +153,19 @@ class RuleSet:
     _allows: Any = field(init=False, default=None)
     _short: Any = field(init=False, default=None)
     _patterns: list[tuple[PromptRule, Any]] = field(init=False, default_factory=list)
+    _literals: Any = field(init=False, default=None)
     _count: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         exact: dict[str, list[_Term]] = {}
         short: dict[str, list[_Term]] = {}
         allows: dict[str, list[_Term]] = {}
+        literals: dict[str, list[tuple[PromptRule, int]]] = {}
         for rule in self.rules:
+            if rule.is_literal:
+                text = light(rule.text)[0].strip()
+                literals.setdefault(text, []).append((rule, len(text)))
+                continue
             if rule.kind is PromptRuleKind.PATTERN:
                 self._patterns.append((rule, compile_pattern(rule.text)))
                 continue
@@ -166,6 +176,7 @@ class RuleSet:
                     exact.setdefault(key, []).append(term)
                     short.setdefault(_without_repeats(key), []).append(term)
         self._exact, self._short, self._allows = _automaton(exact), _automaton(short), _automaton(allows)
+        self._literals = _automaton(literals)
         self._count = len({rule.id for rule in self.rules if rule.kind is not PromptRuleKind.ALLOW})
 
     def find(
@@ -183,7 +194,7 @@ class RuleSet:
                 continue
             if allowed is None:
                 allowed = _Spans(self._allowed(prepared, budget))
-            if not allowed.contain(each.start, each.end):
+            if budget.left < 0 or not allowed.contain(each.start, each.end):
                 found[each.rule.id] = each
                 if len(found) == self._count:
                     break
@@ -204,7 +215,9 @@ class RuleSet:
             if self._short is not None and _REPEATED.search(form.keys):
                 yield from self._search_stretched(form, budget, skip)
         if self._patterns:
-            yield from self._search_patterns(prepared)
+            yield from self._search_patterns(prepared, budget)
+        if self._literals is not None:
+            yield from self._search_literals(prepared, budget, skip)
 
     def _search_stretched(
         self, form: FoldedText, budget: ComparisonBudget, skip: dict[str, _Found]
@@ -231,14 +244,25 @@ class RuleSet:
                 if is_spent or _is_match(term, form, letters, ends[last]):
                     yield _Found(term.rule, form.starts[heads[first]], form.ends[ends[last] - 1])
 
-    def _search_patterns(self, prepared: PreparedText) -> Iterator[_Found]:
+    def _search_patterns(self, prepared: PreparedText, budget: ComparisonBudget) -> Iterator[_Found]:
         text, places = prepared.light
         for rule, pattern in self._patterns:
             for each in pattern.finditer(text):
                 if each.start() < each.end():
+                    budget.take()
                     yield _Found(rule, places[each.start()], places[each.end() - 1] + 1)
                     if self._allows is None:
                         break
+
+    def _search_literals(
+        self, prepared: PreparedText, budget: ComparisonBudget, skip: dict[str, _Found]
+    ) -> Iterator[_Found]:
+        text, places = prepared.light
+        for last, literals in self._literals.iter(text):
+            for rule, length in literals:
+                if rule.id not in skip:
+                    budget.take()
+                    yield _Found(rule, places[last + 1 - length], places[last] + 1)
 
     def _allowed(self, prepared: PreparedText, budget: ComparisonBudget) -> Iterator[tuple[int, int]]:
         """Yield the places of the allowed words, as they are usually typed."""
@@ -342,7 +366,7 @@ def _terms(rule: PromptRule) -> Iterator[tuple[str, _Term]]:
         yield folded.keys, _Term(rule, tuple(folded.raw), breaks, _runs(folded.keys))
 
 
-def _automaton(terms: dict[str, list[_Term]]) -> Any:
+def _automaton(terms: Mapping[str, list[Any]]) -> Any:
     if not terms:
         return None
     automaton = ahocorasick.Automaton()

@@ -40,6 +40,8 @@ def unused(*keywords: str, patterns: tuple[str, ...] = (), allowed: tuple[str, .
         ("1488", ("the 1488",), ("314889",)),
         ("*discord.gg*", ("https://discord.gg/abc",), ("a discord",)),
         ("\U0001f346", ("an \U0001f346 emoji",), ("an aubergine",)),
+        ("\u2764\ufe0f", ("a \u2764\ufe0f heart", "a\u2764"), ("a heart",)),
+        ("*\U0001f468\u200d\U0001f467*", ("a \U0001f468\u200d\U0001f467 family",), ("a \U0001f468 man",)),
         ("  cat* ", ("catch",), ("wildcat",)),
     ],
 )
@@ -161,3 +163,13 @@ def test_comparisons_of_allowed_words_are_counted() -> None:
 def test_text_without_a_match_is_not_searched_for_allowed_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.moderation.matcher._is_typed", lambda *_: pytest.fail("searched"))
     assert not search("ab" * 300, "cat", "*ab*", ComparisonBudget())
+
+
+def test_keyword_of_invisible_characters_is_not_used() -> None:
+    assert unused("\u200d", "\u202e*") == [RuleProblem.EMPTY] * 2
+
+
+def test_emoji_is_no_compiled_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Thousands of patterns took 300 MB, and a second for each prompt.
+    monkeypatch.setattr("bot.moderation.matcher.compile_pattern", lambda _: pytest.fail("compiled"))
+    assert find("a red \U0001f346 fox", "\U0001f346", "\U0001f4a3") == "\U0001f346"
