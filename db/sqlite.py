@@ -258,7 +258,9 @@ def _end(result: asyncio.Future[Any], outcome: _Outcome) -> None:
     if outcome.error is None:
         result.set_result(outcome.value)
     elif isinstance(outcome.error, StopIteration):  # no future takes it
-        result.set_exception(RuntimeError("a transaction raised StopIteration"))
+        fault = RuntimeError("a transaction raised StopIteration")
+        fault.__cause__ = outcome.error
+        result.set_exception(fault)
     else:
         result.set_exception(outcome.error)
 
