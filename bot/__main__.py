@@ -9,7 +9,7 @@ def main() -> None:
     Imports make many objects and hardly any garbage: they are not searched then, nor later.
     """
     gc.disable()
-    from bot.command_line import main as run_command_line  # noqa: PLC0415
+    from bot.command_line import main as run_command_line  # noqa: PLC0415 - after the line above
 
     gc.freeze()
     gc.enable()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from bot.domain.automod import AutoModRule, AutoModState
 from db.dialects import insert
+from db.due_reports import claim_due_reports, has_due_reports
 from db.tables import automod_guilds, automod_rules
 
 _FIELDS: Final = tuple(each.name for each in fields(AutoModRule))
@@ -90,21 +91,15 @@ class AutoModRepository:
 
     def has_reports(self, now: datetime) -> bool:
         """Return whether a report is due."""
-        due = select(automod_guilds.c.guild_id).where(automod_guilds.c.report_at <= now).limit(1)
-        return self._connection.execute(due).first() is not None
+        return has_due_reports(self._connection, automod_guilds, now)
 
     def claim_reports(self, now: datetime, again_at: datetime) -> tuple[AutoModLoss, ...]:
         """Return the due reports; they are due again at a later time.
 
         Another process that claims them at once gets none.
         """
-        due = (
-            update(automod_guilds)
-            .where(automod_guilds.c.report_at <= now)
-            .values(report_at=again_at)
-            .returning(automod_guilds.c.guild_id.label("guild_id"), automod_guilds.c.lost_at)
-        )
-        return tuple(AutoModLoss(**row._mapping) for row in self._connection.execute(due).all())
+        rows = claim_due_reports(self._connection, automod_guilds, now, again_at)
+        return tuple(AutoModLoss(guild_id=row.guild_id, lost_at=row.lost_at) for row in rows)
 
     def mark_reported(self, losses: Sequence[AutoModLoss]) -> None:
         """Record reports as done."""

@@ -43,7 +43,7 @@ class Database:
             return cls(await SqliteBackend.open(parsed))
         if parsed.get_backend_name() == "postgresql":
             # SQLAlchemy's asyncio part and its ORM take a tenth of a start.
-            from db.postgresql import PostgresqlBackend  # noqa: PLC0415
+            from db.postgresql import PostgresqlBackend  # noqa: PLC0415 - see above
 
             return cls(PostgresqlBackend.open(parsed))
         raise ValueError(f"{parsed.drivername} is not supported")

@@ -10,12 +10,14 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, insert,
 from bot.domain.errors import FaultKind
 from bot.domain.guild_keys import GuildKey
 from bot.domain.jobs import Outcome
+from db.due_reports import claim_due_reports, has_due_reports
 from db.locks import CLAIMING, advisory_lock
 from db.tables import attempts, guild_keys, jobs
 
 _IN_USE: Final = guild_keys.c.retired_at.is_(None)
 _OF_GUILD: Final = and_(guild_keys.c.guild_id == bindparam("the_guild"), _IN_USE)
-_COLUMNS: Final = tuple(guild_keys.c[each.name].label(each.name) for each in fields(GuildKey))
+_FIELDS: Final = tuple(each.name for each in fields(GuildKey))
+_COLUMNS: Final = tuple(guild_keys.c[name].label(name) for name in _FIELDS)
 # Built once: every hold and many claims read them.
 _HAS_ANY: Final = select(exists().where(_OF_GUILD))
 _USABLE: Final = select(guild_keys.c.provider, guild_keys.c.id).where(_OF_GUILD, guild_keys.c.fault.is_(None))
@@ -137,14 +139,11 @@ class GuildKeyRepository:
 
     def claim_reports(self, now: datetime, again_at: datetime) -> tuple[GuildKey, ...]:
         """Return the keys with a fault to report now, and plan the next try."""
-        due = and_(_IN_USE, guild_keys.c.report_at <= now)
-        statement = update(guild_keys).where(due).values(report_at=again_at).returning(*_COLUMNS)
-        return tuple(map(_from_row, self._connection.execute(statement)))
+        return tuple(map(_from_row, claim_due_reports(self._connection, guild_keys, now, again_at, _IN_USE)))
 
     def has_reports(self, now: datetime) -> bool:
         """Return whether a fault is to be reported."""
-        due = exists().where(_IN_USE, guild_keys.c.report_at <= now)
-        return bool(self._connection.execute(select(due)).scalar())
+        return has_due_reports(self._connection, guild_keys, now, _IN_USE)
 
     def mark_reported(self, key_ids: Collection[str]) -> None:
         """Report the faults of these keys no more."""
@@ -153,5 +152,5 @@ class GuildKeyRepository:
 
 
 def _from_row(row: Row[Any]) -> GuildKey:
-    values = dict(row._mapping)
+    values: dict[str, Any] = {name: row._mapping[name] for name in _FIELDS}
     return GuildKey(**values | {"fault": None if row.fault is None else FaultKind(row.fault)})

@@ -67,8 +67,8 @@ def _upgrade(connection: Connection, migrations: Path) -> list[str]:
     pending = _pending(connection, migrations)
     if pending:
         # It takes a tenth of a usual start, which has nothing to migrate.
-        from alembic import command  # noqa: PLC0415
-        from alembic.config import Config  # noqa: PLC0415
+        from alembic import command  # noqa: PLC0415 - see above
+        from alembic.config import Config  # noqa: PLC0415 - as above
 
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(migrations).replace("%", "%%"))

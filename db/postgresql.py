@@ -119,7 +119,7 @@ class _Dialect(EqualDialect, PGDialect_asyncpg):
 
         A connection that was lost while idle then fails before anything ran.
         """
-        await_only(dbapi_connection._start_transaction())  # noqa: SLF001
+        await_only(dbapi_connection._start_transaction())  # noqa: SLF001 - no public way
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from bot.domain.prompt_rules import (
     PromptRuleState,
 )
 from db.dialects import insert
+from db.due_reports import claim_due_reports, has_due_reports
 from db.guilds import GuildRepository
 from db.tables import bans, communities, prompt_blocks, prompt_rules
 
@@ -146,21 +147,15 @@ class PromptBlockRepository:
 
     def has_reports(self, now: datetime) -> bool:
         """Return whether a report is due."""
-        due = select(prompt_blocks.c.id).where(prompt_blocks.c.report_at <= now).limit(1)
-        return self._connection.execute(due).first() is not None
+        return has_due_reports(self._connection, prompt_blocks, now)
 
     def claim_reports(self, now: datetime, again_at: datetime) -> tuple[RefusalBan, ...]:
         """Return the due reports; they are due again at a later time.
 
         Another process that claims them at once gets none.
         """
-        due = (
-            update(prompt_blocks)
-            .where(prompt_blocks.c.report_at <= now)
-            .values(report_at=again_at)
-            .returning(*[column.label(column.key) for column in prompt_blocks.c])
-        )
-        return tuple(self._ban(_block(row)) for row in self._connection.execute(due).all())
+        rows = claim_due_reports(self._connection, prompt_blocks, now, again_at)
+        return tuple(self._ban(_block(row)) for row in rows)
 
     def mark_reported(self, block_ids: Sequence[str]) -> None:
         """Record that reports are done."""

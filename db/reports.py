@@ -25,7 +25,7 @@ _CASE: Final = tuple(report_cases.c[name].label(name) for name in ReportCase.__d
 HIDDEN_JOBS: Final = select(report_cases.c.job_id).where(
     report_cases.c.closed_at.is_(None), report_cases.c.hidden_at.is_not(None)
 )
-"""The jobs whose pictures are hidden until a decision."""
+"""Jobs with pictures hidden until a decision."""
 _HIDDEN: Final = HIDDEN_JOBS.where(report_cases.c.job_id == bindparam("of_job"))
 _REPORT: Final = tuple(reports.c[name] for name in Report.__dataclass_fields__)
 

@@ -8,8 +8,9 @@ from typing import Final
 from bot.domain.automod import AutoModRule
 from bot.domain.errors import PromptRuleTextError
 from bot.domain.prompt_rules import PromptRule, PromptRuleKind, PromptRuleSource, RuleProblem
-from bot.moderation.matcher import MOST_ALIKE, RuleSet, check_rule, too_similar
+from bot.moderation.matcher import RuleSet
 from bot.moderation.normalize import fold, light
+from bot.moderation.rule_checks import MOST_ALIKE, check_rule, too_similar
 
 _WILDCARD: Final = "*"
 # Discord's patterns are Rust's. RE2 reads these in another way, without a mistake: borders of words, and operators

@@ -18,7 +18,7 @@ from bot.domain.prompt_rules import (
     PromptRuleSource,
     RuleProblem,
 )
-from bot.moderation.matcher import check_rule
+from bot.moderation.rule_checks import check_rule
 
 _LINE: Final = re.compile(r"(?P<edits>edits\s+)?(?P<kind>[a-z]+)\s*:\s*(?P<text>.*)", re.IGNORECASE)
 _NAME: Final = re.compile(r"\[(?P<name>[^\]]+)\]")

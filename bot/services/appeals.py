@@ -24,7 +24,7 @@ from bot.domain.outbox import MessageKind, OutboxMessage
 from bot.domain.prompt_rules import PromptRule, PromptRuleKind, PromptRuleSource, PromptRuleState
 from bot.engine.clock import Clock
 from bot.engine.direct_messages import next_direct_message, wait_until
-from bot.moderation.matcher import check_rule, check_rules
+from bot.moderation.rule_checks import check_rule, check_rules
 from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from bot.services.sharing.submissions import Waker

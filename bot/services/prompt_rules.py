@@ -18,7 +18,8 @@ from bot.domain.prompt_rules import (
     PromptRuleState,
     RuleProblem,
 )
-from bot.moderation.matcher import PreparedText, check_rule, check_rules
+from bot.moderation.matcher import PreparedText
+from bot.moderation.rule_checks import check_rule, check_rules
 from bot.services.guild_transactions import GuildTransactions
 from bot.services.prompt_checks import CompiledRules
 from db.prompt_rules import PromptBlockRepository, PromptRuleRepository, StoredRule

@@ -161,7 +161,7 @@ def test_comparisons_of_allowed_words_are_counted() -> None:
 
 
 def test_text_without_a_match_is_not_searched_for_allowed_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.moderation.matcher._is_typed", lambda *_: pytest.fail("searched"))
+    monkeypatch.setattr("bot.moderation.matcher.is_typed", lambda *_: pytest.fail("searched"))
     assert not search("ab" * 300, "cat", "*ab*", ComparisonBudget())
 
 

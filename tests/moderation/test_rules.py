@@ -15,7 +15,8 @@ from bot.domain.prompt_rules import (
     RuleProblem,
 )
 from bot.moderation.builtin_rules import MINORS, UNDRESSING, built_in_rules
-from bot.moderation.matcher import PreparedText, RuleSet, check_rule, check_rules, matches_of
+from bot.moderation.matcher import PreparedText, RuleSet, matches_of
+from bot.moderation.rule_checks import check_rule, check_rules
 from bot.moderation.rule_file import RuleFileError, load_rule_file
 from tests.moderation.rules import rule
 

@@ -7,12 +7,12 @@ import pytest
 
 from bot.domain.errors import JobNotFoundError
 from bot.domain.jobs import Snapshot
-from bot.domain.outbox import MessageKind, OutboxMessage
+from bot.domain.outbox import MessageKind
 from bot.ui.delivery.finished_cards import FinishedCards
 from bot.ui.delivery.input_attachments import KeptAttachment
 from bot.ui.delivery.outbox.rendering import NotYetError
 from tests.support.clock import START
-from tests.support.factories import GUILD, make_id
+from tests.support.factories import make_outbox_message
 from tests.ui.test_result_delivery import PICTURE, Discord, Notes, Store, build_delivery, done
 from tests.ui.view_reader import parts, texts
 
@@ -39,18 +39,7 @@ async def render(snapshot: Snapshot | None, *attachments: KeptAttachment) -> Any
         delivery=build_delivery(Discord(attachments=attachments), Notes(), Store(PICTURE)),
         duels=duels,
     )
-    message = OutboxMessage(
-        id=make_id(),
-        kind=MessageKind.CARD,
-        subject_id=make_id(),
-        number=0,
-        guild_id=GUILD,
-        wanted=1,
-        shown=0,
-        tries=1,
-        due_at=START,
-    )
-    return await cards.render(message, 0)
+    return await cards.render(make_outbox_message(MessageKind.CARD), 0)
 
 
 async def test_card_shows_the_kept_pictures() -> None:
