@@ -15,24 +15,21 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
 
+from bot.command_tree import AtelierTree
 from bot.engine.clock import Clock, SystemClock
 from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers, keep_mentions
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.delivery.bounded_requests import RateLimitCounts, note_rate_limit
-from bot.ui.handlers.command_values import check_values
 from bot.ui.handlers.component_registry import ComponentRegistry
-from bot.ui.handlers.error_handler import answer_error
 from bot.ui.handlers.interactions import (
     GuildSettingsReader,
     PurchaseCounter,
     PurchaseOffer,
-    attach_settings,
     no_offers,
     no_purchases,
     no_settings,
 )
 from bot.ui.handlers.seen_interactions import SeenInteractions
-from bot.ui.i18n import set_locale
 
 # The names that discord.py gives to the tasks that answer commands, presses, forms and mentions.
 _ANSWERING = ("CommandTree-invoker", "discord.py: on_interaction", "discord.py: on_message")
@@ -46,47 +43,12 @@ _SHORT_ABSENCE_SECONDS: Final = 60.0
 _log = structlog.get_logger(__name__)
 
 
-class _Tree(app_commands.CommandTree["AtelierClient"]):
-    async def interaction_check(self, interaction: discord.Interaction["AtelierClient"], /) -> bool:
-        """Set the member's locale for the task of their answer.
-
-        Returns False for an interaction that was delivered before, and for a completion of no text.
-
-        Raises:
-            OddValueError: see `check_values`.
-        """
-        set_locale(interaction.locale.value)
-        if interaction.type is discord.InteractionType.autocomplete and not _types_text(interaction.data):
-            return False
-        if not self.client.seen.is_first(interaction):
-            return False
-        if interaction.type is not discord.InteractionType.autocomplete:
-            check_values(interaction)
-        await attach_settings(interaction, self.client.read_settings)
-        if interaction.type is not discord.InteractionType.autocomplete:
-            await self.client.count_purchases(interaction)
-        return True
-
-    async def on_error(
-        self, interaction: discord.Interaction["AtelierClient"], error: app_commands.AppCommandError, /
-    ) -> None:
-        await answer_error(interaction, error)
-
-
 class TokenRefusedError(Exception):
     """Discord no longer accepts the token: it was reset."""
 
 
 class _LaunchFailedError(Exception):
     """A shard could not be connected."""
-
-
-def _types_text(data: Any) -> bool:
-    """Return whether the option being completed is a text."""
-    options = (data or {}).get("options") or ()
-    return any(
-        isinstance(option.get("value"), str) if option.get("focused") else _types_text(option) for option in options
-    )
 
 
 @asynccontextmanager
@@ -119,6 +81,7 @@ class AtelierClient(commands.AutoShardedBot):
     still allows today, and `rate_limits` counts Discord's since the start.
 
     `identify_turn` waits for this process's turn to log in to the gateway; None with a single process.
+    `has_shards`: False for a process that only answers interactions that come over HTTP.
     `user_installs` also offers the commands to members who installed the application on their own account.
     `read_settings` is read at the begin of every interaction in a guild, so handlers know the guild's settings.
     `count_purchases` runs then too, except while a command is typed. `offer_purchases` returns the buttons to buy
@@ -130,6 +93,7 @@ class AtelierClient(commands.AutoShardedBot):
         *,
         shard_count: int | None = None,
         shard_ids: Sequence[int] | None = None,
+        has_shards: bool = True,
         identify_turn: Callable[[], Awaitable[None]] | None = None,
         user_installs: bool = False,
         mentions: bool = False,
@@ -157,7 +121,7 @@ class AtelierClient(commands.AutoShardedBot):
                 dm_messages=mentions and user_installs,
             ),
             allowed_mentions=discord.AllowedMentions.none(),
-            tree_cls=_Tree,
+            tree_cls=AtelierTree,
             shard_count=shard_count,
             shard_ids=shards,
             chunk_guilds_at_startup=False,
@@ -179,6 +143,7 @@ class AtelierClient(commands.AutoShardedBot):
         self.offer_purchases = offer_purchases
         self.components = ComponentRegistry(self.seen, read_settings, count_purchases)
         self._translator = CommandTranslator()
+        self._has_shards = has_shards
         self._identify_turn = identify_turn
         self._user_installs = user_installs
 
@@ -219,7 +184,12 @@ class AtelierClient(commands.AutoShardedBot):
             await self._clock.wait(asyncio.Event(), pause)
 
     async def connect(self, *, reconnect: bool = True) -> None:
-        """Connect to the gateway of the configured server, and serve."""
+        """Connect to the gateway of the configured server, and serve.
+
+        Without shards, wait for the end.
+        """
+        if not self._has_shards:
+            await asyncio.Event().wait()
         discord.shard.DiscordWebSocket = GuardedWebSocket  # type: ignore[misc] # a name to mypy, not a variable
         gateway = await self.session_starts.wait()
         # The library would only ask its own default gateway.
@@ -271,6 +241,23 @@ class AtelierClient(commands.AutoShardedBot):
     async def _read_gateway(self) -> GatewayInfo:
         return GatewayInfo.from_answer(*await self.http.get_bot_gateway())
 
+    @property
+    def public_key(self) -> str | None:
+        """Discord's key for signatures of interactions; None before login."""
+        return None if self.application is None else self.application.verify_key
+
+    @property
+    def interactions_url(self) -> str | None:
+        """Address to which Discord sends interactions; None for the gateway.
+
+        As of the login.
+        """
+        return None if self.application is None else self.application.interactions_endpoint_url
+
+    def begin_answer(self, payload: dict[str, Any]) -> None:
+        """Handle an interaction as if it came from the gateway."""
+        self._connection.parsers["INTERACTION_CREATE"](payload)
+
     async def setup_hook(self) -> None:
         """Prepare the cogs' commands."""
         await self.prepare_commands()
@@ -282,7 +269,10 @@ class AtelierClient(commands.AutoShardedBot):
 
     @property
     def registers_commands(self) -> bool:
-        """True for one of several processes: the one with shard 0."""
+        """True for the process with shard 0, and for those without shards.
+
+        The latter may be all there are. What was sent before is not sent again.
+        """
         return self.shard_ids is None or 0 in self.shard_ids
 
     async def command_payload(self) -> list[dict[str, Any]]:
@@ -316,7 +306,12 @@ class AtelierClient(commands.AutoShardedBot):
                 )
 
     def has_gateway(self) -> bool:
-        """Return True once all shards are ready, and none is away for long."""
+        """Return True once all shards are ready, and none is away for long.
+
+        Without shards, once Discord accepted the token.
+        """
+        if not self._has_shards:
+            return self.public_key is not None
         latest = self._clock.monotonic() - _SHORT_ABSENCE_SECONDS
         return self.is_ready() and all(since > latest for since in self._away_since.values())
 

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from bot.client import AtelierClient, TokenRefusedError
 from bot.command_sync import BackgroundSync
+from bot.engine.clock import Clock
 from bot.engine.engine import Engine
 from bot.engine.maintenance import Maintenance
 from bot.services.automod import AutoModService
@@ -28,6 +29,7 @@ from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.duel_updater import DuelUpdater
 from bot.ui.delivery.outbox.publisher import OutboxPublisher
 from bot.ui.delivery.sharing.age_flag_watch import AgeFlagWatch
+from bot.web.interactions import InteractionEndpoint
 from bot.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
@@ -35,6 +37,14 @@ _log = structlog.get_logger(__name__)
 _EDIT_GRACE_SECONDS: Final = 3.0
 _ANSWER_GRACE_SECONDS: Final = 3.0
 _CANCEL_SECONDS: Final = 1.0
+_SENT_ELSEWHERE: Final = (
+    "No command reaches this bot: set INTERACTIONS=http, or remove the Interactions Endpoint URL on the General"
+    " Information page of the developer portal."
+)
+_NOT_REGISTERED: Final = (
+    "Discord sends interactions to the gateway: enter the public address of /interactions as Interactions Endpoint URL"
+    " on the General Information page of the developer portal."
+)
 
 
 class Lifecycle:
@@ -69,6 +79,9 @@ class Lifecycle:
         duel_updater: DuelUpdater,
         housekeeping: Maintenance,
         web: WebServer,
+        interactions: InteractionEndpoint | None,
+        drain_seconds: float,
+        clock: Clock,
     ) -> None:
         self._client = client
         self._background_sync = background_sync
@@ -83,6 +96,9 @@ class Lifecycle:
         self._duel_updater = duel_updater
         self._housekeeping = housekeeping
         self._web = web
+        self._interactions = interactions
+        self._drain_seconds = drain_seconds
+        self._clock = clock
 
     async def serve(self, token: SecretStr, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
         """Serve until `stop`, then end cleanly.
@@ -108,7 +124,8 @@ class Lifecycle:
                 raise TokenRefusedError
         finally:
             _log.info("app.stopping")
-            await asyncio.gather(self._engine.stop(hurry), self._hang_up())
+            self._web.begin_drain()
+            await asyncio.gather(self._engine.stop(hurry), self._hang_up(hurry))
             await asyncio.gather(
                 self._card_updater.stop(_EDIT_GRACE_SECONDS), self._duel_updater.stop(_EDIT_GRACE_SECONDS)
             )
@@ -125,11 +142,30 @@ class Lifecycle:
             await self._web.stop()
             _log.info("app.stopped")
 
-    async def _hang_up(self) -> None:
+    async def _hang_up(self, hurry: asyncio.Event | None) -> None:
+        await self._drain(hurry)
         try:
             await self._client.hang_up(_ANSWER_GRACE_SECONDS)
         except Exception:  # noqa: BLE001 - the connection may be broken; it ends all the same
             _log.exception("discord.not_hung_up")
+
+    async def _drain(self, hurry: asyncio.Event | None) -> None:
+        """Answer interactions until a load balancer has noticed the end."""
+        if self._interactions is not None and self._interactions.is_open:
+            await self._clock.wait(hurry or asyncio.Event(), self._drain_seconds)
+            await self._interactions.close(_ANSWER_GRACE_SECONDS)
+
+    def _open_interactions(self) -> None:
+        """Take interactions over HTTP, if they come that way."""
+        registered = self._client.interactions_url
+        if self._interactions is None:
+            if registered is not None:
+                _log.error("interactions.sent_elsewhere", url=registered, remedy=_SENT_ELSEWHERE)
+            return
+        if registered is None:
+            _log.warning("interactions.not_registered", remedy=_NOT_REGISTERED)
+        if (key := self._client.public_key) is not None:
+            self._interactions.open(key)
 
     async def _start_work(self) -> None:
         self._card_updater.start()
@@ -142,6 +178,7 @@ class Lifecycle:
             await self._deletions.prepare()
             # REST works from here on, also while the gateway is away.
             await self._start_work()
+            self._open_interactions()
             # Beside the gateway: the commands that Discord has work meanwhile, and messages need REST alone.
             beside = {asyncio.create_task(each.run()) for each in self._beside}
             if self._client.registers_commands:

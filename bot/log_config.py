@@ -53,6 +53,17 @@ class _OneLine(logging.Filter):
         return True
 
 
+class _WithoutEndpointWarning(logging.Filter):
+    """Drops discord.py's warning about an endpoint of interactions.
+
+    The bot says itself where they go.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return False for the warning."""
+        return not str(record.msg).startswith("Application has an interaction endpoint URL")
+
+
 def configure_logging(level: str, form: str) -> None:
     """Log to standard error, as text or as one JSON object a line."""
     shared: list[structlog.types.Processor] = [
@@ -88,6 +99,7 @@ def configure_logging(level: str, form: str) -> None:
     root.setLevel(level)
     shards = logging.getLogger("discord.shard")
     shards.filters = [_OneLine()]
+    logging.getLogger("discord.client").filters = [_WithoutEndpointWarning()]
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 

@@ -61,15 +61,18 @@ class BotHandle(Protocol):
 class Sandbox:
     """Fakes of Discord and the image APIs, the page, and the bot.
 
-    `command` starts the bot and `ledger` reads its ledger. `folder` is emptied at each start: the fakes keep their
-    state in memory, so data that the bot stored for an earlier sandbox is useless. Only the page's token stays, so
-    that an open tab goes on after a restart.
+    `command` starts the bot and `ledger` reads its ledger. `over_http`: interactions go to the bot's web server.
+    `folder` is emptied at each start: the fakes keep their state in memory, so data that the bot stored for an earlier
+    sandbox is useless. Only the page's token stays, so that an open tab goes on after a restart.
     """
 
-    def __init__(self, *, command: Sequence[str], folder: Path, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, *, command: Sequence[str], folder: Path, ledger: Ledger | None = None, over_http: bool = False
+    ) -> None:
         token = secrets.token_urlsafe(24)
         self._token = token
         self._command = list(command)
+        self._over_http = over_http
         self.folder = folder
         self.clock = StudioClock(folder / "clock-offset")
         state = default_world(token=token, now=self.clock)
@@ -176,6 +179,7 @@ class Sandbox:
             "PREMIUM_SKUS": self._premium_skus,
             "EFFECTS": "film grain, sepia, vignette",
             "POLL_INTERVAL_SECONDS": "1",
+            "INTERACTIONS": "http" if self._over_http else "gateway",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
         }
 
@@ -193,8 +197,11 @@ class Sandbox:
         await self.discord.actor("traveller").say(words, Upload("hills.jpg", drawn), channel="lobby")
 
     async def _serving(self) -> None:
-        await self.discord.wait_ready(timeout=_READY_SECONDS)
+        if not self._over_http:
+            await self.discord.wait_ready(timeout=_READY_SECONDS)
         await self.discord.wait_commands(timeout=_READY_SECONDS)
+        if self._over_http:
+            await self.discord.endpoint.register(f"{self.bot_url}/interactions")
 
 
 def _offer_skus(discord: DiscordServer) -> str:

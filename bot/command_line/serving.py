@@ -129,6 +129,7 @@ def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
             stay=stay,
             stop=stop_on_signals()[0],
             show=lambda line, style: OUT.print(escape(line), style=style),
+            over_http=settings.interactions == "http",
         )
 
     wanted = settings.data_dir / "sandbox"

@@ -8,11 +8,13 @@ from aiohttp.web import RouteDef
 from bot import __version__
 from bot.container.commands import CommandContainer
 from bot.factories import build_health_address
+from bot.interaction_intake import InteractionIntake
 from bot.lifecycle import Lifecycle
 from bot.monitoring.metrics_page import MetricsPage
 from bot.monitoring.process_collector import ProcessCollector
 from bot.monitoring.studio_collector import StudioCollector
 from bot.services.webhooks import WebhookService
+from bot.web.interactions import InteractionEndpoint
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
@@ -26,16 +28,25 @@ class Container(CommandContainer):
 
     @cached_property
     def routes(self) -> tuple[RouteDef, ...]:
-        """Routes for webhooks and input images.
+        """Routes for interactions, webhooks and input images.
 
-        None without a public URL.
+        The latter two need a public URL.
         """
+        interactions = () if self.interaction_endpoint is None else self.interaction_endpoint.routes
         public_url = self.settings.webhook_public_url
         if public_url is None:
-            return ()
+            return interactions
         service = WebhookService(engine=self.engine, providers=self.providers, public_url=public_url)
         webhooks = WebhookEndpoint(service)
-        return (*webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
+        return (*interactions, *webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
+
+    @cached_property
+    def interaction_endpoint(self) -> InteractionEndpoint | None:
+        """Endpoint for Discord's interactions; None if the gateway has them."""
+        if self.settings.interactions == "gateway":
+            return None
+        intake = InteractionIntake(client=self.client, clock=self.clock)
+        return InteractionEndpoint(intake, now=self.clock.now)
 
     @cached_property
     def metrics_page(self) -> MetricsPage | None:
@@ -99,10 +110,15 @@ class Container(CommandContainer):
             duel_updater=self.duel_updater,
             housekeeping=self.maintenance,
             web=self.web,
+            interactions=self.interaction_endpoint,
+            drain_seconds=self.settings.drain_seconds,
+            clock=self.clock,
         )
 
     async def _missing(self) -> list[str]:
         missing = [] if self.client.has_gateway() else ["gateway"]
+        if self.interaction_endpoint is not None and not self.interaction_endpoint.is_open:
+            missing.append("interactions")
         if self.client.session_starts.waits_until is not None:
             missing = [f"gateway (no logins left until {self.client.session_starts.waits_until:%H:%M} UTC)"]
         missing += ["storage"] if self.storage_gate.faults else []

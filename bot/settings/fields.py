@@ -52,7 +52,9 @@ from bot.settings.provider_fields import (
 )
 from bot.settings.validators import (
     CONTACT,
+    INTERACTIONS,
     PREMIUM_SKUS,
+    SHARD_IDS,
     Count,
     DatabaseUrl,
     Days,
@@ -69,8 +71,10 @@ from bot.settings.validators import (
     parse_communities,
     parse_premium_skus,
     parse_proxy,
+    parse_shards,
     split_moderation,
     split_names,
+    to_lower,
     to_upper,
 )
 
@@ -177,11 +181,17 @@ class Settings(_ProviderSettings):
     log_format: Annotated[Literal["text", "json"], Field(description="takes text or json")] = "text"
     shard_count: Annotated[Count | None, Field(description="takes a whole number, 1 or more")] = None
     shard_ids: Annotated[
-        tuple[Annotated[Whole, Field(ge=0)], ...] | None,
+        tuple[Annotated[Whole, Field(ge=0)], ...] | Literal["none"] | None,
         NoDecode,
-        BeforeValidator(split_names),
-        Field(description="takes shard numbers with commas between, and needs SHARD_COUNT"),
+        BeforeValidator(parse_shards),
+        Field(description=SHARD_IDS),
     ] = None
+    interactions: Annotated[Literal["gateway", "http"], BeforeValidator(to_lower), Field(description=INTERACTIONS)] = (
+        "gateway"
+    )
+    drain_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False, description="takes seconds, 0 to 300")] = (
+        3.0
+    )
     poll_interval_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0, at most a year")] = 3.0
     job_soft_deadline_seconds: Annotated[Seconds, Field(description="takes seconds, more than 0, at most a year")] = (
         300.0
@@ -285,8 +295,7 @@ class Settings(_ProviderSettings):
         mistakes = []
         if self.job_hard_deadline_seconds < self.job_soft_deadline_seconds:
             mistakes.append("job_hard_deadline_seconds")
-        shards = self.shard_ids
-        if shards is not None and not (shards and max(shards) < (self.shard_count or 0)):
+        if not self._has_fitting_shards():
             mistakes.append("shard_ids")
         # Not the key in the data folder: who copies the database alone would lose every server's key.
         if self.community_keys and self.secret_key is None:
@@ -296,6 +305,12 @@ class Settings(_ProviderSettings):
         if mistakes:
             raise ValueError(" ".join(mistakes))  # the names, for `_variables`
         return self
+
+    def _has_fitting_shards(self) -> bool:
+        """Return whether the shards exist, or are left to other processes."""
+        if self.shard_ids == "none":
+            return self.interactions == "http"
+        return self.shard_ids is None or (self.shard_ids != () and max(self.shard_ids) < (self.shard_count or 0))
 
     @property
     def secret_files(self) -> Mapping[str, Path]:

@@ -23,6 +23,10 @@ PREMIUM_SKUS: Final = (
     " between"
 )
 """The values of the setting, in words."""
+SHARD_IDS: Final = (
+    "takes shard numbers with commas between, and needs SHARD_COUNT; or none, and needs INTERACTIONS=http"
+)
+INTERACTIONS: Final = "takes gateway or http"
 _SNOWFLAKE: Final = re.compile(r"[0-9]{1,18}|[1-8][0-9]{18}")
 
 _DIGITS: Final = re.compile(r"[+-]?[0-9]+")
@@ -74,6 +78,12 @@ def check_digits(value: object) -> object:
 def split_names(value: object) -> object:
     """Return a text's parts between commas; other values unchanged."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def parse_shards(value: object) -> object:
+    """Return shard numbers between commas, or `none`."""
+    is_none = isinstance(value, str) and value.strip().lower() == "none"
+    return "none" if is_none else split_names(value)
 
 
 def split_moderation(value: object) -> object:
@@ -137,6 +147,11 @@ def check_openrouter_models(names: tuple[str, ...]) -> tuple[str, ...]:
 def none_for_off(value: object) -> object:
     """Return None for `off`; other values unchanged."""
     return None if isinstance(value, str) and value.lower() == "off" else value
+
+
+def to_lower(value: object) -> object:
+    """Return a text in small letters; other values unchanged."""
+    return value.lower() if isinstance(value, str) else value
 
 
 def to_upper(value: object) -> object:

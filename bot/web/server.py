@@ -1,9 +1,9 @@
 """Web server for health checks, metrics and further routes.
 
-`/healthz`: the process is up. `/readyz`: database, gateway and storage are there. `/metrics`, if it is on: numbers for
-Prometheus. The internet may reach the server, so it is frugal: one request a connection, a bounded number of them, and
-nothing from strangers reaches the log. A second listener can serve these pages alone, at an address that only the
-operator reaches.
+`/healthz`: the process is up. `/readyz`: database, gateway and storage are there, and the process is not stopping.
+`/metrics`, if it is on: numbers for Prometheus. The internet may reach the server, so it is frugal: one request a
+connection, a bounded number of them, and nothing from strangers reaches the log. A second listener can serve these
+pages alone, at an address that only the operator reaches.
 """
 
 import asyncio
@@ -61,6 +61,7 @@ class WebServer:
         self._metrics = metrics
         self._head_seconds = head_seconds
         self._listeners: list[_Listener] = []
+        self._is_draining = False
 
     async def start(self) -> int:
         """Listen and return the port; raises OSError where it is taken."""
@@ -73,6 +74,10 @@ class WebServer:
             health_port = await self._listen(address.host, address.port, private, _HEALTH_VISITORS)
             _log.info("web.health_listening", port=health_port)
         return port
+
+    def begin_drain(self) -> None:
+        """Say on `/readyz` that the process is stopping; serve as before."""
+        self._is_draining = True
 
     async def stop(self) -> None:
         """Close; running requests get a moment to end."""
@@ -92,8 +97,8 @@ class WebServer:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         missing = await self._ready()
-        status = "ok" if not missing else "not ready"
-        return web.json_response({"status": status, "missing": missing}, status=200 if not missing else 503)
+        status = "draining" if self._is_draining else "not ready" if missing else "ok"
+        return web.json_response({"status": status, "missing": missing}, status=200 if status == "ok" else 503)
 
 
 class _Listener:

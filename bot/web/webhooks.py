@@ -11,10 +11,9 @@ from typing import Final, Protocol
 import structlog
 from aiohttp import web
 
-MAX_BODY_BYTES: Final = 64 * 1024
-# Less than a health check waits: by then the places that slow bodies took are free again.
-READ_SECONDS: Final = 3.0
+from bot.web.request_body import READ_SECONDS, read_body
 
+MAX_BODY_BYTES: Final = 64 * 1024
 # Look-ups at a time: a flood of webhooks must not take the database away from the rest of the bot.
 _AT_ONCE: Final = 16
 
@@ -48,7 +47,7 @@ class WebhookEndpoint:
 
     async def _receive(self, request: web.Request) -> web.Response:
         provider, token = request.match_info["provider"], request.match_info["token"]
-        body = await self._read(request)
+        body = await read_body(request, most=MAX_BODY_BYTES, seconds=self._read_seconds)
         try:
             async with self._turns:
                 ours = await self._receiver.receive(provider, token, request.headers, body)
@@ -59,23 +58,3 @@ class WebhookEndpoint:
         if not ours:
             raise web.HTTPNotFound
         return web.Response(status=web.HTTPNoContent.status_code)
-
-    async def _read(self, request: web.Request) -> bytes:
-        """Return the body.
-
-        No more than the cap is ever held, and no sender is waited for longer than `read_seconds`.
-        """
-        if (request.content_length or 0) > MAX_BODY_BYTES:
-            raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=request.content_length or 0)
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._read_seconds):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > MAX_BODY_BYTES:
-                        raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=len(body))
-        except TimeoutError:
-            raise web.HTTPRequestTimeout from None
-        except (web.RequestPayloadError, ConnectionError):
-            raise web.HTTPBadRequest from None
-        return bytes(body)

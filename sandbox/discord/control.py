@@ -5,6 +5,7 @@ DELETE /sandbox/discord/faults
 POST   /sandbox/discord/gateway   {"action": "drop" | "reconnect" | "invalidate"}
 POST   /sandbox/discord/tokens    {"action": "expire"}
 POST   /sandbox/discord/addresses {"action": "expire"}    the signed addresses of files
+POST   /sandbox/discord/endpoint  {"url": "https://…/interactions"}    as saved in the portal; null: the gateway
 """
 
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from aiohttp import web
 from sandbox.discord.cdn import Cdn
 from sandbox.discord.faults import Faults
 from sandbox.discord.gateway import Gateway
+from sandbox.discord.interaction_endpoint import EndpointRefusedError, InteractionSender
 from sandbox.discord.interactions import InteractionStore
 from sandbox.loopback import is_own
 
@@ -25,11 +27,20 @@ _FAULT_FIELDS = frozenset(
 class Control:
     """Answers the control requests."""
 
-    def __init__(self, *, faults: Faults, gateway: Gateway, interactions: InteractionStore, cdn: Cdn) -> None:
+    def __init__(
+        self,
+        *,
+        faults: Faults,
+        gateway: Gateway,
+        interactions: InteractionStore,
+        cdn: Cdn,
+        endpoint: InteractionSender,
+    ) -> None:
         self._faults = faults
         self._gateway = gateway
         self._interactions = interactions
         self._cdn = cdn
+        self._endpoint = endpoint
 
     def mount(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -38,6 +49,7 @@ class Control:
         app.router.add_post("/sandbox/discord/gateway", self.disturb_gateway)
         app.router.add_post("/sandbox/discord/tokens", self.expire_tokens)
         app.router.add_post("/sandbox/discord/addresses", self.expire_addresses)
+        app.router.add_post("/sandbox/discord/endpoint", self.save_endpoint)
 
     async def set_fault(self, request: web.Request) -> web.Response:
         """Set a fault."""
@@ -78,6 +90,15 @@ class Control:
         """Let the signed addresses of all files so far run out."""
         await _require_expire(request)
         self._cdn.expire()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def save_endpoint(self, request: web.Request) -> web.Response:
+        """Save the endpoint of interactions, if it passes Discord's check."""
+        _guard(request)
+        try:
+            await self._endpoint.register((await request.json()).get("url"))
+        except EndpointRefusedError as refusal:
+            raise web.HTTPBadRequest(text=str(refusal)) from None
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from sandbox.discord.encoding import Json
 from sandbox.discord.notifier import Notifier
 
@@ -293,7 +295,7 @@ class Application:
     """The bot's registration. With a `team`, `owner_id` is the team's owner.
 
     `privileged_intents` are its granted gateway intents. `installable` are the ways to install it (0: on servers, 1: on
-    accounts).
+    accounts). `interactions_url` is its endpoint for interactions, which `signing_key` signs; None: the gateway.
     """
 
     id: str
@@ -303,6 +305,8 @@ class Application:
     privileged_intents: int = 0
     installable: tuple[int, ...] = (0, 1)
     team: tuple[TeamMember, ...] = ()
+    interactions_url: str | None = None
+    signing_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
 
 DURABLE = 2

@@ -25,6 +25,7 @@ from sandbox.discord.gateway import (
 )
 from sandbox.discord.guild_changes import GuildChanges
 from sandbox.discord.installations import owners_of, types_of
+from sandbox.discord.interaction_endpoint import InteractionSender
 from sandbox.discord.interaction_payloads import interaction_payload, seen_member
 from sandbox.discord.interactions import Interaction, InteractionKind, InteractionStore
 from sandbox.discord.mentions import readable
@@ -85,6 +86,7 @@ class DiscordServer(GuildChanges):
         self.pins = Pins(world, self.messages, gateway)
         self.automod = AutoMod(world, gateway)
         self.interactions = InteractionStore(world, self.messages)
+        self.endpoint = InteractionSender(world.application, world.now, self._accept_inline)
         self.webhooks = ChannelWebhooks(world, self.messages)
         self.receiver = Receiver(world.now)
         self.store = Store(world, gateway)
@@ -151,6 +153,7 @@ class DiscordServer(GuildChanges):
     async def close(self) -> None:
         """Hang up on the bot and stop listening."""
         self.faults.clear()
+        await self.endpoint.close()
         await self.gateway.drop(code=1001)
         if self._runner is not None:
             await self._runner.cleanup()
@@ -241,7 +244,13 @@ class DiscordServer(GuildChanges):
         app.router.add_get("/gateway/", self.gateway.serve)
         app.router.add_get("/cdn/{folder}/{channel_id:\\d+}/{attachment_id:\\d+}/{filename}", self.cdn.serve)
         app.router.add_get("/cdn/{kind:embed|avatars|icons}/{rest:.*}", self.cdn.serve_avatar)
-        Control(faults=self.faults, gateway=self.gateway, interactions=self.interactions, cdn=self.cdn).mount(app)
+        Control(
+            faults=self.faults,
+            gateway=self.gateway,
+            interactions=self.interactions,
+            cdn=self.cdn,
+            endpoint=self.endpoint,
+        ).mount(app)
         return app
 
     def _begin(
@@ -276,12 +285,16 @@ class DiscordServer(GuildChanges):
         return interaction
 
     def deliver(self, interaction: Interaction) -> None:
-        """Send an interaction to the bot.
+        """Send an interaction to the bot: to its endpoint, else to the gateway.
 
         After a reconnect Discord may send one again.
         """
         payload = interaction_payload(interaction, self.world, self.messages)
-        self.gateway.dispatch("INTERACTION_CREATE", payload, guild_id=interaction.channel.guild_id)
+        if not self.endpoint.send(payload):
+            self.gateway.dispatch("INTERACTION_CREATE", payload, guild_id=interaction.channel.guild_id)
+
+    def _accept_inline(self, interaction_id: str, token: str, body: Json) -> None:
+        self.interactions.acknowledge(interaction_id, token, body, {})
 
     def _owners(
         self,
