@@ -26,7 +26,8 @@ async def run_in_terminal(
 ) -> int:
     """Start the sandbox, run one `/imagine`, and return the exit code.
 
-    `over_http`: interactions go to the bot's web server. `stay` keeps the sandbox running until `stop` is set. Without it, the exit code is 1 if no image arrived.
+    `over_http`: interactions go to the bot's web server. `stay` keeps the sandbox running until `stop` is set. Without
+    it, the exit code is 1 if no image arrived.
     """
     sandbox = Sandbox(command=command, folder=folder, ledger=ledger, over_http=over_http)
     demonstration = asyncio.create_task(_demonstrate(sandbox, prompt, show, stay=stay))

@@ -8,7 +8,7 @@ import pytest
 from bot.factories import build_catalogue
 from bot.providers.registry import PROVIDERS
 from bot.settings import Settings, SettingsError, load_settings
-from bot.settings.validators import PREMIUM_SKUS
+from bot.settings.validators import PREMIUM_SKUS, SHARD_IDS
 from tests.support.catalogue import SHIPPED
 from tests.support.clock import START
 
@@ -92,10 +92,14 @@ WRONG = [
     ("LOG_LEVEL", "LOUD", "takes DEBUG, INFO, WARNING or ERROR"),
     ("LOG_FORMAT", "xml", "takes text or json"),
     ("SHARD_COUNT", "0", "takes a whole number, 1 or more"),
-    ("SHARD_IDS", "0,1", "takes shard numbers with commas between, and needs SHARD_COUNT"),
-    ("SHARD_IDS", ",", "takes shard numbers with commas between, and needs SHARD_COUNT"),
-    ("SHARD_IDS", "one", "takes shard numbers with commas between, and needs SHARD_COUNT"),
-    ("SHARD_IDS", "-1", "takes shard numbers with commas between, and needs SHARD_COUNT"),
+    ("SHARD_IDS", "0,1", SHARD_IDS),
+    ("SHARD_IDS", ",", SHARD_IDS),
+    ("SHARD_IDS", "one", SHARD_IDS),
+    ("SHARD_IDS", "-1", SHARD_IDS),
+    ("SHARD_IDS", "none", SHARD_IDS),
+    ("INTERACTIONS", "webhook", "takes gateway or http"),
+    ("DRAIN_SECONDS", "-1", "takes seconds, 0 to 300"),
+    ("DRAIN_SECONDS", "301", "takes seconds, 0 to 300"),
     ("POLL_INTERVAL_SECONDS", "0", "takes seconds, more than 0, at most a year"),
     ("POLL_INTERVAL_SECONDS", "nan", "takes seconds, more than 0, at most a year"),
     ("POLL_INTERVAL_SECONDS", "inf", "takes seconds, more than 0, at most a year"),
@@ -253,6 +257,13 @@ def test_prompt_moderation_without_key_or_category_is_a_mistake(monkeypatch: pyt
     (mistake,) = mistakes(monkeypatch, PROMPT_MODERATION=value)
     assert mistake.startswith("PROMPT_MODERATION takes off, all, or categories with commas between: harassment")
     assert mistake.endswith("needs OPENAI_API_KEY")
+
+
+def test_process_without_shards_needs_interactions_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHARD_IDS", "None")
+    monkeypatch.setenv("INTERACTIONS", "HTTP")
+    settings = load_settings()
+    assert (settings.shard_ids, settings.interactions, settings.drain_seconds) == ("none", "http", 3)
 
 
 def test_shard_ids_need_shard_count(monkeypatch: pytest.MonkeyPatch) -> None:

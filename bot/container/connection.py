@@ -23,7 +23,7 @@ class ConnectionContainer(ServiceContainer):
         """Connection to Discord, with every cog once `install` ran."""
         return AtelierClient(
             shard_count=self.settings.shard_count,
-            shard_ids=() if self.settings.shard_ids == "none" else self.settings.shard_ids,
+            shard_ids=None if self.settings.shard_ids == "none" else self.settings.shard_ids,
             has_shards=self.settings.shard_ids != "none",
             identify_turn=None if self.identify_limiter is None else self.identify_limiter.wait,
             user_installs=self.settings.user_install,

@@ -1,14 +1,20 @@
 """Checks of the token and the application's settings at Discord."""
 
+from typing import Any
+
 import httpx
 
 from bot.doctor.finding import Finding
 from bot.doctor.http_probe import ask, discord_headers, unreachable
+from bot.doctor.interactions import check_interactions
 from bot.settings import Settings
 
 
 async def check_discord(settings: Settings) -> list[Finding]:
-    """Check the token, and compare USER_INSTALL with the developer portal."""
+    """Check the token, and compare settings with the developer portal.
+
+    Those are USER_INSTALL and INTERACTIONS.
+    """
     if settings.discord_token is None:
         return [
             Finding(
@@ -21,11 +27,21 @@ async def check_discord(settings: Settings) -> list[Finding]:
     answer = await ask(f"{settings.discord_api_url}/applications/@me", headers, settings.proxies)
     if answer is not None and answer.status_code == httpx.codes.OK:
         accepted = Finding(good=True, what="Discord accepts DISCORD_TOKEN")
-        return [accepted, _user_install(wanted=settings.user_install, possible=_on_accounts(answer))]
+        installs = _user_install(wanted=settings.user_install, possible=_on_accounts(answer))
+        return [accepted, installs, *await check_interactions(settings, _parsed(answer))]
     if answer is not None and answer.status_code == httpx.codes.UNAUTHORIZED:
         remedy = "Copy the token again from the Bot page of the developer portal; resetting it makes the old one void."
         return [Finding(good=False, what="Discord does not accept DISCORD_TOKEN", remedy=remedy)]
     return [unreachable("Discord", None if answer is None else answer.status_code, "DISCORD_API_URL")]
+
+
+def _parsed(answer: httpx.Response) -> dict[str, Any]:
+    """Return the application; nothing of an odd answer."""
+    try:
+        application = answer.json()
+    except ValueError:
+        application = None
+    return application if isinstance(application, dict) else {}
 
 
 def _on_accounts(answer: httpx.Response) -> bool:

@@ -25,9 +25,18 @@ async def ask(url: str, headers: dict[str, str], proxies: Proxies = DIRECT) -> h
 
 async def ask_or_reason(url: str, headers: dict[str, str], proxies: Proxies = DIRECT) -> httpx.Response | str:
     """Return the answer to a GET, or a few words about its absence."""
+    return await _request("GET", url, headers, proxies)
+
+
+async def post_or_reason(url: str, proxies: Proxies = DIRECT) -> httpx.Response | str:
+    """Return the answer to an empty POST, or a few words about its absence."""
+    return await _request("POST", url, {}, proxies)
+
+
+async def _request(method: str, url: str, headers: dict[str, str], proxies: Proxies) -> httpx.Response | str:
     try:
         async with httpx.AsyncClient(timeout=10, trust_env=False, proxy=proxies.find(url)) as client:
-            return await client.get(url, headers=headers)
+            return await client.request(method, url, headers=headers)
     except httpx.TimeoutException:
         return "no answer in time"
     except httpx.HTTPError as error:

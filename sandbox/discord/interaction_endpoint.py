@@ -1,5 +1,7 @@
 """Delivery of interactions over HTTP: signatures, and the check of an endpoint."""
 
+# ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
+
 import asyncio
 import json
 from collections import deque
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sandbox.discord.encoding import Clock, Json
 from sandbox.discord.entities import Application
 from sandbox.discord.errors import ApiError
-from sandbox.discord.notifier import Notifier
+from sandbox.discord.notifier import PATIENCE, Notifier
 
 _PING: Final = 1
 _REMEMBERED: Final = 1000
@@ -76,6 +78,15 @@ class InteractionSender:
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return True
+
+    async def wait_delivered(self, interaction_id: str, *, timeout: float = PATIENCE) -> int:
+        """Return the HTTP status of a delivery once it is over; 0 for no answer."""
+        async with asyncio.timeout(timeout):
+            while True:
+                for each in self.deliveries:
+                    if each.interaction_id == interaction_id:
+                        return each.status
+                await self.changed.wait()
 
     async def close(self) -> None:
         """Cancel the requests under way."""

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -21,6 +22,7 @@ from sandbox.clock import StudioClock
 from sandbox.discord import DiscordServer, Message, default_world, media, text
 from sandbox.providers import MANUAL, ImageApiServer, Job, Reve2ImgServer, SkillBossServer
 from tests.support.catalogue import SEED_MODELS_FILE
+from tests.support.polling import poll
 
 PATIENCE = 60.0
 """Seconds to wait for what comes much sooner on a machine that has time."""
@@ -113,7 +115,7 @@ class SystemHarness:
 
     `database_url` is the bot's database; the default is an SQLite file in `folder`, created by `prepare`. `clock` is a
     time for all of them that a test moves. A second bot `beside` another harness uses its fakes; the other harness
-    starts and closes them.
+    starts and closes them. `over_http`: interactions come over HTTP, and the bot has no gateway.
     """
 
     def __init__(
@@ -125,17 +127,20 @@ class SystemHarness:
         prepare: PrepareDatabase | None = None,
         clock: StudioClock | None = None,
         beside: "SystemHarness | None" = None,
+        over_http: bool = bool(os.environ.get("TRY_HTTP")),
     ) -> None:
         self.folder = folder
         self._launch = launch or default_launch
         self._prepare = prepare or (prepare_database if launch is None else None)
         self.database_url = database_url or _sqlite_url(folder / "data" / "atelier.db")
         self._beside = beside
+        self._over_http = over_http
         self.clock = clock or StudioClock()
         self.discord: DiscordServer = (
             DiscordServer(default_world(token=TOKEN, now=self.clock)) if beside is None else beside.discord
         )
         self.discord.world.acknowledge_within = PATIENCE
+        self.discord.endpoint.tolerance = PATIENCE
         timed: Any = {
             "other_keys": (SERVER_KEY,),
             "latency": MANUAL,
@@ -181,8 +186,24 @@ class SystemHarness:
             await self._prepare(file)
 
     async def _serving(self) -> None:
+        if self._over_http:
+            await poll(self._readiness, until=lambda status: status == HTTPStatus.OK)
+            await self.discord.wait_commands()
+            await self.discord.endpoint.register(self.interactions_url)
+            return
         await self.discord.wait_ready(shards=1 if self._beside is None else 2)
         await self.discord.wait_commands()
+
+    @property
+    def interactions_url(self) -> str:
+        """The bot's own address for interactions."""
+        return f"http://127.0.0.1:{self.http_port}/interactions"
+
+    async def _readiness(self) -> int:
+        try:
+            return (await self.get("/readyz"))[0]
+        except aiohttp.ClientConnectionError:
+            return 0
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Return the bot's environment: Python's own variables and the settings."""
@@ -205,6 +226,7 @@ class SystemHarness:
             "POLL_INTERVAL_SECONDS": "0.05",
             "LOG_FORMAT": "json",
             **self.clock.environment(),
+            **({"INTERACTIONS": "http", "SHARD_IDS": "none"} if self._over_http else {}),
             **settings,
         }
 

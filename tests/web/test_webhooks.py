@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from bot.web import webhooks as module
+from bot.web.request_body import READ_SECONDS
 from bot.web.server import WebServer
 from bot.web.webhooks import MAX_BODY_BYTES, WebhookEndpoint
 from tests.web.raw_client import connect_raw
@@ -164,7 +165,7 @@ async def test_timed_out_request_frees_its_place(post: WebhookServer) -> None:
 
 def test_body_timeout_is_shorter_than_health_check() -> None:
     """The check of the Dockerfile waits four seconds."""
-    assert module.READ_SECONDS <= 3
+    assert READ_SECONDS <= 3
 
 
 async def test_malformed_body_is_bad_request(post: WebhookServer) -> None:

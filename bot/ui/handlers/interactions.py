@@ -28,8 +28,11 @@ _SETTINGS: Final = "guild_settings"
 
 
 def without_deleted_channels(error: _Error, guild: discord.Guild | None) -> _Error | WrongChannelError:
-    """Return an error without deleted channels."""
-    if not isinstance(error, WrongChannelError) or guild is None or guild.unavailable:
+    """Return an error without deleted channels.
+
+    A server without its channels is not known well enough.
+    """
+    if not isinstance(error, WrongChannelError) or guild is None or guild.unavailable or not guild.channels:
         return error
     return error.among({each.id for each in (*guild.channels, *guild.threads)})
 
