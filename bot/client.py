@@ -248,9 +248,9 @@ class AtelierClient(commands.AutoShardedBot):
 
     @property
     def interactions_url(self) -> str | None:
-        """Address to which Discord sends interactions; None for the gateway.
+        """Registered endpoint of interactions, as of the login.
 
-        As of the login.
+        None: they come over the gateway.
         """
         return None if self.application is None else self.application.interactions_endpoint_url
 

@@ -12,7 +12,7 @@ from bot.ui.i18n import set_locale
 
 
 class AtelierTree(app_commands.CommandTree[Any]):
-    """The commands, with what precedes and follows each of them."""
+    """The commands, with their common checks and answers to errors."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Set the member's locale for the task of their answer.

@@ -1,4 +1,4 @@
-"""Interactions that Discord delivers over HTTP.
+"""Intake of interactions over HTTP.
 
 Any process may get any of them, also one without a shard of the server. What an interaction needs to know of its server
 is then read from Discord, and soon forgotten.
@@ -18,7 +18,7 @@ from bot.engine.clock import Clock
 from bot.ui.buttons import CARD_ACTIONS, CUSTOM_ID, DUEL_VOTE, QUESTION_ACTIONS
 from bot.ui.delivery.bounded_requests import bounded
 
-_WHOLE_SECONDS: Final = 30.0
+_WHOLE_SECONDS: Final = 2.0
 _FACTS_SECONDS: Final = 300.0
 _MOST_KEPT: Final = 1000
 # Of the 3 seconds for an answer.
@@ -28,8 +28,6 @@ _COMMANDS: Final = (discord.InteractionType.application_command, discord.Interac
 # An interaction says enough of its member and channel for these.
 _SIMPLE_COMMANDS: Final = frozenset({"imagine", "edit", "blend", "layout", "history", "help", "privacy", "status"})
 _SIMPLE_ACTIONS: Final = CARD_ACTIONS | QUESTION_ACTIONS | {DUEL_VOTE.action}
-# discord.py would keep them for as long as it runs, and the server with them.
-_KEPT_BY_LIBRARY: Final = frozenset({"emojis", "stickers"})
 
 Payload: TypeAlias = dict[str, Any]
 
@@ -37,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Need(Enum):
-    """What an interaction needs to know of its server."""
+    """Extent of the facts about its server for an interaction."""
 
     NOTHING = auto()
     FACTS = auto()
@@ -78,7 +76,7 @@ class GuildReader:
     """Reads servers over REST.
 
     Their facts, such as the age restriction, are kept for five minutes. A whole server, as the gateway would send it,
-    is kept for half a minute: a moderator presses several buttons in a row. Each is asked for once at a time.
+    is kept for two seconds: many may press at once, but a changed right counts. Each is asked for once at a time.
     """
 
     def __init__(self, http: HTTPClient, clock: Clock) -> None:
@@ -96,8 +94,7 @@ class GuildReader:
         """
 
         async def read() -> Payload:
-            guild = await self._http.get_guild(guild_id, with_counts=True)
-            return {name: value for name, value in guild.items() if name not in _KEPT_BY_LIBRARY}
+            return dict(await self._http.get_guild(guild_id, with_counts=True))
 
         return await self._facts.get(guild_id, read)
 
@@ -115,7 +112,7 @@ class GuildReader:
                 self._http.request(Route("GET", "/guilds/{guild_id}/threads/active", guild_id=guild_id)),
             )
             return {
-                **{name: value for name, value in guild.items() if name not in _KEPT_BY_LIBRARY},
+                **guild,
                 "member_count": guild.get("approximate_member_count"),
                 "channels": channels,
                 "threads": threads["threads"],
@@ -126,7 +123,7 @@ class GuildReader:
 
 
 class _Kept:
-    """Servers that were read a short time ago."""
+    """Recently read servers."""
 
     def __init__(self, seconds: float, clock: Clock) -> None:
         self._seconds = seconds
@@ -157,7 +154,7 @@ def _has_failed(task: asyncio.Task[Payload]) -> bool:
 
 
 def _need_of(payload: Mapping[str, Any]) -> _Need:
-    """Return what an interaction needs to know of its server.
+    """Return the needed facts about an interaction's server.
 
     One of an application that the member brought along has no server of the bot.
     """

@@ -156,7 +156,7 @@ class Lifecycle:
             await self._interactions.close(_ANSWER_GRACE_SECONDS)
 
     def _open_interactions(self) -> None:
-        """Take interactions over HTTP, if they come that way."""
+        """Take interactions over HTTP, or log a wrong registration."""
         registered = self._client.interactions_url
         if self._interactions is None:
             if registered is not None:

@@ -1,4 +1,4 @@
-"""Checks of the way on which Discord sends interactions."""
+"""Checks of the registered endpoint of interactions."""
 
 from collections.abc import Mapping
 from typing import Any, Final

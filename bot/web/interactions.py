@@ -83,7 +83,7 @@ class InteractionEndpoint:
         self._key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
 
     async def close(self, seconds: float) -> None:
-        """Take no more interactions, and wait for requests under way.
+        """Take no more interactions, and wait for the running requests.
 
         The wait takes at most `seconds`.
         """

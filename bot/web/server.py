@@ -76,7 +76,7 @@ class WebServer:
         return port
 
     def begin_drain(self) -> None:
-        """Say on `/readyz` that the process is stopping; serve as before."""
+        """Announce the stop on `/readyz`; serve as before."""
         self._is_draining = True
 
     async def stop(self) -> None:

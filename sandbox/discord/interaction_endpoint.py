@@ -1,4 +1,4 @@
-"""Delivery of interactions over HTTP: signatures, and the check of an endpoint."""
+"""Signed delivery of interactions over HTTP, and the endpoint check."""
 
 # ruff: noqa: ASYNC109 - a deadline as an argument reads best where tests wait for something
 
@@ -89,7 +89,7 @@ class InteractionSender:
                 await self.changed.wait()
 
     async def close(self) -> None:
-        """Cancel the requests under way."""
+        """Cancel the running requests."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)

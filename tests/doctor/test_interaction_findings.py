@@ -1,4 +1,4 @@
-"""Findings about the way on which Discord sends interactions."""
+"""Findings about the registered endpoint of interactions."""
 
 from datetime import UTC, datetime
 
@@ -26,7 +26,7 @@ async def about_interactions(services: FakeServices, **changes: str) -> Finding 
 
 
 async def serve(services: FakeServices, *routes: web.RouteDef) -> WebServer:
-    """Start a server, whose address Discord has for interactions."""
+    """Start a server as the registered endpoint."""
     server = WebServer(host="127.0.0.1", port=0, ready=nothing_missing, routes=routes)
     port = await server.start()
     services.discord.world.application.interactions_url = f"http://127.0.0.1:{port}/interactions"

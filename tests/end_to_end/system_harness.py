@@ -127,7 +127,7 @@ class SystemHarness:
         prepare: PrepareDatabase | None = None,
         clock: StudioClock | None = None,
         beside: "SystemHarness | None" = None,
-        over_http: bool = bool(os.environ.get("TRY_HTTP")),
+        over_http: bool = False,
     ) -> None:
         self.folder = folder
         self._launch = launch or default_launch

@@ -99,7 +99,10 @@ async def deliver_again(system: SystemHarness, invocation: Invocation, url: str)
 
 
 async def test_server_out_of_reach_is_not_guessed(system: SystemHarness) -> None:
-    """Without its roles a moderator would be a member. Pictures are made all the same."""
+    """Without roles a moderator would be a member.
+
+    Pictures are made all the same.
+    """
     moderator = system.discord.actor("moderator")
     system.discord.faults.add(method="GET", path=r"/guilds/\d+$", status=403, times=1)
     refused = await moderator.slash("jobs list")

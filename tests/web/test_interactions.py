@@ -1,4 +1,4 @@
-"""The endpoint of interactions, over real sockets, with Discord's signatures."""
+"""The endpoint of interactions, over real sockets."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ PING = {"type": 1}
 
 @dataclass
 class Receiving:
-    """A running endpoint, and a Discord that signs for it."""
+    """A running endpoint, and a Discord with its key."""
 
     discord: InteractionSender
     endpoint: InteractionEndpoint
@@ -60,7 +60,7 @@ class Receiving:
 
 
 class _Late:
-    """A receiver that is there only after the endpoint."""
+    """A receiver built after its endpoint."""
 
     inner: Receiving
 

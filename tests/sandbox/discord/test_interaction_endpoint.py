@@ -17,7 +17,10 @@ Answer = Callable[[bytes, bool], web.Response]
 
 @dataclass
 class Application:
-    """An application with an endpoint; `answer` gets each body and whether its signature is valid."""
+    """An application with an endpoint.
+
+    `answer` gets each body, and True for a valid signature.
+    """
 
     discord: DiscordServer
     url: str = ""
