@@ -10,8 +10,11 @@ import shutil
 import signal
 import socket
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
+
+import aiohttp
 
 from sandbox.clock import StudioClock
 from sandbox.discord import DiscordServer, Upload, add_elsewhere, add_sharing, default_world
@@ -22,6 +25,7 @@ from sandbox.web import Ledger, Page
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
+_ASK_SECONDS: Final = 0.1
 _BOT_PORTS: Final = range(20_000, 32_768)
 """Below the ports for outgoing connections, so that the bot's port is still free after a restart."""
 
@@ -197,11 +201,23 @@ class Sandbox:
         await self.discord.actor("traveller").say(words, Upload("hills.jpg", drawn), channel="lobby")
 
     async def _serving(self) -> None:
-        if not self._over_http:
+        if self._over_http:
+            await self._wait_answering()
+        else:
             await self.discord.wait_ready(timeout=_READY_SECONDS)
         await self.discord.wait_commands(timeout=_READY_SECONDS)
         if self._over_http:
             await self.discord.endpoint.register(f"{self.bot_url}/interactions")
+
+    async def _wait_answering(self) -> None:
+        """Wait until the bot's web server says that it is ready."""
+        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{self.bot_url}/readyz") as answer:
+                        if answer.status == HTTPStatus.OK:
+                            return
+                await asyncio.sleep(_ASK_SECONDS)
 
 
 def _offer_skus(discord: DiscordServer) -> str:

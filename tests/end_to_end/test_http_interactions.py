@@ -3,6 +3,7 @@
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -208,3 +209,27 @@ async def test_stopping_process_answers_until_others_take_over(pair: Pair) -> No
         await (await member.slash("help")).response()
     assert balancer.answered == {other.interactions_url: 2}
     await one.start_bot(**SHARED)
+
+
+async def test_interaction_by_both_ways_is_answered_once(tmp_path: Path) -> None:
+    """The gateway may still have one while the address is being saved."""
+    system = SystemHarness(tmp_path)
+    try:
+        await system.start(INTERACTIONS="http")
+        assert "interactions.not_registered" in system.log()
+        member = system.discord.actor("member")
+        invocation = await member.slash("imagine", prompt="a fox by the gateway")
+        await invocation.response()
+        assert await deliver_again(system, invocation, system.interactions_url) == 202
+        await finish(system, invocation, "a fox by the gateway")
+        await system.discord.endpoint.register(system.interactions_url)
+        await finish(system, await member.slash("imagine", prompt="a fox over http"), "a fox over http")
+        assert len((await system.ledger()).states) == 2
+        assert [each.status for each in system.discord.endpoint.deliveries] == [202]
+
+        await system.stop_bot()
+        await system.start_bot()
+        assert "interactions.sent_elsewhere" in system.log()
+        assert "Traceback" not in system.log()
+    finally:
+        await system.close()
