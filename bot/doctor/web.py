@@ -23,13 +23,13 @@ async def check_ports(settings: Settings) -> list[Finding]:
     findings = [await _port("HTTP", settings.http_host, settings.http_port)]
     if settings.health_port is not None:
         findings.append(await _port("HEALTH", settings.health_host, settings.health_port))
-    elif settings.metrics and settings.webhook_public_url is not None:
+    elif settings.metrics and (settings.webhook_public_url is not None or settings.interactions == "http"):
         findings.append(
             Finding(
                 good=True,
                 is_warning=True,
                 what="METRICS is on without HEALTH_PORT: /metrics is served where the internet reaches HTTP_PORT",
-                remedy="Set HEALTH_PORT to a free port, or let the reverse proxy pass /webhooks and /inputs alone.",
+                remedy="Set HEALTH_PORT to a free port, or let the reverse proxy pass /interactions, /webhooks and /inputs alone.",
             )
         )
     return findings
