@@ -29,7 +29,7 @@ async def check_ports(settings: Settings) -> list[Finding]:
                 good=True,
                 is_warning=True,
                 what="METRICS is on without HEALTH_PORT: /metrics is served where the internet reaches HTTP_PORT",
-                remedy="Set HEALTH_PORT to a free port, or let the reverse proxy pass /interactions, /webhooks and /inputs alone.",
+                remedy="Set HEALTH_PORT to a free port, or let the reverse proxy pass on the bot's other paths alone.",
             )
         )
     return findings

@@ -87,3 +87,9 @@ async def test_address_of_other_host_is_warning(services: FakeServices) -> None:
     assert warning is not None
     assert warning.is_warning
     assert "WEBHOOK_PUBLIC_URL is another host" in warning.what
+
+
+async def test_open_metrics_are_warning(services: FakeServices) -> None:
+    """The internet reaches the port of interactions, and of the numbers."""
+    findings = await services.examine(**HTTP, metrics="on")
+    assert [each.is_warning for each in findings if each.what.startswith("METRICS is on")] == [True]
