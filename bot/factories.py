@@ -23,6 +23,10 @@ from bot.images.address_policy import TrustedNetworks
 from bot.images.disk_space import MEGABYTE, DiskSpace
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
+from bot.images.local_copies import LocalCopies
+from bot.images.object_client import connect
+from bot.images.object_store import ObjectImageStore
+from bot.images.picture_store import PictureStore
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
@@ -32,6 +36,8 @@ from bot.settings import DISCORD_API_URL, Settings
 from bot.web.server import HealthAddress
 
 _CONNECTIONS_FOR_CANCELS: Final = 16
+# They mostly wait for answers.
+_THREADS_FOR_OBJECTS: Final = 16
 
 
 def build_catalogue(settings: Settings, providers: Sequence[str], today: date) -> Catalogue:
@@ -116,11 +122,20 @@ def build_image_service(settings: Settings) -> ImageService:
             proxies=settings.proxies,
             trusted=trusted,
         ),
-        store=ImageStore(settings.data_dir / "pictures"),
+        store=build_picture_store(settings),
         space=build_disk_space(settings),
-        workers=ImageThreadPool(),
+        workers=ImageThreadPool() if settings.object_store is None else ImageThreadPool(_THREADS_FOR_OBJECTS),
         marks=settings.mark_pictures,
     )
+
+
+def build_picture_store(settings: Settings) -> PictureStore:
+    """Return the folder or the object store of pictures; nothing is sent yet."""
+    address = settings.object_store
+    if address is None:
+        return ImageStore(settings.picture_folder)
+    objects = connect(address, settings.object_store_options, settings.proxies)
+    return ObjectImageStore(objects, LocalCopies(settings.picture_folder))
 
 
 def build_disk_space(settings: Settings) -> DiskSpace:

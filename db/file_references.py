@@ -16,6 +16,14 @@ _FILES: Final = union(
         for table in (pictures, inputs)
     )
 ).subquery()
+_KEPT: Final = union(
+    *(
+        select(table.c.sha256, table.c.media_type, table.c.size).where(
+            table.c.sha256.is_not(None), table.c.removed_at.is_(None)
+        )
+        for table in (pictures, inputs)
+    )
+)
 _OF_MEMBER: Final = union(
     *(
         select(table.c.sha256, table.c.size)
@@ -37,6 +45,11 @@ def referenced_hashes(connection: Connection, hashes: Collection[str], *, hold: 
     """
     repositories = ResultImageRepository(connection), InputImageRepository(connection)
     return set().union(*(repository.list_kept(hashes, hold=hold) for repository in repositories))
+
+
+def list_kept_files(connection: Connection) -> list[tuple[str, str, int]]:
+    """Return the hash, media type and size of each needed file."""
+    return [(row.sha256, row.media_type, row.size) for row in connection.execute(_KEPT)]
 
 
 def stored_bytes(connection: Connection, member_id: int | None = None) -> int:

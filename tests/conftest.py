@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import hypothesis
@@ -25,6 +25,9 @@ from db.dialects import statement_cache
 from tests.support.clock import ManualClock
 from tests.support.databases import Databases, PostgresqlDatabases, SqliteDatabases, make_postgresql_user
 from tests.support.fork_server import ForkedDecoder, ForkServer
+
+if TYPE_CHECKING:
+    from tests.support.s3_server import S3Server
 
 _FIRST: Final = ("chaos", "end_to_end", "browser", "benchmarks")
 """Folders of slow tests, in order. Benchmarks measure start-up time, so they stay apart from the crash tests."""
@@ -151,6 +154,15 @@ def _shared_certificates() -> Iterator[None]:
         patch.setattr(httpx, "create_ssl_context", create)
         patch.setattr("httpx._transports.default.create_ssl_context", create)
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> "Iterator[S3Server]":
+    """Run one S3 server for all tests of a worker."""
+    from tests.support.s3_server import run_s3_server  # noqa: PLC0415 - few tests need it, and it takes a moment
+
+    with run_s3_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,25 @@ WRONG = [
         f"takes names of providers with commas between: {', '.join([*PROVIDERS, 'reve'])}",
     ),
     *(
+        (
+            "PICTURE_STORE_URL",
+            url,
+            "takes s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER",
+        )
+        for url in (
+            "my-bucket",
+            "https://s3.example.org/bucket",
+            "s3://",
+            "s3:///prefix",
+            "s3://bucket/../other",
+            "s3://bucket/a//b",
+            f"s3://{SECRET}:{SECRET}@bucket",
+            "s3://bucket?versions",
+            "file://pictures",
+            "file:///",
+        )
+    ),
+    *(
         ("DATABASE_URL", url, "takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME")
         for url in (
             f"mysql://user:{SECRET}@host/name",
@@ -175,6 +194,39 @@ def test_empty_value_is_unset(monkeypatch: pytest.MonkeyPatch, blank: str) -> No
     for name in Settings.model_fields:
         monkeypatch.setenv(name.upper(), blank)
     assert load_settings() == unset
+
+
+@pytest.mark.parametrize(
+    ("url", "folder", "store"),
+    [
+        ("", "data/pictures", None),
+        ("file:///srv/my%20pictures", "/srv/my pictures", None),
+        ("s3://bucket", "data/picture-copies", ("s3", "bucket", "")),
+        ("gs://my_bucket/a/b/", "data/picture-copies", ("gs", "my_bucket", "a/b")),
+        ("az://container/x", "data/picture-copies", ("az", "container", "x")),
+    ],
+)
+def test_pictures_have_a_folder_or_a_store(
+    monkeypatch: pytest.MonkeyPatch, url: str, folder: str, store: tuple[str, str, str] | None
+) -> None:
+    monkeypatch.setenv("PICTURE_STORE_URL", url)
+    settings = load_settings()
+    assert settings.picture_folder == Path(folder)
+    assert settings.storage_folders == (Path(folder), Path("data"))
+    found = settings.object_store
+    assert (None if found is None else (found.scheme, found.bucket, found.prefix)) == store
+
+
+def test_credentials_of_the_store_come_from_variables_and_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(f"{SECRET}\n")
+    monkeypatch.setenv("PICTURE_STORE_URL", "s3://bucket/pictures")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY_FILE", str(tmp_path / "key"))
+    settings = load_settings()
+    assert settings.object_store_options == {"access_key_id": "id", "secret_access_key": SECRET}
+    assert SECRET not in repr(settings)
 
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

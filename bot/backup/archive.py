@@ -19,7 +19,8 @@ from typing import BinaryIO, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.images.store import StoredImageName
+from bot.images.picture_store import PictureStore, StoredImageName
+from bot.images.store_faults import PictureStoreError
 
 _MANIFEST: Final = "manifest.json"
 _DATABASE: Final = "atelier.db"
@@ -28,6 +29,7 @@ _MAX_MANIFEST: Final = 65_536
 _CHUNK: Final = 1 << 20
 _MEGABYTE: Final = 1 << 20
 _SPARE: Final = 50 * _MEGABYTE
+STORE_FAILED: Final = "The picture store cannot be used ({problem}). `atelier doctor` says more."
 _DAMAGE: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -162,7 +164,13 @@ def open_backup(file: Path) -> Iterator[BackupReader]:
 
 
 def write_backup(
-    file: Path, manifest: Manifest, database: Path, pictures: Iterable[tuple[StoredImageName, Path]], workspace: Path
+    file: Path,
+    manifest: Manifest,
+    database: Path,
+    pictures: Iterable[StoredImageName],
+    workspace: Path,
+    *,
+    store: PictureStore,
 ) -> Manifest:
     """Write a whole backup under a new name, and return its manifest.
 
@@ -170,7 +178,7 @@ def write_backup(
     out. The workspace is on the same disk.
 
     Raises:
-        BackupError: there is a file of that name now.
+        BackupError: there is a file of that name now, or the picture store cannot be read.
         OSError: it cannot be written.
     """
     temporary = workspace / "backup.zip"
@@ -178,7 +186,7 @@ def write_backup(
         with zipfile.ZipFile(output, "w", strict_timestamps=False) as archive:
             archive.write(database, _DATABASE, zipfile.ZIP_DEFLATED)
             if manifest.pictures is not None:
-                count, size = _add_pictures(archive, pictures)
+                count, size = _add_pictures(archive, pictures, store)
                 manifest = manifest.model_copy(update={"pictures": count, "picture_bytes": size})
             archive.writestr(_MANIFEST, manifest.model_dump_json(indent=2), zipfile.ZIP_DEFLATED)
         output.flush()
@@ -210,16 +218,21 @@ def _publish(temporary: Path, file: Path) -> None:
         temporary.rename(file)
 
 
-def _add_pictures(archive: zipfile.ZipFile, pictures: Iterable[tuple[StoredImageName, Path]]) -> tuple[int, int]:
+def _add_pictures(
+    archive: zipfile.ZipFile, pictures: Iterable[StoredImageName], store: PictureStore
+) -> tuple[int, int]:
     count = size = 0
-    for name, path in pictures:
+    for name in pictures:
         try:
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != name.sha256:
-                    continue
-            archive.write(path, _PICTURES + name.file_name, zipfile.ZIP_STORED)
+            with store.borrowed(name.sha256, name.media_type) as path:
+                with path.open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != name.sha256:
+                        continue
+                archive.write(path, _PICTURES + name.file_name, zipfile.ZIP_STORED)
         except FileNotFoundError:
             continue
+        except PictureStoreError as error:
+            raise BackupError(STORE_FAILED.format(problem=error.problem)) from error
         count += 1
         size += archive.getinfo(_PICTURES + name.file_name).file_size
     return count, size

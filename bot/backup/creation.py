@@ -22,7 +22,8 @@ from bot.backup.archive import (
 )
 from bot.backup.database_copy import copy_to_file, integrity_faults, is_damage, is_disk_fault, kept_pictures, sqlite_url
 from bot.backup.workspace import open_workspace
-from bot.images.store import ImageStore, StoredImageName
+from bot.factories import build_picture_store
+from bot.images.picture_store import StoredImageName
 from bot.settings import Settings
 from db.audit import audit
 from db.database import Database
@@ -58,9 +59,8 @@ async def create_backup(settings: Settings, file: Path | None, now: datetime, *,
         with open_workspace(folder) as workspace:
             copy = workspace / "atelier.db"
             manifest, wanted = await _copy_database(settings, copy, now, pictures=pictures)
-            stored = ImageStore(settings.data_dir / "pictures")
-            paths = [(name, stored.path(name.sha256, name.media_type)) for name in wanted]
-            written = await asyncio.to_thread(write_backup, target, manifest, copy, paths, workspace)
+            store = build_picture_store(settings)
+            written = await asyncio.to_thread(write_backup, target, manifest, copy, wanted, workspace, store=store)
     except OSError as error:
         raise BackupError(f"The backup cannot be written to {folder}: {reason(error)}.") from error
     except (SQLAlchemyError, sqlite3.Error) as error:

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, create_engine, select, union
 
-from bot.images.store import StoredImageName
+from bot.images.picture_store import StoredImageName
 from db.backup_columns import ERASED, copied_tables
 from db.database import Database
 from db.migrate import migrate

@@ -13,13 +13,15 @@ from typing import Final
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.backup.archive import BackupError, BackupReader, Manifest, open_backup, reason, require_space
+from bot.backup.archive import STORE_FAILED, BackupError, BackupReader, Manifest, open_backup, reason, require_space
 from bot.backup.database_copy import has_foreign_objects, integrity_faults, is_disk_fault, sqlite_url
 from bot.backup.targets import target_of
 from bot.backup.workspace import open_workspace
 from bot.container import end_restored_jobs
 from bot.engine.restored_jobs import EndedJobs
-from bot.images.store import ImageStore
+from bot.factories import build_picture_store
+from bot.images.local_copies import MOST_BYTES
+from bot.images.store_faults import PictureStoreError
 from bot.secret_key import SecretKeyError, find_secret_key
 from bot.services.deletion_register import FILE_NAME as DELETIONS_FILE
 from bot.services.deletion_register import DeletionRegister
@@ -53,7 +55,7 @@ class Restored:
 
 
 async def restore_backup(settings: Settings, file: Path, now: datetime, *, force: bool) -> Restored:
-    """Put a backup in place of the database, and its pictures into the folder.
+    """Put a backup in place of the database, and store its pictures.
 
     Raises:
         BackupError: it cannot be restored; the database is as it was.
@@ -68,6 +70,8 @@ async def restore_backup(settings: Settings, file: Path, now: datetime, *, force
                 restored = await _stage(settings, backup, staged, now)
                 stored, damaged = await asyncio.to_thread(_store_pictures, settings, backup)
                 aside = await target.replace(staged)
+    except PictureStoreError as error:
+        raise BackupError(STORE_FAILED.format(problem=error.problem)) from error
     except OSError as error:
         raise BackupError(f"The backup cannot be restored: {reason(error)}.") from error
     return replace(restored, pictures=stored, damaged_pictures=damaged, aside=aside)
@@ -154,11 +158,13 @@ def _register_of(settings: Settings) -> DeletionRegister:
 
 def _store_pictures(settings: Settings, backup: BackupReader) -> tuple[int, int]:
     """Store the missing pictures; return the stored and the damaged ones."""
-    store = ImageStore(settings.data_dir / "pictures")
-    missing = [name for name in backup.pictures if not store.exists(name.sha256, name.media_type)]
+    store = build_picture_store(settings)
+    missing = [name for name in backup.pictures if store.find_size(name.sha256, name.media_type) is None]
     if not missing:
         return 0, 0
-    require_space(store.temporary(), backup.size_of(missing))
+    # In a bucket they take no space of this disk but for the copies.
+    needed = backup.size_of(missing) if settings.object_store is None else MOST_BYTES
+    require_space(store.temporary(), needed)
     damaged = 0
     for name in missing:
         temporary = store.temporary() / f"restore-{secrets.token_hex(8)}"

@@ -503,4 +503,6 @@ class EngineContainer:
             words_retention=None if words_days is None else timedelta(days=words_days),
             deleted_words_retention=timedelta(days=self.settings.deleted_prompt_days),
             guild_retention=timedelta(days=self.settings.guild_retention_days),
+            # A listing of a bucket has its price.
+            orphan_interval=timedelta(minutes=15 if self.settings.object_store is None else 60),
         )

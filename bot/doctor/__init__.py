@@ -16,6 +16,7 @@ from bot.doctor.models import check_models
 from bot.doctor.permissions import check_permissions
 from bot.doctor.picture_hosts import check_picture_hosts
 from bot.doctor.picture_space import check_picture_space
+from bot.doctor.picture_store import check_picture_store
 from bot.doctor.premium import check_premium
 from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
@@ -39,6 +40,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (
     check_processes,
     check_disk,
     check_picture_space,
+    check_picture_store,
     check_memory,
     check_ports,
     check_proxy,

@@ -26,7 +26,7 @@ _MEMINFO: Final = Path("/proc/meminfo")
 async def check_disk(settings: Settings) -> list[Finding]:
     """Check the free disk below the data folder and the database."""
     url = make_url(settings.database_address)
-    folders = [settings.data_dir]
+    folders = [settings.data_dir, settings.picture_folder]
     if url.get_backend_name() == "sqlite":
         folders.append(Path(str(url.database)).parent)
     seen: set[int] = set()

@@ -28,17 +28,19 @@ _PROBE_TABLE: Final = "atelier_doctor"
 
 async def check_folders(settings: Settings) -> list[Finding]:
     """Write a file in the data folder and in the picture folder."""
-    folder = settings.data_dir.absolute()
-    for written in (folder, folder / "pictures", folder / "pictures" / "tmp"):
+    folder, pictures = settings.data_dir.absolute(), settings.picture_folder.absolute()
+    for written in (folder, pictures, pictures / "tmp"):
         try:
             _write_file(written)
         except OSError as error:
-            return [_unwritable(written, error.strerror or type(error).__name__)]
+            return [_unwritable(written, folder, error.strerror or type(error).__name__)]
     # A start as another user leaves folders that this one cannot add pictures to.
-    for below in sorted((folder / "pictures").glob("??")):
+    for below in sorted(pictures.glob("??")):
         if not os.access(below, os.W_OK | os.X_OK):
-            return [_unwritable(below, "Permission denied")]
-    return [Finding(good=True, what=f"DATA_DIR {folder} and its pictures can be written")]
+            return [_unwritable(below, folder, "Permission denied")]
+    if pictures.is_relative_to(folder):
+        return [Finding(good=True, what=f"DATA_DIR {folder} and its pictures can be written")]
+    return [Finding(good=True, what=f"DATA_DIR {folder} and the folder {pictures} of pictures can be written")]
 
 
 def _write_file(folder: Path) -> None:
@@ -49,11 +51,12 @@ def _write_file(folder: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _unwritable(folder: Path, why: str) -> Finding:
+def _unwritable(written: Path, data_dir: Path, why: str) -> Finding:
+    name = "DATA_DIR" if written.is_relative_to(data_dir) else "PICTURE_STORE_URL"
     return Finding(
         good=False,
-        what=f"DATA_DIR {folder} cannot be written: {why}",
-        remedy="Make the folder writable for the user that runs the bot, or set DATA_DIR to another.",
+        what=f"{name} {written} cannot be written: {why}",
+        remedy=f"Make the folder writable for the user that runs the bot, or set {name} to another.",
     )
 
 

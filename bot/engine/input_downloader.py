@@ -153,7 +153,12 @@ class InputDownloader:
         Deleting the same image elsewhere removes its file: no row refers to this job's copy yet.
         """
         for at, kept in list(progress.files.items()):
-            if not await self._image_service.keep(kept.file):
+            try:
+                is_kept = await self._image_service.keep(kept.file)
+            except OSError as error:
+                self._storage_gate.record_write_failure(error)
+                progress.not_stored, is_kept = True, False
+            if not is_kept:
                 del progress.files[at]
 
     async def _download(self, job: Job, progress: InputDownloadProgress) -> None:

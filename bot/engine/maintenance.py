@@ -1,5 +1,6 @@
 """Periodic duties: purge secrets and old rows, delete files, audit."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
@@ -44,13 +45,15 @@ _INTERVALS: Final = {
     "presets": 3600.0,
     "words": 3600.0,
     "searches": 3600.0,
-    "orphans": 900.0,
+    "temporary": 900.0,
     "guilds": 3600.0,
     "audit": 24 * 3600.0,
 }
 _FIRST_AUDIT_SECONDS: Final = 3600.0
 _GRACE_SECONDS: Final = 2.0
 _BATCH: Final = 500
+# An object store answers slowly; half of the threads stay free for reads.
+_DELETIONS_AT_ONCE: Final = 8
 # A member may press Again on a card that has just failed.
 _UNUSED_INPUT_LIFETIME: Final = timedelta(minutes=10)
 # A row that refers to a file stored just now may not be written yet; jobs reset its age right before they write it.
@@ -64,6 +67,7 @@ class Maintenance:
 
     `retention` is how long images are kept. Words of jobs are kept for `words_retention`, if any, and those of a
     deleted job for `deleted_words_retention`. A guild's data are kept for `guild_retention` after the bot left it.
+    All files are listed every `orphan_interval`.
     """
 
     def __init__(
@@ -76,7 +80,9 @@ class Maintenance:
         words_retention: timedelta | None = None,
         deleted_words_retention: timedelta = timedelta(days=7),
         guild_retention: timedelta = timedelta(days=30),
+        orphan_interval: timedelta = timedelta(minutes=15),
     ) -> None:
+        self._intervals = {**_INTERVALS, "orphans": orphan_interval.total_seconds()}
         self._guild_retention = guild_retention
         self._words_retention = words_retention
         self._deleted_words_retention = deleted_words_retention
@@ -91,7 +97,8 @@ class Maintenance:
         """Run each duty when due, until cancelled; a running one may finish."""
         for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words", "guilds"):
             self._queue.set(duty)
-        self._queue.set("orphans", _INTERVALS["orphans"])
+        for duty in ("temporary", "orphans"):
+            self._queue.set(duty, self._intervals[duty])
         self._queue.set("audit", _FIRST_AUDIT_SECONDS)
         try:
             await self._queue.run()
@@ -99,7 +106,7 @@ class Maintenance:
             await self._queue.drain(_GRACE_SECONDS)
 
     async def _run_duty(self, duty: str) -> None:
-        self._queue.set(duty, _INTERVALS[duty])
+        self._queue.set(duty, self._intervals[duty])
         match duty:
             case "tokens":
                 await self.erase_tokens()
@@ -117,6 +124,8 @@ class Maintenance:
                 await self.erase_words()
             case "guilds":
                 await self.erase_left_guilds()
+            case "temporary":
+                await self.sweep_temporary()
             case "orphans":
                 await self.remove_orphans()
             case _:
@@ -191,12 +200,8 @@ class Maintenance:
         self._image_service.space.set_stored(await self._database.read(stored_bytes, long_running=True))
 
     async def _discard(self, files: Iterable[tuple[str, str]]) -> None:
-        """Delete files without a row; note the young ones for later."""
-        limit = self._clock.now() - _RECENT
-        for sha256, media_type in files:
-            gone = await self._image_service.discard(sha256, media_type, older_than=limit)
-            if not gone and await self._image_service.exists(sha256, media_type):
-                self._too_young.add((sha256, media_type))
+        """Delete files without a row; note those that stay for later."""
+        self._too_young.update(await self._delete_files(files, self._clock.now() - _RECENT))
 
     async def purge_presets(self) -> None:
         """Delete presets for good once they can no longer be restored."""
@@ -271,19 +276,29 @@ class Maintenance:
             await self._discard(unneeded)
 
     async def remove_orphans(self) -> None:
-        """Delete files without a row, and old temporary files.
+        """Delete files without a row.
 
         Their job ended without images, or a crash came in between.
         """
         limit = self._clock.now() - _ORPHAN_AGE
-        await self._image_service.sweep_temporary(limit)
-        old = [file for file in await self._image_service.files() if file.modified < limit]
-        for start in range(0, len(old), _BATCH):
-            batch = old[start : start + _BATCH]
-            kept = await self._referenced([file.sha256 for file in batch])
-            for file in batch:
-                if file.sha256 not in kept:
-                    await self._image_service.discard(file.sha256, file.media_type, older_than=limit)
+        async for page in self._image_service.files(_BATCH):
+            old = [file for file in page if file.modified < limit]
+            kept = await self._referenced([file.sha256 for file in old])
+            orphans = [(file.sha256, file.media_type) for file in old if file.sha256 not in kept]
+            await self._delete_files(orphans, limit)
+
+    async def sweep_temporary(self) -> None:
+        """Delete temporary files that a crash left behind."""
+        await self._image_service.sweep_temporary(self._clock.now() - _ORPHAN_AGE)
+
+    async def _delete_files(self, files: Iterable[tuple[str, str]], older_than: datetime) -> list[tuple[str, str]]:
+        """Delete files, some at a time; return those that stay."""
+        waiting, left = list(files), []
+        while waiting:
+            batch, waiting = waiting[:_DELETIONS_AT_ONCE], waiting[_DELETIONS_AT_ONCE:]
+            gone = await asyncio.gather(*(self._image_service.discard(*file, older_than=older_than) for file in batch))
+            left += [file for file, is_gone in zip(batch, gone, strict=True) if not is_gone]
+        return left
 
     async def _referenced(self, hashes: list[str]) -> set[str]:
         return await self._database.read(lambda connection: referenced_hashes(connection, hashes))

@@ -131,11 +131,16 @@ class ResultDownloader:
     async def _keep_stored(self, progress: ResultDownloadProgress) -> bool:
         """Keep the stored images until they are recorded.
 
-        Return False if one is gone: deleting the same image elsewhere removes its file while no row refers to this
-        job's copy.
+        Return False if the store cannot be reached, or if one is gone: deleting the same image elsewhere removes its
+        file while no row refers to this job's copy.
         """
         for url, file in list(progress.stored.items()):
-            if not await self._image_service.keep(file):
+            try:
+                is_kept = await self._image_service.keep(file)
+            except OSError as error:
+                self._storage_gate.record_write_failure(error)
+                return False
+            if not is_kept:
                 del progress.stored[url]
                 return False
         return True

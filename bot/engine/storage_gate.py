@@ -15,6 +15,7 @@ from bot.domain.requests import GenerationRequest, offers_for
 from bot.engine.clock import Clock
 from bot.images.disk_space import MEGABYTE, Shortage
 from bot.images.image_service import ImageService
+from bot.images.store_faults import PictureStoreError
 from db.file_references import stored_bytes
 
 _log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ class StorageFault(StrEnum):
     """The operator's fault behind a closed storage gate."""
 
     UNWRITABLE = "unwritable"
+    OBJECT_STORE = "object_store"
     DISK_FULL = "disk_full"
     LIMIT_REACHED = "limit_reached"
     FORBIDDEN_ADDRESS = "forbidden_address"
@@ -40,7 +42,8 @@ class StorageFault(StrEnum):
 
 
 _REMEDIES: Final = {
-    StorageFault.UNWRITABLE: "Make DATA_DIR/pictures writable for the user that runs the bot.",
+    StorageFault.UNWRITABLE: "Make DATA_DIR, or the folder of PICTURE_STORE_URL, writable for the bot's user.",
+    StorageFault.OBJECT_STORE: "Look at PICTURE_STORE_URL and its credentials; `atelier doctor` names the mistake.",
     StorageFault.DISK_FULL: "Free space on the disk of DATA_DIR, or lower MIN_FREE_DISK_MB.",
     StorageFault.LIMIT_REACHED: "Raise MAX_STORED_MB, or lower PICTURE_RETENTION_DAYS.",
     StorageFault.FORBIDDEN_ADDRESS: (
@@ -160,6 +163,9 @@ class StorageGate:
 
     def record_write_failure(self, error: OSError) -> None:
         """Record a failure to write an image."""
+        if isinstance(error, PictureStoreError):
+            self._close_disk(StorageFault.OBJECT_STORE, problem=error.problem)
+            return
         shortage = self.shortage
         fault = StorageFault.UNWRITABLE if shortage is None else _SHORTAGES[shortage]
         self._close_disk(fault, errno=error.errno, error=os.strerror(error.errno) if error.errno else "")
@@ -183,7 +189,7 @@ class StorageGate:
         if url is not None:
             self._fetched[provider] = url
             self._open_provider(provider)
-        if self._disk is not None and self._disk.fault is StorageFault.UNWRITABLE:
+        if self._disk is not None and self._disk.fault not in _SHORTAGES.values():
             self._open_disk()
 
     async def probe(self) -> None:

@@ -1,9 +1,13 @@
 """Download, storage and upload preparation of images."""
 
 import asyncio
+import errno
+import os
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
@@ -19,10 +23,10 @@ from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
 from bot.images.identity import Identity, hash_file, read_look, sanitize_with_hash
 from bot.images.marks import build_packet
+from bot.images.picture_store import EXTENSIONS, PictureStore, StoredFile
 from bot.images.reencode import Upload, fit, make_thumbnail, make_unsigned
 from bot.images.results import finish_result
 from bot.images.sanitize import SanitizedImage
-from bot.images.store import EXTENSIONS, ImageStore, StoredFile
 from bot.images.thread_pool import ImageThreadPool
 from bot.images.url_policy import host_of
 
@@ -32,6 +36,7 @@ INLINE_LIFE: Final = timedelta(days=1)
 
 _FIT_TRIES: Final = 3
 _MOST_FAILURES: Final = 1_000
+_PAUSE_AFTER_FAILURE_SECONDS: Final = 30.0
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +54,7 @@ class ImageService:
         self,
         *,
         downloader: ImageDownloader,
-        store: ImageStore,
+        store: PictureStore,
         workers: ImageThreadPool,
         limits: ImageLimits = DEFAULT_LIMITS,
         inputs: ImageDownloader | None = None,
@@ -64,6 +69,7 @@ class ImageService:
         self._limits = limits
         self.space = space or DiskSpace()
         self._unrecorded: set[tuple[str, str]] = set()
+        self._not_removing_until = float("-inf")
         self._decoders = decoders or DecoderPool()
         self._marks = marks
         self._thumbnail_failures: dict[str, ImageProblem] = {}
@@ -140,7 +146,7 @@ class ImageService:
             ImageError: GONE if it is no longer in the store.
             OSError: it cannot be read.
         """
-        path = self._store.path(image_file.sha256, image_file.media_type)
+        path = await self.local_file(image_file)
         try:
             return await self._workers.run(path.read_bytes)
         except FileNotFoundError:
@@ -222,11 +228,10 @@ class ImageService:
 
         Raises:
             ImageError: GONE if the file is no longer in the store, TOO_LARGE if it cannot be made to fit, DECODER_DIED.
+            OSError: The store cannot be read.
         """
-        path = self._store.path(image_file.sha256, image_file.media_type)
+        path = await self.local_file(image_file)
         try:
-            if not await self._workers.run(path.is_file):
-                raise ImageError(ImageProblem.GONE, "store")
             if image_file.size <= limit_bytes:
                 return fit(path, image_file, limit_bytes)  # as it is: nothing is decoded
             return await self._fit(path, image_file, limit_bytes, member, self._packet(mark))
@@ -242,8 +247,9 @@ class ImageService:
 
         Raises:
             ImageError: GONE if the file is no longer in the store, TOO_LARGE if it cannot be made to fit, DECODER_DIED.
+            OSError: The store cannot be read.
         """
-        path = self._store.path(image_file.sha256, image_file.media_type)
+        path = await self.local_file(image_file)
         try:
             return await self._decoders.run(
                 make_unsigned, path, image_file, limit_bytes, self._packet(mark), member=member, first=True
@@ -267,7 +273,7 @@ class ImageService:
                 if stored is not None:
                     extension = EXTENSIONS[sniff(stored[:HEAD_BYTES], len(stored))]
                     return Upload(content=stored, extension=extension, reencoded=True)
-                path = self._store.path(image_file.sha256, image_file.media_type)
+                path = await self.local_file(image_file)
                 made = await self._make_thumbnail(path, image_file, member)
             except FileNotFoundError:
                 raise ImageError(ImageProblem.GONE, "store") from None
@@ -328,23 +334,30 @@ class ImageService:
         """Return a folder for files of some minutes."""
         return await self._workers.run(self._store.temporary)
 
-    def path(self, sha256: str, media_type: str) -> Path:
-        """Return where a stored picture's file lies, or lay until it was removed."""
-        return self._store.path(sha256, media_type)
+    async def local_file(self, image_file: ImageFile) -> Path:
+        """Return a file of this machine with a stored image; it stays for minutes.
 
-    async def exists(self, sha256: str, media_type: str) -> bool:
-        """Return whether a picture's file is in the store."""
-        return await self._workers.run(self._store.exists, sha256, media_type)
+        Raises:
+            ImageError: GONE if the image is no longer in the store.
+            OSError: the store cannot be read.
+        """
+        try:
+            return await self._workers.run(self._store.local_file, image_file.sha256, image_file.media_type)
+        except FileNotFoundError:
+            raise ImageError(ImageProblem.GONE, "store") from None
 
     async def keep(self, image_file: ImageFile) -> bool:
         """Keep a stored image until its row is written; False if it is gone.
 
         `discard` leaves it for as long as an image stored at this moment.
+
+        Raises:
+            OSError: the store cannot be reached.
         """
         return await self._workers.run(self._store.touch, image_file.sha256, image_file.media_type)
 
     def note_unrecorded(self, image_files: Iterable[ImageFile]) -> None:
-        """Note images that no row may refer to, for `take_unrecorded`."""
+        """Note images perhaps without a row, for `take_unrecorded`."""
         self._unrecorded.update((each.sha256, each.media_type) for each in image_files)
 
     def take_unrecorded(self) -> set[tuple[str, str]]:
@@ -358,13 +371,34 @@ class ImageService:
     async def discard(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
         """Delete an unreferenced image; return True if it is gone.
 
-        An image stored since `older_than` stays: its row may not be written yet.
+        An image stored since `older_than` stays: its row may not be written yet. So does one in a store that cannot be
+        reached; it is noted for `take_unrecorded`.
         """
-        return await self._workers.run(lambda: self._store.remove(sha256, media_type, older_than=older_than))
+        try:
+            return await self._workers.run(self._remove, sha256, media_type, older_than)
+        except OSError as error:
+            _log.warning("picture.not_deleted", sha256=sha256, error=type(error).__name__, errno=error.errno)
+            self._unrecorded.add((sha256, media_type))
+            return False
 
-    async def files(self) -> list[StoredFile]:
-        """Return all files of the store, to find unreferenced ones."""
-        return await self._workers.run(lambda: list(self._store.files()))
+    def _remove(self, sha256: str, media_type: str, older_than: datetime) -> bool:
+        """Delete an image, but not soon after a failure.
+
+        Each of many images would wait for the store again.
+        """
+        if time.monotonic() < self._not_removing_until:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        try:
+            return self._store.remove(sha256, media_type, older_than=older_than)
+        except OSError:
+            self._not_removing_until = time.monotonic() + _PAUSE_AFTER_FAILURE_SECONDS
+            raise
+
+    async def files(self, page: int = 500) -> AsyncIterator[list[StoredFile]]:
+        """Yield all files of the store in pages, to find unreferenced ones."""
+        files = await self._workers.run(self._store.files)
+        while found := await self._workers.run(lambda: list(islice(files, page))):
+            yield found
 
     async def sweep_temporary(self, older_than: datetime) -> int:
         """Delete temporary files older than `older_than`; return their number.

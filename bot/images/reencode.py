@@ -16,7 +16,7 @@ from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.images.decode import PILLOW_FORMATS, load_first_frame, pillow_faults
 from bot.images.marks import MAX_PACKET_BYTES, add_packet, own_packet
-from bot.images.store import EXTENSIONS
+from bot.images.picture_store import EXTENSIONS
 
 _QUALITIES: Final = (95, 90, 85, 78)
 _SCALED_QUALITY: Final = 85

@@ -1,66 +1,27 @@
-"""Image files on disk, each under the hash of its content.
+"""Image files in a folder, each under the hash of its content.
 
 The database decides which to keep.
 """
 
 import errno
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from bot.domain.images import ImageFile
-
-EXTENSIONS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+from bot.images.picture_store import EXTENSIONS, THUMBNAIL, StoredFile, StoredImageName, relative_path
 
 _PROBE_BYTES: Final = 4096
 _INLINE: Final = "inline"
-_THUMBNAIL: Final = ".thumbnail"
 _INLINE_NAME: Final = re.compile(r"[0-9a-f]{32}")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_MEDIA_TYPES: Final = {extension: media_type for media_type, extension in EXTENSIONS.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredImageName:
-    """The name of an image in the store."""
-
-    sha256: str
-    media_type: str
-
-    @classmethod
-    def parse(cls, file_name: str) -> Self | None:
-        """Return the name of a file, or None if no image has such a name."""
-        sha256, _, extension = file_name.partition(".")
-        media_type = _MEDIA_TYPES.get(extension)
-        return (
-            None if media_type is None or not _SHA256.fullmatch(sha256) else cls(sha256=sha256, media_type=media_type)
-        )
-
-    @property
-    def file_name(self) -> str:
-        """The name with its extension."""
-        return f"{self.sha256}.{EXTENSIONS[self.media_type]}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file in the store, as the disk lists it.
-
-    `modified` is the time of its last `add`.
-    """
-
-    sha256: str
-    media_type: str
-    size: int
-    modified: datetime
 
 
 class ImageStore:
@@ -85,7 +46,7 @@ class ImageStore:
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self._temporary
 
-    def keep_inline(self, data: bytes) -> str:
+    def keep_inline(self, data: bytes, name: str | None = None) -> str:
         """Write an image as it came in an answer, and return its name.
 
         It is on the disk when this returns, even after a power cut.
@@ -94,7 +55,7 @@ class ImageStore:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             _sync_folder(self._root)
-        name = secrets.token_hex(16)
+        name = name or secrets.token_hex(16)
         temporary = self.temporary() / f"inline-{name}"
         try:
             with temporary.open("wb") as file:
@@ -179,9 +140,23 @@ class ImageStore:
         Raises:
             ValueError: This is not a hash, or not a known media type.
         """
-        if not _SHA256.fullmatch(sha256) or media_type not in EXTENSIONS:
-            raise ValueError(f"not a stored picture: {sha256!r}, {media_type!r}")
-        return self._root / sha256[:2] / sha256[2:4] / f"{sha256}.{EXTENSIONS[media_type]}"
+        return self._root / relative_path(sha256, media_type)
+
+    def local_file(self, sha256: str, media_type: str) -> Path:
+        """Return the file of a stored image.
+
+        Raises:
+            FileNotFoundError: the image is not in the store.
+        """
+        path = self.path(sha256, media_type)
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return path
+
+    @contextmanager
+    def borrowed(self, sha256: str, media_type: str) -> Iterator[Path]:
+        """Yield the file of a stored image; raises as `local_file`."""
+        yield self.local_file(sha256, media_type)
 
     def read_thumbnail(self, sha256: str, media_type: str) -> bytes | None:
         """Return a stored image's thumbnail, or None if it has none.
@@ -192,14 +167,14 @@ class ImageStore:
         path = self.path(sha256, media_type)
         path.stat()
         try:
-            return path.with_suffix(_THUMBNAIL).read_bytes()
+            return path.with_suffix(THUMBNAIL).read_bytes()
         except FileNotFoundError:
             return None
 
     def add_thumbnail(self, sha256: str, media_type: str, data: bytes) -> None:
         """Store an image's thumbnail, unless the image is gone."""
         path = self.path(sha256, media_type)
-        thumbnail = path.with_suffix(_THUMBNAIL)
+        thumbnail = path.with_suffix(THUMBNAIL)
         with tempfile.NamedTemporaryFile(dir=self.temporary(), prefix="thumbnail-", delete=False) as file:
             temporary = Path(file.name)
             try:
@@ -214,9 +189,20 @@ class ImageStore:
         if not path.exists():
             thumbnail.unlink(missing_ok=True)
 
-    def exists(self, sha256: str, media_type: str) -> bool:
-        """Return True if the image is in the store."""
-        return self.path(sha256, media_type).is_file()
+    def find_size(self, sha256: str, media_type: str) -> int | None:
+        """Return the bytes of an image in the store; None if missing."""
+        try:
+            return self.path(sha256, media_type).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def is_sound(self, sha256: str, media_type: str) -> bool:
+        """Read an image in the store; return False if missing or damaged."""
+        try:
+            with self.path(sha256, media_type).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        except FileNotFoundError:
+            return False
 
     def touch(self, sha256: str, media_type: str) -> bool:
         """Reset an image's age, so that `remove` leaves it; False if not stored."""
@@ -227,7 +213,7 @@ class ImageStore:
         return True
 
     def remove(self, sha256: str, media_type: str, *, older_than: datetime) -> bool:
-        """Delete an image; return True if it is gone.
+        """Delete an image; return True if it is gone, now or before.
 
         An image stored since `older_than` stays. The file is moved aside before its age is read, so that an image
         stored again at this moment is not lost.
@@ -237,11 +223,11 @@ class ImageStore:
         try:
             path.rename(aside)
         except FileNotFoundError:
-            return False
+            return True
         if aside.stat().st_mtime >= older_than.timestamp():
             aside.replace(path)
             return False
-        path.with_suffix(_THUMBNAIL).unlink(missing_ok=True)
+        path.with_suffix(THUMBNAIL).unlink(missing_ok=True)
         aside.unlink()
         return True
 
@@ -251,15 +237,21 @@ class ImageStore:
         An image is stored before its row is written, so a recent file without a row is not an orphan.
         """
         for path in self._root.glob("??/??/*.*"):
-            media_type = _MEDIA_TYPES.get(path.suffix[1:])
-            if media_type is None or not _SHA256.fullmatch(path.stem):
+            name = StoredImageName.parse(path.name)
+            if name is None:
                 continue
             try:
                 stat = path.stat()
             except FileNotFoundError:  # removed meanwhile
                 continue
             modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-            yield StoredFile(sha256=path.stem, media_type=media_type, size=stat.st_size, modified=modified)
+            yield StoredFile(sha256=name.sha256, media_type=name.media_type, size=stat.st_size, modified=modified)
+
+    def inline_names(self) -> Iterator[str]:
+        """Yield the names of all images of `keep_inline`."""
+        for path in (self._root / _INLINE).glob("*"):
+            if _INLINE_NAME.fullmatch(path.name):
+                yield path.name
 
     def sweep_temporary(self, *, older_than: datetime) -> int:
         """Delete temporary files not written since `older_than`; count them.
@@ -270,7 +262,7 @@ class ImageStore:
         return _sweep((*self.temporary().iterdir(), *self._lone_thumbnails()), older_than)
 
     def _lone_thumbnails(self) -> Iterator[Path]:
-        for path in self._root.glob(f"??/??/*{_THUMBNAIL}"):
+        for path in self._root.glob(f"??/??/*{THUMBNAIL}"):
             if not any(path.with_suffix(f".{extension}").exists() for extension in EXTENSIONS.values()):
                 yield path
 

@@ -12,10 +12,9 @@ from db.inputs import InputImageRepository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedFile:
-    """An image file to serve for a job, and its path in the store."""
+    """An image file to serve for a job."""
 
     job_id: str
-    path: Path
     file: ImageFile
 
 
@@ -36,4 +35,13 @@ class ServedFileService:
         if served is None:
             return None
         job_id, file = served
-        return ServedFile(job_id=job_id, path=self._image_service.path(file.sha256, file.media_type), file=file)
+        return ServedFile(job_id=job_id, file=file)
+
+    async def local_file(self, served: ServedFile) -> Path:
+        """Return the file on this machine's disk.
+
+        Raises:
+            ImageError: GONE if it is no longer in the store.
+            OSError: the store cannot be read.
+        """
+        return await self._image_service.local_file(served.file)

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, get_args
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +33,7 @@ from bot.env_file import (
     illegible,
     without_quotes,
 )
+from bot.images.object_client import StoreAddress
 from bot.moderation.rule_file import load_rule_file
 from bot.providers.addresses import AN_ADDRESS, Address
 from bot.providers.found_models import FoundModel
@@ -58,6 +60,7 @@ from bot.settings.validators import (
     Count,
     DatabaseUrl,
     Days,
+    PictureStoreUrl,
     Seconds,
     Whole,
     check_contact,
@@ -143,6 +146,22 @@ class Settings(_ProviderSettings):
         Field(description=f"takes {MIN_SECRET_KEY} characters or more, such as the output of: openssl rand -hex 32"),
     ] = None
     data_dir: Annotated[Path, Field(description="takes a folder")] = Path("data")
+    picture_store_url: Annotated[
+        PictureStoreUrl | None,
+        Field(description="takes s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"),
+    ] = None
+    aws_endpoint_url: Annotated[Address | None, Field(description=AN_ADDRESS)] = None
+    aws_region: Annotated[str | None, Field(description="takes the name of a region, such as eu-central-1")] = None
+    aws_access_key_id: Annotated[str | None, Field(description="takes the id of a key")] = None
+    aws_secret_access_key: Annotated[SecretStr | None, Field(description="takes the key of AWS_ACCESS_KEY_ID")] = None
+    aws_session_token: Annotated[SecretStr | None, Field(description="takes the token of a session")] = None
+    google_application_credentials: Annotated[
+        Path | None, Field(description="takes the path of a service account's file")
+    ] = None
+    azure_storage_account_name: Annotated[str | None, Field(description="takes the name of a storage account")] = None
+    azure_storage_account_key: Annotated[
+        SecretStr | None, Field(description="takes a key of AZURE_STORAGE_ACCOUNT_NAME")
+    ] = None
     picture_retention_days: Annotated[Days, Field(description="takes whole days, 1 to 36500")] = 30
     guild_retention_days: Annotated[Days, Field(description="takes whole days, 1 to 36500")] = 30
     prompt_retention_days: Annotated[Days | None, Field(description="takes whole days, 1 to 36500")] = None
@@ -341,11 +360,53 @@ class Settings(_ProviderSettings):
 
     @property
     def storage_folders(self) -> tuple[Path, ...]:
-        """Folders of pictures and, with SQLite, of the database."""
+        """Folders of pictures or their copies and, with SQLite, of the database."""
         database = make_url(self.database_address)
-        pictures = self.data_dir / "pictures"
+        pictures = self.picture_folder
         is_file = database.get_backend_name() == "sqlite"
         return (pictures, Path(str(database.database)).parent) if is_file else (pictures,)
+
+    @property
+    def picture_folder(self) -> Path:
+        """The folder of pictures.
+
+        With an object store, it is for copies and incoming files.
+        """
+        if self.object_store is not None:
+            return self.data_dir / "picture-copies"
+        url = self.picture_store_url
+        return self.data_dir / "pictures" if url is None else Path(unquote(urlsplit(url).path))
+
+    @property
+    def object_store(self) -> StoreAddress | None:
+        """The place of pictures if it is no folder."""
+        url = self.picture_store_url
+        return None if url is None or url.startswith("file:") else StoreAddress.parse(url)
+
+    @property
+    def object_store_options(self) -> Mapping[str, str]:
+        """Endpoint and credentials of the object store, by the library's names."""
+        values = {
+            "s3": {
+                "endpoint": self.aws_endpoint_url,
+                "region": self.aws_region,
+                "access_key_id": self.aws_access_key_id,
+                "secret_access_key": _revealed(self.aws_secret_access_key),
+                "session_token": _revealed(self.aws_session_token),
+            },
+            "gs": {
+                "application_credentials": None
+                if self.google_application_credentials is None
+                else str(self.google_application_credentials)
+            },
+            "az": {
+                "account_name": self.azure_storage_account_name,
+                "account_key": _revealed(self.azure_storage_account_key),
+            },
+        }
+        address = self.object_store
+        options = {} if address is None else values[address.scheme]
+        return {name: value for name, value in options.items() if value is not None}
 
     @cached_property
     def specs(self) -> Mapping[str, ProviderSpec]:
@@ -407,6 +468,10 @@ class Settings(_ProviderSettings):
         if spec is None or not self.api_url_of(provider):
             return False
         return not spec.needs_key or self.key_of(provider) is not None
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 class ExplicitSettings(Settings):

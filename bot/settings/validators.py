@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.catalogue_file.openrouter import ALL, SHIPPED_ONLY
 from bot.domain.options import is_effect_name
 from bot.domain.premium import Benefit, parse_benefit
+from bot.images.object_client import STORE_SCHEMES
 from bot.moderation.rule_file import load_rule_file
 from bot.providers.openai_moderation import CATEGORIES
 from bot.providers.openrouter_models import is_model_id as is_openrouter_model
@@ -29,6 +30,8 @@ SHARD_IDS: Final = (
 INTERACTIONS: Final = "takes gateway or http"
 _SNOWFLAKE: Final = re.compile(r"[0-9]{1,18}|[1-8][0-9]{18}")
 
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+_KEY_PREFIX: Final = re.compile(r"(/[A-Za-z0-9._-]+)*/?")
 _DIGITS: Final = re.compile(r"[+-]?[0-9]+")
 _MODERATION_WORDS: Final = {"off": (), "all": CATEGORIES}
 
@@ -62,6 +65,22 @@ def check_database(value: str) -> str:
         raise ValueError("not an address") from None
     if name in (None, "", ":memory:"):
         raise ValueError("no file, or no name")
+    return value
+
+
+def check_picture_store(value: str) -> str:
+    """Accept the URL of a bucket, a container or an absolute folder."""
+    parts = urlsplit(value)
+    if parts.query or parts.fragment:
+        raise ValueError("more than an address")
+    if parts.scheme == "file":
+        if parts.netloc or not parts.path.strip("/"):
+            raise ValueError("no absolute folder")
+        return value
+    if parts.scheme not in STORE_SCHEMES or not _BUCKET.fullmatch(parts.netloc):
+        raise ValueError("no bucket")
+    if not _KEY_PREFIX.fullmatch(parts.path) or ".." in parts.path:
+        raise ValueError("no prefix")
     return value
 
 
@@ -191,6 +210,7 @@ def check_contact(value: str | None) -> str | None:
     return value
 
 
+PictureStoreUrl = Annotated[str, AfterValidator(check_picture_store)]
 DatabaseUrl = Annotated[str, AfterValidator(check_database)]
 # A year, and a hundred of them: more would not fit into dates.
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]

@@ -16,7 +16,7 @@ from bot.domain.images import ImageFile
 from bot.factories import build_member_tag, build_providers, build_result_downloader
 from bot.images.decode import inspect
 from bot.images.decoder_pool import DecoderPool
-from bot.images.store import EXTENSIONS
+from bot.images.picture_store import EXTENSIONS
 from bot.providers.base import MAX_SEED, Finished, Submission
 from bot.providers.transport import provider_client
 from bot.settings import Settings

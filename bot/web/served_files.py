@@ -5,11 +5,13 @@ every token the same is done up to and including the one look-up.
 """
 
 import asyncio
+from pathlib import Path
 from typing import IO, Final, Protocol
 
 import structlog
 from aiohttp import web
 
+from bot.domain.errors import ImageError
 from bot.services.served_files import ServedFile
 
 # Look-ups and files at a time: a flood must take neither the database nor all places from the rest of the bot.
@@ -35,6 +37,15 @@ class ServedFileSource(Protocol):
 
     async def find(self, token: str) -> ServedFile | None:
         """Return the file behind a token, while its job lives."""
+        ...
+
+    async def local_file(self, served: ServedFile) -> Path:
+        """Return the file on this machine's disk.
+
+        Raises:
+            ImageError: GONE if it is no longer in the store.
+            OSError: the store cannot be read.
+        """
         ...
 
 
@@ -81,10 +92,14 @@ class ServedFileEndpoint:
         response.content_length = served.file.size
         response.force_close()
         try:
-            file = await asyncio.to_thread(served.path.open, "rb")
-        except FileNotFoundError:
+            path = await self._source.local_file(served)
+            file = await asyncio.to_thread(path.open, "rb")
+        except (ImageError, FileNotFoundError):
             _log.error("input.file_missing", job=served.job_id)
             raise web.HTTPNotFound(headers=_HEADERS) from None
+        except OSError as error:
+            _log.warning("input.not_read", job=served.job_id, fault=type(error).__name__)
+            raise web.HTTPServiceUnavailable from None
         try:
             async with asyncio.timeout(self._send_seconds):
                 await response.prepare(request)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from bot.backup import BackupError, check_backup, create_backup, restored_lines
 from bot.backup.archive import describe_file, open_backup, write_backup
+from bot.images.store import ImageStore
 from bot.secret_key import SecretKey
 from bot.services.deletion_register import DeletionRegister
 from db.database import Database
@@ -331,7 +332,7 @@ async def test_name_that_is_taken_meanwhile_is_not_replaced(backup: Path, tmp_pa
         workspace = tmp_path / f"work-{number}"
         workspace.mkdir()
         with pytest.raises(BackupError, match="exists already"):
-            write_backup(file, manifest, backup, [], workspace)
+            write_backup(file, manifest, backup, [], workspace, store=ImageStore(tmp_path))
     assert (taken.read_bytes(), link.is_symlink(), link.exists()) == (b"another backup", True, False)
 
 

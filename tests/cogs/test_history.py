@@ -193,7 +193,7 @@ async def test_overview_without_readable_picture_has_its_entry_alone(bot: BotHar
         lambda connection: ResultImageRepository(connection).remove_stored_before(later, bot.clock.now(), 1)
     )
     (broken,) = await bot.database.read(lambda connection: ResultImageRepository(connection).list_for(ids[1]))
-    bot.images.path(broken.file.sha256, broken.file.media_type).write_bytes(b"no picture")
+    (await bot.images.local_file(broken.file)).write_bytes(b"no picture")
     result = await member.slash(bot.channel, "history")
     assert page(result)[1:] == [
         "-# 1 of these is no longer kept here, so it has no picture above.\n-# 1 picture could not be shown here."

@@ -1,5 +1,7 @@
 """Findings about `WEBHOOK_PUBLIC_URL`."""
 
+from pathlib import Path
+
 import pytest
 from aiohttp import web
 
@@ -16,6 +18,9 @@ class _NoFiles:
     async def find(self, token: str) -> ServedFile | None:
         del token
         return None
+
+    async def local_file(self, served: ServedFile) -> Path:
+        raise NotImplementedError
 
 
 async def test_webhook_address_is_checked(services: FakeServices) -> None:

@@ -15,7 +15,7 @@ from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
 from bot.engine.input_publisher import PublishError
 from bot.images.store import ImageStore
-from bot.services.served_files import ServedFileService
+from bot.services.served_files import ServedFile, ServedFileService
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from db.database import Database
@@ -107,10 +107,13 @@ async def serving_edit_harness(
     service: list[ServedFileService] = []
 
     class Source:
-        async def find(self, token: str) -> object:
+        async def find(self, token: str) -> ServedFile | None:
             return await service[0].find(token)
 
-    web = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=ServedFileEndpoint(Source()).routes)  # type: ignore[arg-type]
+        async def local_file(self, served: ServedFile) -> Path:
+            return await service[0].local_file(served)
+
+    web = WebServer(host="127.0.0.1", port=0, ready=_nothing_missing, routes=ServedFileEndpoint(Source()).routes)
     public = f"http://127.0.0.1:{await web.start()}"
     try:
         async with edit_harness(database, folder, image_host, reve2img, public=public) as harness:

@@ -35,6 +35,7 @@ from bot.engine.storage_gate import StorageGate
 from bot.engine.worker_store import WorkerStore
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
+from bot.images.picture_store import PictureStore
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.base import Provider
@@ -239,6 +240,7 @@ async def engine_harness(
     budget: int = 100_000,
     keys: Mapping[str, Any] = NO_KEYS,
     exempt: Collection[str] = (),
+    store: PictureStore | None = None,
 ) -> AsyncIterator[EngineHarness]:
     """Build a harness and, by default, start its engine.
 
@@ -246,7 +248,7 @@ async def engine_harness(
     leases of 15 seconds. The caller starts and closes the `second` provider, which is used if SkillBoss cannot
     do the job. Without `skillboss` the operator has no key for it. The `policy` names the hosts of members'
     images, and `new_input_url` builds URLs for providers; without them the `publisher` does. `keys` are settings of
-    other providers, whose images come from the addresses `exempt`.
+    other providers, whose images come from the addresses `exempt`. `store` replaces the folder of pictures.
     """
     clock = clock or ManualClock()
     own = server is None
@@ -289,7 +291,7 @@ async def engine_harness(
     }
     container.image_service = ImageService(
         downloader=ImageDownloader(exempt=exempt, pauses=()),
-        store=ImageStore(folder / "pictures"),
+        store=store or ImageStore(folder / "pictures"),
         workers=ImageThreadPool(),
     )
     engine = container.engine

@@ -34,7 +34,7 @@ async def finish_edit(
     done = await harness.wait_for_state(job.id, State.DONE, step=1)
     assert (done.price, done.charged, await harness.run_audit()) == (20, 20, [])
     (picture,) = await harness.database.read(lambda connection: ResultImageRepository(connection).list_for(job.id))
-    with Image.open(harness.image_service.path(picture.file.sha256, picture.file.media_type)) as image:
+    with Image.open(await harness.image_service.local_file(picture.file)) as image:
         return done, image.size
 
 

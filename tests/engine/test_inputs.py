@@ -14,7 +14,7 @@ from PIL import Image
 from sqlalchemy import Connection, select
 
 from bot.domain.errors import FaultKind, InputError, InputProblem, StaleJobError
-from bot.domain.images import InputChange, InputImage
+from bot.domain.images import ImageFile, InputChange, InputImage
 from bot.domain.jobs import InteractionContext, Job, State
 from bot.engine.callback_urls import hash_token
 from bot.engine.config import EngineConfig
@@ -28,7 +28,7 @@ from sandbox.providers import Reve2ImgServer, derives_from
 from tests.engine.edit_requests import edit_harness, edit_request, publisher_of, serving_edit_harness
 from tests.engine.engine_harness import EngineHarness
 from tests.support.clock import ManualClock
-from tests.support.factories import make_context, make_id, make_request
+from tests.support.factories import make_context, make_id, make_image_file, make_request
 from tests.support.image_server import ImageServer, a_photo, animated, bomb, drawn
 
 
@@ -40,11 +40,11 @@ async def read_held(harness: EngineHarness) -> int:
 async def read_inputs(harness: EngineHarness) -> list[bytes]:
     """Return the files of all stored inputs, by job and position."""
 
-    def read(connection: Connection) -> list[tuple[str, str]]:
+    def read(connection: Connection) -> list[ImageFile]:
         rows = connection.execute(select(inputs).order_by(inputs.c.job_id, inputs.c.position))
-        return [(row.sha256, row.media_type) for row in rows if row.sha256]
+        return [make_image_file(sha256=row.sha256, media_type=row.media_type) for row in rows if row.sha256]
 
-    return [harness.image_service.path(*each).read_bytes() for each in await harness.database.read(read)]
+    return [await harness.image_service.read(each) for each in await harness.database.read(read)]
 
 
 async def test_input_is_downloaded_after_card_and_before_queue(
@@ -85,7 +85,7 @@ async def test_input_url_works_until_job_has_ended(
         service = ServedFileService(database=sqlite_database, image_service=harness.image_service)
         served = await service.find(token)
         assert served is not None
-        assert served.path.read_bytes() == (await read_inputs(harness))[0]
+        assert (await service.local_file(served)).read_bytes() == (await read_inputs(harness))[0]
         reve2img.store.fail(reve2img.jobs[-1], "no")
         await harness.wait_for_state(job.id, State.FAILED, step=1)
         assert await service.find(token) is None
@@ -504,7 +504,7 @@ async def test_input_file_deleted_with_another_job_is_downloaded_again(
         job = await harness.create_job(request=edit_request(first, second))
         await harness.wait_for(lambda: "b.png" in image_host.taken)
         await harness.wait_until_idle()
-        (stored,) = await harness.image_service.files()
+        (stored,) = [file async for page in harness.image_service.files() for file in page]
         later = stored.modified + timedelta(minutes=2)
         assert await harness.image_service.discard(stored.sha256, stored.media_type, older_than=later)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from obstore.store import LocalStore
 from sqlalchemy import Connection, select, update
 
 from bot.domain.attachments import AttachmentInfo
@@ -20,6 +21,10 @@ from bot.domain.searches import Search
 from bot.engine.maintenance import Maintenance
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
+from bot.images.local_copies import LocalCopies
+from bot.images.object_client import ObjectClient
+from bot.images.object_store import ObjectImageStore
+from bot.images.picture_store import PictureStore
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from db.audit_results import AuditResult, AuditResultRepository
@@ -39,12 +44,19 @@ from tests.support.ledger import adding, hold, make_job_for, make_ledger
 RETENTION = timedelta(days=30)
 
 
-@pytest.fixture
-async def image_service(tmp_path: Path) -> ImageService:
-    """Return an image service with a store in a folder."""
+@pytest.fixture(params=["folder", "objects"])
+async def image_service(tmp_path: Path, request: pytest.FixtureRequest) -> ImageService:
+    """Return an image service with a store in a folder.
+
+    It is the folder itself, or an object store with files in it.
+    """
+    store: PictureStore = ImageStore(tmp_path)
+    if request.param == "objects":
+        objects = ObjectClient(lambda: LocalStore(tmp_path))
+        store = ObjectImageStore(objects, LocalCopies(tmp_path / "copies"))
     return ImageService(
         downloader=ImageDownloader(verify=httpx.create_ssl_context(verify=False, trust_env=False)),
-        store=ImageStore(tmp_path),
+        store=store,
         workers=ImageThreadPool(),
     )
 
@@ -57,7 +69,7 @@ async def store_image(image_service: ImageService, folder: Path, words: str, *, 
 
 
 def _age(folder: Path, sha256: str, days: float) -> None:
-    (file,) = folder.rglob(f"{sha256}.*")
+    (file,) = folder.glob(f"??/??/{sha256}.*")
     then = (START - timedelta(days=days)).timestamp()
     os.utime(file, (then, then))
 

@@ -240,7 +240,7 @@ async def test_image_deleted_before_its_row_is_downloaded_again(sqlite_database:
         async def store_and_lose(url: str, **options: Any) -> ImageFile:
             stored.append(await store(url, **options))
             if len(stored) == 1:
-                harness.image_service.path(stored[0].sha256, stored[0].media_type).unlink()
+                (await harness.image_service.local_file(stored[0])).unlink()
             return stored[-1]
 
         harness.image_service.store_url = store_and_lose  # type: ignore[method-assign]
@@ -249,7 +249,7 @@ async def test_image_deleted_before_its_row_is_downloaded_again(sqlite_database:
         harness.server.finish(harness.server.jobs[0])
         await harness.wait_for_state(job.id, State.DONE, step=1)
         assert len(stored) == 2
-        assert harness.image_service.path(stored[1].sha256, stored[1].media_type).is_file()
+        assert (await harness.image_service.local_file(stored[1])).is_file()
 
 
 async def test_low_disk_refuses_new_jobs_and_finishes_running_ones(sqlite_database: Database, tmp_path: Path) -> None:

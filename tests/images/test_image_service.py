@@ -178,7 +178,7 @@ async def test_thumbnail_that_failed_is_not_tried_again(store: ImageStore) -> No
         downloader=ImageDownloader(), store=store, workers=ImageThreadPool(threads=1), decoders=decoders
     )
     stored = await image_service.store_bytes(PICTURE)
-    image_service.path(stored.sha256, stored.media_type).write_bytes(b"no picture")
+    (await image_service.local_file(stored)).write_bytes(b"no picture")
     before = decoders.calls
     for _ in range(3):
         with pytest.raises(ImageError) as caught:

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import ANY
 
 import aiohttp
 import pytest
 
+from bot.domain.errors import ImageError, ImageProblem
+from bot.images.store_faults import PictureStoreError, StoreProblem
 from bot.services.served_files import ServedFile
 from bot.web import served_files as module
 from bot.web.served_files import ServedFileEndpoint
@@ -29,13 +32,16 @@ class FileServer:
     error: Exception | None = None
     asked: list[str] = field(default_factory=list)
     files: dict[str, ServedFile] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+    store_error: Exception | None = None
     endpoint: ServedFileEndpoint | None = None
 
     def put(self, token: str, content: bytes = CONTENT) -> None:
         """Put a file behind a token."""
         path = self.folder / f"{len(self.files)}.png"
         path.write_bytes(content)
-        self.files[token] = ServedFile(job_id=make_id(), path=path, file=make_image_file(size=len(content)))
+        self.files[token] = ServedFile(job_id=make_id(), file=make_image_file(size=len(content)))
+        self.paths[self.files[token].job_id] = path
 
     async def find(self, token: str) -> ServedFile | None:
         """Return the file of a token, as the service does."""
@@ -43,6 +49,12 @@ class FileServer:
         if self.error is not None:
             raise self.error
         return self.files.get(token)
+
+    async def local_file(self, served: ServedFile) -> Path:
+        """Return the path of a file, as the service does."""
+        if self.store_error is not None:
+            raise self.store_error
+        return self.paths[served.job_id]
 
     async def ask(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of an answer."""
@@ -108,11 +120,21 @@ async def test_other_methods_are_rejected(gate: FileServer, method: str) -> None
 async def test_missing_file_is_not_found_and_logged(gate: FileServer, capsys: pytest.CaptureFixture[str]) -> None:
     """The log has a line without a path."""
     gate.put(TOKEN)
-    gate.files[TOKEN].path.unlink()
+    gate.paths[gate.files[TOKEN].job_id].unlink()
     assert (await gate.ask(f"/inputs/{TOKEN}"))[0] == 404
     said = capsys.readouterr()
     assert "input.file_missing" in said.out + said.err
     assert TOKEN not in said.out + said.err
+
+
+async def test_unreachable_store_returns_503_and_missing_picture_404(gate: FileServer) -> None:
+    gate.put(TOKEN)
+    gate.store_error = PictureStoreError(StoreProblem.NETWORK)
+    assert (await gate.ask(f"/inputs/{TOKEN}"))[0] == 503
+    gate.store_error = ImageError(ImageProblem.GONE, "store")
+    assert (await gate.ask(f"/inputs/{TOKEN}"))[0] == 404
+    gate.store_error = None
+    assert await gate.ask(f"/inputs/{TOKEN}") == (200, ANY, CONTENT)
 
 
 async def test_unavailable_database_returns_503(gate: FileServer, capsys: pytest.CaptureFixture[str]) -> None:
