@@ -6,6 +6,7 @@ import structlog
 from bot.domain.appeals import DECISIONS
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.services.appeals import CARD, AppealSnapshots
+from bot.ui.delivery.guild_lookup import find_guild
 from bot.ui.delivery.outbox.rendering import NotYetError, Rendering
 from bot.ui.i18n import use_locale
 from bot.ui.render.appeal_card import appeal_answer, appeal_card
@@ -44,7 +45,7 @@ class AppealMessages:
             wait = await self._appeals.plan_answer(message)
             if wait:
                 raise NotYetError(wait)
-            guild = self._client.get_guild(snapshot.appeal.guild_id)
+            guild = await find_guild(self._client, snapshot.appeal.guild_id)
             view = appeal_answer(snapshot, "" if guild is None else guild.name)
             return Rendering(view=view, member_id=snapshot.appeal.member_id)
 

@@ -5,6 +5,7 @@ import structlog
 
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.services.sharing.notices import NoticeService
+from bot.ui.delivery.guild_lookup import find_guild
 from bot.ui.delivery.outbox.rendering import NotYetError, Rendering
 from bot.ui.i18n import use_locale
 from bot.ui.render.sharing.notices import decision_notice
@@ -35,7 +36,7 @@ class NoticeRenderer:
         if turn.wait > 0:
             raise NotYetError(turn.wait)
         snapshot = turn.snapshot
-        guild = self._client.get_guild(snapshot.submission.guild_id)
+        guild = await find_guild(self._client, snapshot.submission.guild_id)
         with use_locale(snapshot.job.place.locale):
             view = decision_notice(snapshot, None if guild is None else guild.name)
         return None if view is None else Rendering(view=view, member_id=snapshot.submission.member_id)

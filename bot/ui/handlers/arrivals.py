@@ -11,6 +11,7 @@ from bot.services.access import AccessService, Admission
 from bot.services.guild_presence import GuildPresenceService
 from bot.ui.delivery.bounded_requests import REQUEST_SECONDS, bounded
 from bot.ui.delivery.discord_errors import RETRYABLE, classify
+from bot.ui.delivery.guild_lookup import find_guild
 from bot.ui.delivery.owner_messages import OwnerMessages
 from bot.ui.i18n import use_locale
 from bot.ui.render.arrival_cards import GuildCard, admission_card, greeting, left_card
@@ -135,8 +136,8 @@ class ArrivalHandlers:
     async def depart(self, interaction: discord.Interaction[Any], target: str) -> None:
         """Leave a server by the owner's card."""
         guild_id = await self._require_owner(interaction, target)
-        card = self._known(guild_id)
         await interaction.response.defer()
+        card = await self._known(guild_id)
         try:
             async with bounded(REQUEST_SECONDS):
                 await self._client.http.leave_guild(guild_id)
@@ -147,7 +148,7 @@ class ArrivalHandlers:
 
     async def _show(self, interaction: discord.Interaction[Any], guild_id: int, *, is_admitted: bool) -> None:
         by_list = self._access.is_by_list and not is_admitted
-        view = admission_card(self._known(guild_id), is_admitted=is_admitted, by_list=by_list)
+        view = admission_card(await self._known(guild_id), is_admitted=is_admitted, by_list=by_list)
         await interaction.response.edit_message(view=view)
 
     async def _require_owner(self, interaction: discord.Interaction[Any], target: str) -> int:
@@ -157,13 +158,15 @@ class ArrivalHandlers:
             raise NotOfferedError
         return int(target)
 
-    def _known(self, guild_id: int) -> GuildCard:
-        guild = self._client.get_guild(guild_id)
+    async def _known(self, guild_id: int) -> GuildCard:
+        guild = await find_guild(self._client, guild_id)
         return GuildCard(id=guild_id, name=str(guild_id), members=None) if guild is None else _card(guild)
 
 
 def _card(guild: discord.Guild) -> GuildCard:
-    return GuildCard(id=guild.id, name=guild.name or str(guild.id), members=guild.member_count)
+    return GuildCard(
+        id=guild.id, name=guild.name or str(guild.id), members=guild.member_count or guild.approximate_member_count
+    )
 
 
 def _channel_for(guild: discord.Guild) -> discord.TextChannel | None:

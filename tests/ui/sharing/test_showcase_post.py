@@ -151,7 +151,7 @@ def test_tags_are_model_and_preset() -> None:
 
 @pytest.mark.parametrize(("wanted", "updates"), [(1, 0), (2, 1)])
 async def test_post_tried_again_updates_its_review_card(wanted: int, updates: int) -> None:
-    snapshot = replace(snapshot_of(), guild=GuildSettings(showcase_channel_id=802), pictures=())
+    snapshot = replace(snapshot_of(), guild=GuildSettings(showcase_channel_id=802, locale="en-US"), pictures=())
     showcase = SimpleNamespace(update_review=AsyncMock())
     messages = ShowcaseMessages(
         snapshots=cast("Any", SimpleNamespace(get=AsyncMock(return_value=snapshot))),

@@ -17,6 +17,7 @@ from bot.images.image_service import ImageService
 from bot.images.reencode import Upload
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS, ChallengeSnapshot, ChallengeSnapshots, ShownEntry
 from bot.ui.delivery.age_flags import fetch_flag
+from bot.ui.delivery.guild_lookup import find_upload_limit
 from bot.ui.delivery.outbox.rendering import Rendering
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, open_file
 from bot.ui.i18n import use_locale
@@ -87,8 +88,7 @@ class ChallengeMessages:
         self, snapshot: ChallengeSnapshot, entries: Sequence[ShownEntry], halvings: int
     ) -> Mapping[int, Upload]:
         """Return the pictures of entries by number, fitted to one request."""
-        guild = self._client.get_guild(snapshot.challenge.guild_id)
-        limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+        limit = await find_upload_limit(self._client, snapshot.challenge.guild_id)
         limit = min(limit, MAX_REQUEST_BYTES // max(1, len(entries))) >> halvings
         flagged = any(each.submission.is_age_restricted for each in entries) and await fetch_flag(
             self._client, snapshot.challenge.channel_id

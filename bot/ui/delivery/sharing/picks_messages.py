@@ -12,6 +12,7 @@ from bot.images.reencode import Upload
 from bot.services.sharing.picks import Pick, PickService
 from bot.ui.buttons import PICKS_ABOUT, guild_target
 from bot.ui.delivery.age_flags import fetch_flag
+from bot.ui.delivery.guild_lookup import find_guild, upload_limit_of
 from bot.ui.delivery.outbox.rendering import ForumPost, Rendering
 from bot.ui.delivery.uploads import MAX_REQUEST_BYTES, open_file
 from bot.ui.i18n import _, use_locale
@@ -36,8 +37,8 @@ class PicksMessages:
             return None
         settings = picks.picks[0].snapshot.guild
         channel_id = message.channel_id or settings.showcase_channel_id
-        guild = self._client.get_guild(message.guild_id)
-        limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+        guild = await find_guild(self._client, message.guild_id)
+        limit = upload_limit_of(guild)
         limit = min(limit, MAX_REQUEST_BYTES // len(picks.picks)) >> halvings
         uploads: dict[str, tuple[str, Upload]] = {}
         for place, each in enumerate(picks.picks, 1):

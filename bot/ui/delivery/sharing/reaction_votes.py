@@ -64,10 +64,29 @@ class ReactionVotes:
         for reaction in message.reactions:
             if str(reaction.emoji) in (VOTE_REACTION, VOTE_REACTION[0]):
                 found += [user.id async for user in reaction.users(limit=_MOST_VOTERS) if not user.bot]
-        guild = self._client.get_guild(guild_id)
         unknown = [each for each in dict.fromkeys(found) if each not in members]
-        for start in range(0, len(unknown), _MEMBERS_AT_ONCE):
-            some = unknown[start : start + _MEMBERS_AT_ONCE]
-            present = [] if guild is None else await guild.query_members(user_ids=some, limit=len(some), cache=False)
-            members |= dict.fromkeys(some) | {each.id: tuple(role.id for role in each.roles) for each in present}
+        guild = self._client.get_guild(guild_id)
+        if guild is None:
+            await self._read_members(guild_id, unknown, members)
+        else:
+            await self._query_members(guild, unknown, members)
         return {each: roles for each in found if (roles := members[each]) is not None}
+
+    async def _query_members(
+        self, guild: discord.Guild, unknown: Sequence[int], members: dict[int, Roles | None]
+    ) -> None:
+        """Read members over the gateway, many at a time."""
+        for start in range(0, len(unknown), _MEMBERS_AT_ONCE):
+            some = list(unknown[start : start + _MEMBERS_AT_ONCE])
+            present = await guild.query_members(user_ids=some, limit=len(some), cache=False)
+            members |= dict.fromkeys(some) | {each.id: tuple(role.id for role in each.roles) for each in present}
+
+    async def _read_members(self, guild_id: int, unknown: Sequence[int], members: dict[int, Roles | None]) -> None:
+        """Read members over REST: this process has no shard of the server."""
+        for member_id in unknown:
+            try:
+                member = await self._client.http.get_member(guild_id, member_id)
+            except discord.NotFound:
+                members[member_id] = None
+            else:
+                members[member_id] = (guild_id, *(int(each) for each in member["roles"]))

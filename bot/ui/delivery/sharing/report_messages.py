@@ -12,6 +12,7 @@ from bot.domain.provenance import mark_for
 from bot.images.image_service import ImageService
 from bot.services.reports import ReportService, ReportSnapshot
 from bot.ui.delivery.age_flags import fetch_flag
+from bot.ui.delivery.guild_lookup import find_upload_limit
 from bot.ui.delivery.job_messages import JobMessages
 from bot.ui.delivery.outbox.rendering import Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
@@ -66,8 +67,7 @@ class ReportMessages:
             is_age_restricted=True, in_age_restricted=await fetch_flag(self._client, channel_id)
         ):
             return Uploads()
-        guild = self._client.get_guild(job.place.guild_id)
-        limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+        limit = await find_upload_limit(self._client, job.place.guild_id)
         try:
             return await prepare_uploads(
                 self._images,

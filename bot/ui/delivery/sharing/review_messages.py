@@ -16,6 +16,7 @@ from bot.services.sharing.review_alerts import ReviewAlerts
 from bot.services.sharing.review_queue import QueueSnapshot, ReviewQueue
 from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapshots
 from bot.ui.delivery.age_flags import fetch_flag
+from bot.ui.delivery.guild_lookup import find_upload_limit
 from bot.ui.delivery.outbox.rendering import Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, prepare_uploads
 from bot.ui.i18n import use_locale
@@ -151,8 +152,7 @@ class ReviewMessages:
             is_age_restricted=True, in_age_restricted=await fetch_flag(self._client, channel_id)
         ):
             return Uploads()
-        guild = self._client.get_guild(snapshot.submission.guild_id)
-        limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+        limit = await find_upload_limit(self._client, snapshot.submission.guild_id)
         try:
             return await prepare_uploads(
                 self._images,

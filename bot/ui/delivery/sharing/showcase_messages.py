@@ -17,6 +17,7 @@ from bot.services.sharing.showcase import ShowcaseService
 from bot.services.sharing.snapshots import SubmissionSnapshot, SubmissionSnapshots
 from bot.services.sharing.votes import VoteService
 from bot.ui.delivery.age_flags import fetch_flag
+from bot.ui.delivery.guild_lookup import find_guild, find_upload_limit
 from bot.ui.delivery.job_messages import Files
 from bot.ui.delivery.outbox.rendering import ForumPost, NoPlaceError, Rendering
 from bot.ui.delivery.uploads import Uploads, fair_limit, open_file, prepare_uploads
@@ -70,7 +71,7 @@ class ShowcaseMessages:
             if is_new and snapshot.submission.state is SubmissionState.APPROVED:
                 raise NoPlaceError
             return None
-        with use_locale(self._locale(snapshot)):
+        with use_locale(await self._locale(snapshot)):
             if snapshot.submission.state is SubmissionState.HIDDEN and message.message_id is not None:
                 return Rendering(view=hidden_post(), channel_id=channel_id, files=list, content=_HIDDEN)
             if snapshot.submission.state is not SubmissionState.APPROVED:
@@ -117,8 +118,7 @@ class ShowcaseMessages:
         """
         if not snapshot.pictures:
             return None
-        guild = self._client.get_guild(snapshot.submission.guild_id)
-        limit = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+        limit = await find_upload_limit(self._client, snapshot.submission.guild_id)
         request = snapshot.job.request
         try:
             uploads = await prepare_uploads(
@@ -140,11 +140,12 @@ class ShowcaseMessages:
             return True
         return may_show(is_age_restricted=True, in_age_restricted=await fetch_flag(self._client, channel_id))
 
-    def _locale(self, snapshot: SubmissionSnapshot) -> str:
+    async def _locale(self, snapshot: SubmissionSnapshot) -> str:
         """Return the server's language, as its admins or else Discord have it."""
-        guild = self._client.get_guild(snapshot.submission.guild_id)
-        usual = discord.Locale.american_english if guild is None else guild.preferred_locale
-        return snapshot.guild.locale or usual.value
+        if snapshot.guild.locale:
+            return snapshot.guild.locale
+        guild = await find_guild(self._client, snapshot.submission.guild_id)
+        return (discord.Locale.american_english if guild is None else guild.preferred_locale).value
 
     def _bot_id(self) -> int:
         return 0 if self._client.user is None else self._client.user.id
