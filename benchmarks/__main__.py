@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.completion_latency import measure_flow
 from benchmarks.databases import Maker, makers, sqlite_maker
 from benchmarks.decoders import measure_decoders
+from benchmarks.guild_memory import measure_guilds
 from benchmarks.hostile_pictures import measure_attack
 from benchmarks.load import Amounts, compare
 from benchmarks.many_jobs import WEIGHTS, measure_crowd, measure_polls, measure_weight
@@ -92,13 +93,18 @@ async def decoders(console: Console, plan: Plan) -> bool:
     return show(console, "Decoders", "Pillow", await measure_decoders(plan.attack_pixels))
 
 
+async def guilds(console: Console, plan: Plan) -> bool:
+    """Measure the memory per server of a process with a gateway."""
+    return show(console, "Memory for each server", "discord.py", await measure_guilds(plan.flow * 10))
+
+
 async def rules(console: Console, plan: Plan) -> bool:
     """Measure searches for prompt rules."""
     return show(console, "Prompt rules", "plain words", measure_rules(500, plan.flow * 10))
 
 
 GROUPS: Final[Mapping[str, Callable[[Console, Plan], Coroutine[None, None, bool]]]] = {
-    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow, attack, decoders, rules)
+    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow, attack, decoders, guilds, rules)
 }
 
 

@@ -17,7 +17,15 @@ from discord.http import HTTPClient, Route
 
 from bot.command_tree import AtelierTree
 from bot.engine.clock import Clock, SystemClock
-from bot.gateway import GatewayInfo, GuardedWebSocket, SessionStarts, growing_pause, guard_parsers, keep_mentions
+from bot.gateway import (
+    GatewayInfo,
+    GuardedWebSocket,
+    SessionStarts,
+    drop_unused,
+    growing_pause,
+    guard_parsers,
+    keep_mentions,
+)
 from bot.ui.command_translator import CommandTranslator
 from bot.ui.delivery.bounded_requests import RateLimitCounts, note_rate_limit
 from bot.ui.handlers.component_registry import ComponentRegistry
@@ -130,7 +138,7 @@ class AtelierClient(commands.AutoShardedBot):
             proxy=proxy,
         )
         state = self._connection
-        state.parsers = guard_parsers(keep_mentions(state.parsers, lambda: state.self_id))
+        state.parsers = guard_parsers(drop_unused(keep_mentions(state.parsers, lambda: state.self_id)))
         self._clock = clock or SystemClock()
         self.session_starts = SessionStarts(read=self._read_gateway, clock=self._clock)
         self._is_launching = False

@@ -49,6 +49,12 @@ _DISPENSABLE_LISTS: Final = frozenset(
         "voice_states",
     }
 )
+# Of these lists the bot reads nothing. Emoji and stickers are not kept without their intent.
+_UNUSED_LISTS: Final = frozenset(
+    {"guild_scheduled_events", "presences", "soundboard_sounds", "stage_instances", "voice_states"}
+)
+_UNUSED_OF_CHANNELS: Final = frozenset({"last_message_id", "last_pin_timestamp", "topic"})
+_EVENTS_OF_CHANNELS: Final = ("CHANNEL_CREATE", "CHANNEL_UPDATE")
 # Messages and replies; others are the server's own, such as those of a new member.
 _WRITTEN_BY_PEOPLE: Final = (0, 19)
 # A mention in code is text. Discord sends such a message for other reasons, such as the ping of a reply.
@@ -220,6 +226,32 @@ def keep_mentions(parsers: Parsers, me: Callable[[], int | None]) -> dict[str, C
             parse(data)
 
     return {**kept, "MESSAGE_CREATE": parse_mention}
+
+
+def drop_unused(parsers: Parsers) -> dict[str, Callable[[Any], None]]:
+    """Return parsers without the unread facts about servers.
+
+    Channels and roles stay: rights and age restrictions are computed from them.
+    """
+    found = dict(parsers)
+    for event in _EVENTS_OF_CHANNELS:
+        found[event] = _trimming(parsers[event], _trim_channel)
+    return {**found, "GUILD_CREATE": _trimming(parsers["GUILD_CREATE"], _trim_guild)}
+
+
+def _trimming(parse: Callable[[Any], None], trim: Callable[[Any], Any]) -> Callable[[Any], None]:
+    return lambda data: parse(trim(data))
+
+
+def _trim_guild(data: Mapping[str, Any]) -> dict[str, Any]:
+    trimmed = {name: value for name, value in data.items() if name not in _UNUSED_LISTS}
+    if "channels" in trimmed:
+        trimmed["channels"] = [_trim_channel(each) for each in trimmed["channels"]]
+    return trimmed
+
+
+def _trim_channel(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in _UNUSED_OF_CHANNELS}
 
 
 def mentions_bot(data: Mapping[str, Any], me: int | None) -> bool:

@@ -493,3 +493,28 @@ async def test_messages_without_mention_are_dropped_unparsed(server: DiscordServ
         await client.close()
         task.cancel()
         await asyncio.wait({task})
+
+
+async def test_unread_facts_of_servers_are_not_kept(server: DiscordServer) -> None:
+    """Rights still count, and so does a later change of a channel."""
+    async with connecting() as client:
+        await client.wait_until_ready()
+        (guild,) = client.guilds
+        channel = guild.get_channel(int(server.world.channel("general").id))
+        assert isinstance(channel, discord.TextChannel)
+        assert server.world.channel("general").topic
+        assert channel.topic is None
+        secret = guild.get_channel(int(server.world.channel("secret").id))
+        assert secret is not None
+        assert not secret.permissions_for(guild.me).view_channel
+        payload = next(
+            each
+            for each in guild_create_payload(server.world.guild("Community"), server.world, all_members=False)[
+                "channels"
+            ]
+            if each["id"] == str(channel.id)
+        )
+        client._connection.parsers["CHANNEL_UPDATE"](
+            {**payload, "guild_id": str(guild.id), "topic": "Other words", "nsfw": True}
+        )
+        assert (channel.topic, channel.nsfw) == (None, True)

@@ -34,6 +34,7 @@ LINES = {
     "rate": ("holds a second, one process", "whole lives a second, 2 processes"),
     "flow": ("by polling, median", "by a webhook, median"),
     "attack": ("a stranger's picture, median", "memory of all processes, most", "end after SIGTERM"),
+    "guilds": ("a server of 50 channels, 30 roles",),
     "rules": ("500 rules, a usual prompt", "hostile characters"),
     "decoders": ("usual PNG, product", "large lossless WebP, product, memory"),
 }

@@ -39,7 +39,7 @@ async def server() -> AsyncIterator[DiscordServer]:
 
 @pytest.fixture
 async def client(server: DiscordServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AtelierClient]:
-    """Yield a client that is only logged in."""
+    """Yield a client without a gateway."""
     monkeypatch.setattr(discord.http.Route, "BASE", server.api_url)
     async with AtelierClient(has_shards=False) as client:
         await client.login(TOKEN)
@@ -63,7 +63,7 @@ async def test_left_server_is_out_of_reach(server: DiscordServer, client: Atelie
 
 
 async def test_reactions_count_without_gateway(server: DiscordServer, client: AtelierClient) -> None:
-    """Those of members, with their roles; not of somebody who left."""
+    """Members count with their roles, former members do not."""
     world, votes = server.world, _Votes()
     guild, moderator = world.guild("Community"), world.user("moderator")
     post = server.post_as("app", Post(content="a lighthouse"), channel="showcase")

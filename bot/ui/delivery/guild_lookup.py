@@ -24,7 +24,7 @@ async def find_guild(client: discord.Client, guild_id: int) -> discord.Guild | N
 
 
 async def find_upload_limit(client: discord.Client, guild_id: int) -> int:
-    """Return the bytes of a file that the bot may post in a server."""
+    """Return the highest size of a posted file in a server, in bytes."""
     return upload_limit_of(await find_guild(client, guild_id))
 
 
