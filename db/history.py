@@ -3,6 +3,7 @@
 Keyset paging makes page one million as cheap as page one.
 """
 
+from bisect import bisect_left, bisect_right
 from itertools import product
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
 
 from bot.domain.jobs import LONGEST_CHAIN, Action
 from bot.domain.searches import normalize_text
+from db.search_index import find_prompts
 from db.tables import jobs, pictures
 
 _MAX_SEARCHED: Final = 20_000
@@ -142,6 +144,20 @@ def _ancestor_text(near: Subquery) -> ColumnElement[str]:
     return select(func.aggregate_strings(chain.c.search_text, "\n")).where(chain.c.seen).scalar_subquery()
 
 
+def _inherited(*, everywhere: bool, favourites: bool) -> Select[Any]:
+    """Return the query of the jobs with a hit in their searchable text.
+
+    It follows `_searchable_text` the other way: from a prompt down to the images made from its image.
+    """
+    child = jobs.alias("child")
+    hits = jobs.c.id.in_(bindparam("hits", expanding=True))
+    found = select(jobs.c.id, literal(0).label("step")).where(hits, _is_searchable(jobs.c)).cte("found", recursive=True)
+    made = select(child.c.id, (found.c.step + 1).label("step")).join_from(found, child, child.c.parent_id == found.c.id)
+    found = found.union(made.where(~_is_new_image(child.c), found.c.step < LONGEST_CHAIN))
+    owned = _with_pictures(everywhere=everywhere, favourites=favourites).subquery()
+    return select(owned.c.id).where(owned.c.id.in_(select(found.c.id))).order_by(owned.c.id)
+
+
 def _is_new_image(columns: Any) -> ColumnElement[bool]:
     """Return whether a job's image is new, at most guided by a reference."""
     return or_(columns.parent_id.is_(None), columns.action == Action.REFERENCE)
@@ -181,6 +197,10 @@ _COUNTED_MATCHES: Final = {
     for dialect, position in _POSITIONS.items()
     for everywhere, favourites in product((False, True), repeat=2)
 }
+_INHERITED: Final = {
+    (everywhere, favourites): _inherited(everywhere=everywhere, favourites=favourites)
+    for everywhere, favourites in product((False, True), repeat=2)
+}
 # Greater than every id: ids are hexadecimal digits.
 _ABOVE_ALL_IDS: Final = "g"
 
@@ -189,13 +209,14 @@ class HistoryRepository:
     """One member's past jobs within one transaction.
 
     `search` is part of a prompt, compared as `normalize_text` says. The prompts of earlier versions of an image count
-    too: see `_searchable_text`.
+    too: see `_searchable_text`. An index finds a rare text, and a scan of the latest jobs a frequent one.
     """
 
     def __init__(self, connection: Connection, scope: HistoryScope, search: str | None = None) -> None:
         self._connection = connection
         self._scope = scope
         self._search = None if search is None else normalize_text(search)
+        self._indexed: list[str] | None = None if self._search is None else self._find_indexed(self._search)
 
     def latest(self) -> str | None:
         """Return the id of the latest job."""
@@ -228,6 +249,10 @@ class HistoryRepository:
 
     def locate(self, job_id: str) -> Place:
         """Return a job's place."""
+        if self._indexed is not None:
+            after = bisect_right(self._indexed, job_id)
+            is_listed = after > 0 and self._indexed[after - 1] == job_id
+            return Place(total=len(self._indexed), newer=len(self._indexed) - after, is_listed=is_listed)
         parameters = self._parameters() | {"the_id": job_id}
         if self._search is None:
             statement = _COUNTED[self._variant]
@@ -252,7 +277,19 @@ class HistoryRepository:
             parameters["wanted"] = self._search
         return parameters
 
+    def _find_indexed(self, search: str) -> list[str] | None:
+        """Return all matches, earliest first; None without the index."""
+        hits = find_prompts(self._connection, search)
+        if not hits:
+            return hits
+        parameters = self._parameters() | {"hits": hits}
+        return list(self._connection.execute(_INHERITED[self._variant], parameters).scalars())
+
     def _list(self, job_id: str, most: int, *, older: bool) -> list[str]:
+        if self._indexed is not None:
+            if older:
+                return self._indexed[: bisect_left(self._indexed, job_id)][::-1][:most]
+            return self._indexed[bisect_right(self._indexed, job_id) :][:most]
         parameters = self._parameters() | {"the_id": job_id, "most": most}
         if self._search is None:
             statement = _PLAIN[(*self._variant, older)]

@@ -1,4 +1,4 @@
-"""Periodic duties: purge secrets and old rows, delete files, audit."""
+"""Periodic duties: purge secrets and old rows, delete files, index, audit."""
 
 import asyncio
 from collections.abc import Iterable
@@ -33,6 +33,7 @@ from db.presets import PresetRepository
 from db.prompt_rules import PromptBlockRepository
 from db.prompts import PromptRepository
 from db.saved_forms import SavedFormRepository
+from db.search_index import SearchIndex
 from db.searches import SearchRepository
 
 _log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ _INTERVALS: Final = {
     "tokens": 60.0,
     "unused": 60.0,
     "usage": 60.0,
+    "index": 60.0,
     "images": 3600.0,
     "presets": 3600.0,
     "words": 3600.0,
@@ -87,6 +89,7 @@ class Maintenance:
         self._words_retention = words_retention
         self._deleted_words_retention = deleted_words_retention
         self._database = database
+        self._search_index = SearchIndex(database)
         self._image_service = image_service
         self._clock = clock
         self._retention = retention
@@ -95,7 +98,7 @@ class Maintenance:
 
     async def run(self) -> None:
         """Run each duty when due, until cancelled; a running one may finish."""
-        for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words", "guilds"):
+        for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words", "guilds", "index"):
             self._queue.set(duty)
         for duty in ("temporary", "orphans"):
             self._queue.set(duty, self._intervals[duty])
@@ -114,6 +117,8 @@ class Maintenance:
                 await self.remove_unused_images()
             case "usage":
                 await self.measure_usage()
+            case "index":
+                await self._search_index.extend()
             case "images":
                 await self.remove_old_images()
             case "presets":
@@ -219,7 +224,7 @@ class Maintenance:
     async def erase_words(self) -> None:
         """Erase the words of deleted jobs and of old ones, after their terms.
 
-        Those of refused prompts go too.
+        Those of refused prompts go too, and those that were erased from jobs since go from the index of searches.
         """
         now = self._clock.now()
         deleted_before = now - self._deleted_words_retention
@@ -245,6 +250,7 @@ class Maintenance:
                 appeals.erase_text_before(old_before)
 
         await self._database.write(write_refusals)
+        await self._search_index.compact()
 
     async def erase_left_guilds(self) -> None:
         """Erase settings and jobs of left guilds after the retention.

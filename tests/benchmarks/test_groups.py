@@ -18,7 +18,7 @@ from bot.domain.jobs import State
 from db.audit import audit
 
 TINY = Plan(
-    sizes=Sizes(jobs=200, accounts=20, few_jobs=40, few_accounts=20, rounds=2),
+    sizes=Sizes(jobs=200, accounts=20, few_jobs=40, few_accounts=20, searched_jobs=200, rounds=2),
     crowd=30,
     polls=(20,),
     rate=4,
@@ -27,7 +27,13 @@ TINY = Plan(
     weights=((State.HELD, "counted"),),
 )
 LINES = {
-    "scale": ("hold", "history, latest overview", "jobs taken over", "a hold during the audit, longest"),
+    "scale": (
+        "hold",
+        "history, latest overview",
+        "jobs taken over",
+        "a hold during the audit, longest",
+        "search without a hit, by index",
+    ),
     "crowd": ("start with 30 jobs", "dispatch without a free slot", "twenty cards in line"),
     "polls": ("polls a second after a start", "polls a second later on"),
     "weight": ("a held job, counted",),

@@ -2,6 +2,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from db.database import Database
 from db.history import _POSITIONS, HistoryRepository, HistoryScope, _neighbours, _searched
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.search_index import SearchIndex
 from db.tables import jobs as jobs_table
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request
@@ -42,10 +44,15 @@ async def insert(database: Database, *jobs: Job, pictured: Iterable[Job] | None 
 
 
 async def walk(database: Database, scope: HistoryScope = MINE, search: str | None = None) -> list[str]:
-    """Return the ids on all pages, latest first."""
+    """Return the ids on all pages, latest first.
 
-    def read(connection: Connection) -> list[str]:
+    A search finds the same by the index and by the scan.
+    """
+
+    def read(connection: Connection, *, scan: bool) -> list[str]:
         history = HistoryRepository(connection, scope, search)
+        if scan:
+            history._indexed = None
         found = []
         at = history.latest()
         while at is not None:
@@ -53,7 +60,11 @@ async def walk(database: Database, scope: HistoryScope = MINE, search: str | Non
             at = history.older(at)
         return found
 
-    return await database.read(read)
+    if search is not None:
+        await SearchIndex(database).extend()
+    indexed, scanned = [await database.read(partial(read, scan=scan)) for scan in (False, True)]
+    assert indexed == scanned
+    return indexed
 
 
 async def test_older_and_newer_visit_each_job_once(database: Database) -> None:
@@ -265,8 +276,8 @@ async def test_history_statements_use_the_index_of_their_jobs(
         def note(_: object, __: object, statement: str, parameters: Any, ___: object, ____: object) -> None:
             asked.append((statement, parameters))
 
-        event.listen(connection, "before_cursor_execute", note)
         history = HistoryRepository(connection, scope, search)
+        event.listen(connection, "before_cursor_execute", note)
         history.latest()
         history.newer("0" * 32)
         if search is None:
