@@ -128,3 +128,9 @@ async def test_unusable_kept_token_is_replaced(tmp_path: Path, content: bytes) -
 
     assert len(sandbox.page.token) == 32
     assert (tmp_path / "page-token").read_text() == sandbox.page.token
+
+
+async def test_interactions_come_over_gateway_unless_chosen(tmp_path: Path) -> None:
+    over_http = Sandbox(command=QUIT, folder=tmp_path / "http", over_http=True)
+    usual = Sandbox(command=QUIT, folder=tmp_path / "gateway")
+    assert [each.environment()["INTERACTIONS"] for each in (over_http, usual)] == ["http", "gateway"]
