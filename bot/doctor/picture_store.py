@@ -8,6 +8,7 @@ from typing import Final
 from bot.doctor.finding import Finding
 from bot.images.object_client import ObjectClient, StoreAddress, connect
 from bot.images.store_faults import PictureStoreError, StoreProblem
+from bot.providers.addresses import is_secure
 from bot.settings import Settings
 
 _MOST_SKEW: Final = timedelta(seconds=30)
@@ -38,7 +39,12 @@ async def check_picture_store(settings: Settings) -> list[Finding]:
     if address is None:
         return []
     client = connect(address, settings.object_store_options, settings.proxies)
-    return await asyncio.to_thread(_check, client, address)
+    findings = await asyncio.to_thread(_check, client, address)
+    if address.scheme == "s3" and not is_secure(settings.aws_endpoint_url or "https://"):
+        what = "pictures go unencrypted to AWS_ENDPOINT_URL"
+        remedy = "Use https:// unless the network between is your own."
+        findings.append(Finding(good=True, what=what, remedy=remedy, is_warning=True))
+    return findings
 
 
 def _check(client: ObjectClient, address: StoreAddress) -> list[Finding]:

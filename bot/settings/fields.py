@@ -35,7 +35,7 @@ from bot.env_file import (
 )
 from bot.images.object_client import StoreAddress
 from bot.moderation.rule_file import load_rule_file
-from bot.providers.addresses import AN_ADDRESS, Address
+from bot.providers.addresses import A_LOCAL_ADDRESS, AN_ADDRESS, Address, LocalAddress
 from bot.providers.found_models import FoundModel
 from bot.providers.openai_moderation import CATEGORIES
 from bot.providers.openrouter import OpenRouter
@@ -150,7 +150,7 @@ class Settings(_ProviderSettings):
         PictureStoreUrl | None,
         Field(description="takes s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"),
     ] = None
-    aws_endpoint_url: Annotated[Address | None, Field(description=AN_ADDRESS)] = None
+    aws_endpoint_url: Annotated[LocalAddress | None, Field(description=A_LOCAL_ADDRESS)] = None
     aws_region: Annotated[str | None, Field(description="takes the name of a region, such as eu-central-1")] = None
     aws_access_key_id: Annotated[str | None, Field(description="takes the id of a key")] = None
     aws_secret_access_key: Annotated[SecretStr | None, Field(description="takes the key of AWS_ACCESS_KEY_ID")] = None

@@ -101,6 +101,12 @@ async def test_bucket_with_versions_is_warned_about(s3_server: S3Server) -> None
     assert warning.what.endswith("keeps old versions: deleted pictures stay in it")
 
 
+async def test_unencrypted_endpoint_elsewhere_is_warned_about() -> None:
+    settings = settings_of("http://minio.invalid:9000", "bucket")
+    *_, warning = await check_picture_store(settings)
+    assert (warning.is_warning, warning.what) == (True, "pictures go unencrypted to AWS_ENDPOINT_URL")
+
+
 async def test_other_folder_is_written(tmp_path: Path) -> None:
     settings = ExplicitSettings(data_dir=tmp_path / "data", picture_store_url=f"file://{tmp_path}/my%20pictures")
     (finding,) = await check_folders(settings)

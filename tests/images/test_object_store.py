@@ -147,16 +147,19 @@ def test_altered_object_is_a_missing_picture(place: StorePlace) -> None:
         assert not any(store.temporary().iterdir())
 
 
-def test_listing_goes_on_over_several_pages(s3_server: S3Server, proxy: FaultyProxy, tmp_path: Path) -> None:
+def test_listing_goes_on_over_several_pages(
+    s3_server: S3Server, proxy: FaultyProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
     bucket = s3_server.make_bucket(new_name())
     place = StorePlace(tmp_path, open_s3(proxy.url, bucket))
-    names = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(1050)]
+    names = [hashlib.sha256(bytes([number])).hexdigest() for number in range(25)]
     direct = open_s3(s3_server.url, bucket)
     for sha256 in names:
         obstore.put(direct, f"{sha256[:2]}/{sha256[2:4]}/{sha256}.png", b"")
     proxy.requests.clear()
     assert sorted(names) == sorted(each.sha256 for each in place.open().files())
-    assert sum("continuation-token=" in request for request in proxy.requests) == 1
+    assert sum("continuation-token=" in request for request in proxy.requests) == 2
 
 
 def test_picture_just_stored_is_read_without_a_request(place: StorePlace, proxy: FaultyProxy) -> None:
