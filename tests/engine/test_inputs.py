@@ -20,6 +20,7 @@ from bot.engine.callback_urls import hash_token
 from bot.engine.config import EngineConfig
 from bot.engine.input_publisher import PublishError
 from bot.engine.maintenance import Maintenance
+from bot.images.store_faults import PictureStoreError, StoreProblem
 from bot.services.served_files import ServedFileService
 from db.database import Database
 from db.jobs import JobRepository
@@ -511,3 +512,21 @@ async def test_input_file_deleted_with_another_job_is_downloaded_again(
         del image_host.statuses["b.png"]
         await harness.wait_for_state(job.id, State.RUNNING, step=1)
         assert await read_inputs(harness) == [drawn(), drawn(size=(64, 64))]
+
+
+async def test_input_is_kept_again_after_the_store_failed(
+    sqlite_database: Database, tmp_path: Path, image_host: ImageServer, reve2img: Reve2ImgServer
+) -> None:
+    async with edit_harness(sqlite_database, tmp_path, image_host, reve2img) as harness:
+        keep, failures = harness.image_service.keep, [PictureStoreError(StoreProblem.SERVER)]
+
+        async def fail_once(image_file: ImageFile) -> bool:
+            if failures:
+                raise failures.pop()
+            return await keep(image_file)
+
+        harness.image_service.keep = fail_once  # type: ignore[method-assign]
+        job = await harness.create_job(request=edit_request(image_host.put("a.png", drawn())))
+        await harness.wait_for_state(job.id, State.RUNNING, step=1)
+        assert failures == []
+        assert await read_inputs(harness) == [drawn()]
