@@ -176,3 +176,16 @@ def test_lifted_takedown_is_named_in_the_list(job: Job) -> None:
     assert again.exit_code == 1
     assert "No takedown in force has the code" in again.output
     assert kept(job) == [1, 2, 3]
+
+
+def test_file_out_of_reach_is_named(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture itself is removed: nobody sees it any more."""
+    monkeypatch.setenv("PICTURE_STORE_URL", "s3://bucket")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    done = takedown(job.id, "--picture", "2", "--yes")
+    assert done.exit_code == 0
+    assert "The pictures are removed. The same picture is refused from now on." in done.output
+    assert "1 file not deleted: the picture store failed. A running bot tries again." in done.output
+    assert kept(job) == [0, 2, 3]

@@ -23,6 +23,7 @@ from bot.domain.errors import ImageError, JobNotFoundError, TakedownGoneError
 from bot.domain.outbox import MessageKind
 from bot.domain.takedowns import EVERYWHERE, MAX_REASON, Takedown, TakedownKind, TakenPicture
 from bot.images.identity import hash_file, read_look
+from bot.images.image_service import ImageService
 from bot.providers.transport import provider_client
 from bot.services.deletion_register import FILE_NAME, DeletionRegister
 from bot.services.takedown_extent import Subject
@@ -98,7 +99,7 @@ def takedown(
 
 
 @asynccontextmanager
-async def _open(settings: Settings) -> AsyncIterator[tuple[Database, TakedownService]]:
+async def _open(settings: Settings) -> AsyncIterator[tuple[Database, TakedownService, ImageService]]:
     """Open the database and the service; the bot itself erases messages."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
@@ -107,7 +108,7 @@ async def _open(settings: Settings) -> AsyncIterator[tuple[Database, TakedownSer
         http = await stack.enter_async_context(provider_client())
         container = EngineContainer(settings, database=database, http=http)
         stack.push_async_callback(container.close)
-        yield database, _service(container, settings)
+        yield database, _service(container, settings), container.image_service
 
 
 def _service(container: EngineContainer, settings: Settings) -> TakedownService:
@@ -121,7 +122,7 @@ def _service(container: EngineContainer, settings: Settings) -> TakedownService:
 
 
 async def _preview(settings: Settings, wanted: _Wanted) -> tuple[Subject, list[str]]:
-    async with _open(settings) as (database, service):
+    async with _open(settings) as (database, service, _):
         subject = await _subject(database, wanted.what)
         if wanted.positions is not None:
             subject = await _narrowed(database, subject, wanted.positions)
@@ -132,17 +133,20 @@ async def _preview(settings: Settings, wanted: _Wanted) -> tuple[Subject, list[s
 
 
 async def _carry_out(settings: Settings, wanted: _Wanted, subject: Subject) -> list[str]:
-    async with _open(settings) as (database, service):
+    async with _open(settings) as (database, service, image_service):
         taken = await service.take_down(
             subject, kind=TakedownKind.OPERATOR, reason=wanted.reason, guild_id=wanted.guild_id
         )
         await service.carry_out()
         left = await database.read(lambda connection: _count_kept(connection, taken))
+        undeleted = len(image_service.take_unrecorded())
     lines = [
         f"Receipt {taken.code}, {taken.at:%Y-%m-%d %H:%M:%S} UTC.",
-        "The pictures and their files are removed. The same picture is refused from now on.",
+        f"The pictures{'' if undeleted else ' and their files'} are removed. The same picture is refused from now on.",
         "Messages on Discord are deleted by the bot: within a minute while it runs, else at its next start.",
     ]
+    if undeleted:
+        lines.append(f"{_counted(undeleted, 'file')} not deleted: the picture store failed. A running bot tries again.")
     if left:
         lines.append(f"{_counted(left, 'job')} still running: cancelled by the bot, or removed at their end.")
     return [*lines, f"Lift it with: atelier takedown lift {taken.code}"]
@@ -244,7 +248,7 @@ def _preview_lines(preview: Preview, wanted: _Wanted) -> list[str]:
 
 
 async def _list(database: Database, settings: Settings) -> list[str]:
-    async with _open(settings) as (_, service):
+    async with _open(settings) as (_, service, _):
         found = await service.list()
     del database
     return [_line(each) for each in found] or ["Nothing was taken down."]
@@ -254,7 +258,7 @@ async def _lift(database: Database, settings: Settings, code: str | None) -> lis
     del database
     if code is None:
         raise ControlError("Name the receipt's code: atelier takedown lift CODE. `atelier takedown list` lists them.")
-    async with _open(settings) as (_, service):
+    async with _open(settings) as (_, service, _):
         try:
             lifted = await service.lift(code)
         except TakedownGoneError:
