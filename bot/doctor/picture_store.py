@@ -34,17 +34,31 @@ _PROBLEMS: Final = {
 
 
 async def check_picture_store(settings: Settings) -> list[Finding]:
-    """Write, read, list and delete an object; nothing without a store."""
+    """Write, read, list and delete an object; nothing without a store.
+
+    Pictures left in the folder of before are found too.
+    """
+    left = await asyncio.to_thread(_left_behind, settings)
     address = settings.object_store
     if address is None:
-        return []
+        return left
     client = connect(address, settings.object_store_options, settings.proxies)
     findings = await asyncio.to_thread(_check, client, address)
     if address.scheme == "s3" and not is_secure(settings.aws_endpoint_url or "https://"):
         what = "pictures go unencrypted to AWS_ENDPOINT_URL"
         remedy = "Use https:// unless the network between is your own."
         findings.append(Finding(good=True, what=what, remedy=remedy, is_warning=True))
-    return findings
+    return findings + left
+
+
+def _left_behind(settings: Settings) -> list[Finding]:
+    """Return a warning about pictures in the default folder, if unused."""
+    folder = (settings.data_dir / "pictures").resolve()
+    if settings.picture_folder.resolve() == folder or next(folder.glob("??/??/*.*"), None) is None:
+        return []
+    what = f"{folder} still has pictures, and the bot uses PICTURE_STORE_URL"
+    remedy = "Run `atelier pictures move`; with --delete, and the bot stopped, it deletes them there."
+    return [Finding(good=True, what=what, remedy=remedy, is_warning=True)]
 
 
 def _check(client: ObjectClient, address: StoreAddress) -> list[Finding]:

@@ -107,6 +107,19 @@ async def test_unencrypted_endpoint_elsewhere_is_warned_about() -> None:
     assert (warning.is_warning, warning.what) == (True, "pictures go unencrypted to AWS_ENDPOINT_URL")
 
 
+@pytest.mark.parametrize("elsewhere", ["file:///srv/pictures", "file://{folder}/data/pictures"])
+async def test_pictures_left_in_the_folder_are_warned_about(tmp_path: Path, elsewhere: str) -> None:
+    data, url = tmp_path / "data", elsewhere.format(folder=tmp_path)
+    settings = ExplicitSettings(data_dir=data, picture_store_url=url)
+    assert await check_picture_store(settings) == []
+    (data / "pictures" / "ab" / "cd").mkdir(parents=True)
+    (data / "pictures" / "ab" / "cd" / "x.png").touch()
+    found = await check_picture_store(settings)
+    assert [each.is_warning for each in found] == ([True] if "srv" in url else [])
+    assert all("atelier pictures move" in each.remedy for each in found)
+    assert await check_picture_store(ExplicitSettings(data_dir=data)) == []
+
+
 async def test_other_folder_is_written(tmp_path: Path) -> None:
     settings = ExplicitSettings(data_dir=tmp_path / "data", picture_store_url=f"file://{tmp_path}/my%20pictures")
     (finding,) = await check_folders(settings)
