@@ -40,8 +40,13 @@ class LocalCopies:
         return path
 
     def keep(self, temporary: Path, file_name: str, *, is_used: bool) -> Path:
-        """Move a temporary file to a name, and return its path."""
+        """Move a temporary file to a name, and return its path.
+
+        The copy is whole even after a power cut: nothing compares it with its hash again.
+        """
         path = self._root / file_name
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         used_at = self._now() - (0.0 if is_used else _USED_FOR_SECONDS)
         os.utime(temporary, (used_at, used_at))
         temporary.replace(path)
