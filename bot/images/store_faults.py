@@ -9,7 +9,15 @@ _CODE: Final = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
 _SERVER_ERROR: Final = re.compile(r"status code: 5\d\d")
 _NETWORK: Final = ("error sending request", "kind: Connect", "kind: Timeout", "TimedOut", "kind: Body", "kind: Decode")
 # Where machines of a cloud get credentials: it is asked if none are set.
-_METADATA: Final = ("169.254.169.254", "metadata.google.internal", "fd00:ec2::254", "MissingAccount", "OpenCredentials")
+_METADATA: Final = ("169.254.169.254", "metadata.google.internal", "fd00:ec2::254", "MissingAccount")
+# A file of credentials that is missing or no such file, a key that is none, and a token that is refused.
+_CREDENTIALS: Final = (
+    "OpenCredentials",
+    "DecodeCredentials",
+    "CryptoProvider",
+    "InvalidAccessKey",
+    "source: TokenRequest",
+)
 
 
 class StoreProblem(StrEnum):
@@ -80,4 +88,6 @@ def problem_of(error: Exception) -> StoreProblem:
         return StoreProblem.SERVER
     if any(part in text for part in _NETWORK):
         return StoreProblem.NETWORK
+    if any(part in text for part in _CREDENTIALS):
+        return StoreProblem.CREDENTIALS
     return StoreProblem.OTHER

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -314,6 +315,16 @@ def test_copies_used_least_recently_make_room(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir() if each.is_file()) == ["next", "read"]
 
 
+def test_copy_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = LocalCopies(tmp_path)
+    temporary = copies.temporary() / "incoming"
+    temporary.write_bytes(BODY)
+    flushed: list[bool] = []
+    monkeypatch.setattr("os.fsync", lambda _handle: flushed.append(temporary.exists()))
+    copies.keep(temporary, "name", is_used=True)
+    assert flushed == [True]
+
+
 def test_requests_go_through_the_proxy(proxy: FaultyProxy, s3_server: S3Server) -> None:
     address = StoreAddress.parse("s3://bucket")
     proxies = Proxies("http://user:password@127.0.0.1:9")
@@ -328,11 +339,50 @@ def test_requests_go_through_the_proxy(proxy: FaultyProxy, s3_server: S3Server) 
     assert direct.download("key", io.BytesIO()) == hashlib.sha256(b"").hexdigest()
 
 
-@pytest.mark.parametrize("url", ["gs://bucket/prefix", "az://container/prefix"])
-def test_other_stores_without_credentials_say_so(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_ACCOUNT_NAME"):
+@pytest.mark.parametrize(
+    ("url", "options", "problem"),
+    [
+        ("az://container", {}, StoreProblem.NO_CREDENTIALS),
+        ("az://container", {"account_name": "name", "account_key": "no key"}, StoreProblem.CREDENTIALS),
+        ("gs://bucket", {"application_credentials": "{folder}/missing.json"}, StoreProblem.CREDENTIALS),
+        ("gs://bucket", {"application_credentials": "{folder}/wrong.json"}, StoreProblem.CREDENTIALS),
+        ("gs://bucket", {"application_credentials": "{folder}/no-key.json"}, StoreProblem.CREDENTIALS),
+    ],
+)
+def test_wrong_credentials_of_other_stores_are_named(
+    url: str, options: dict[str, str], problem: StoreProblem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"):
         monkeypatch.delenv(name, raising=False)
-    options = {"application_credentials": "/missing/account.json"} if url.startswith("gs") else {}
+    (tmp_path / "wrong.json").write_text("{}")
+    account = {"type": "service_account", "client_email": "", "private_key": "no key", "private_key_id": ""}
+    (tmp_path / "no-key.json").write_text(json.dumps(account))
+    filled = {name: value.format(folder=tmp_path) for name, value in options.items()}
     with pytest.raises(PictureStoreError) as caught:
-        connect(StoreAddress.parse(url), options, DIRECT, QUICK).put("key", b"")
-    assert caught.value.problem is StoreProblem.NO_CREDENTIALS
+        connect(StoreAddress.parse(url), filled, DIRECT, QUICK).put("key", b"")
+    assert caught.value.problem is problem
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "problem"),
+    [
+        (404, "ContainerNotFound", StoreProblem.NO_BUCKET),
+        (403, "AuthenticationFailed", StoreProblem.CREDENTIALS),
+        (403, "AuthorizationPermissionMismatch", StoreProblem.DENIED),
+        (503, "ServerBusy", StoreProblem.SERVER),
+    ],
+)
+def test_faults_of_azure_are_named(proxy: FaultyProxy, status: int, code: str, problem: StoreProblem) -> None:
+    proxy.faults = [Fault(method, status, code) for method in ("PUT", "GET", "POST")]
+    options = {"account_name": "name", "account_key": "a2V5", "endpoint": proxy.url}
+    objects = connect(StoreAddress.parse("az://container/a/prefix"), options, DIRECT, QUICK)
+    for call in (
+        lambda: objects.put("ab/key", b""),
+        lambda: objects.read("ab/key"),
+        lambda: objects.delete("ab/key"),
+        lambda: next(objects.list("ab")),
+    ):
+        with pytest.raises(PictureStoreError) as caught:
+            call()
+        assert caught.value.problem is problem
+    assert proxy.requests[0] == "PUT /container/a/prefix/ab/key"
