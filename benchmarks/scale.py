@@ -23,6 +23,7 @@ from bot.services.history import Direction, Selection
 from db.attempts import AttemptRepository
 from db.audit import audit
 from db.database import Database
+from db.incremental_audit import CheckpointRepository, audit_since
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.queue import QueueRepository
@@ -33,6 +34,7 @@ _FILES_AT_ONCE: Final = 100
 _PICTURES_AT_ONCE: Final = 500
 _RETENTION: Final = timedelta(days=30)
 _ACCOUNT: Final = 7
+_INCREMENTAL_AIM: Final = 0.25
 _HOLDS: Final = 5
 """A hold is mostly one wait for the disk, which differs by more than what is looked for."""
 
@@ -229,6 +231,7 @@ async def _measure_audit(new: Database, old: Database) -> list[Figure]:
             start = time.perf_counter()
             assert await database.read(audit) == []
             figures.append(Figure(name=f"the audit, {name} studio", taken=time.perf_counter() - start, unit="s"))
+        figures.append(await _measure_incremental_audit(harness, old, full=figures[-1].taken))
         proving = asyncio.create_task(old.read(audit))
         holds = []
         while not proving.done():
@@ -244,3 +247,18 @@ async def _measure_audit(new: Database, old: Database) -> list[Figure]:
         Figure(name="a hold during the audit, median", taken=statistics.median(holds)),
         Figure(name="a hold during the audit, longest", taken=max(holds)),
     ]
+
+
+async def _measure_incremental_audit(harness: Harness, database: Database, *, full: float) -> Figure:
+    """Measure the audit of some new jobs after a checkpoint."""
+    now = datetime.now(UTC)
+    checkpoint = (await database.read(lambda connection: audit_since(connection, now))).checkpoint
+    assert checkpoint is not None
+    await database.write(lambda connection: CheckpointRepository(connection).save(checkpoint))
+    for _ in range(_HOLDS):
+        await harness.finish(await harness.hold())
+    start = time.perf_counter()
+    audited = await database.read(lambda connection: audit_since(connection, now))
+    taken = time.perf_counter() - start
+    assert (audited.problems, audited.is_full) == ([], False)
+    return Figure(name="the audit of what changed, old studio", taken=taken, base=full, unit="s", aim=_INCREMENTAL_AIM)

@@ -1,15 +1,14 @@
 """Audit of accounts, holds and budgets against the ledger's postings."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select, true
 
-from bot.domain.credits import LedgerAccount, MovementKind, RiskOutcome
-from bot.domain.jobs import LIVE
-from db.budgets import ALL_GUILDS
-from db.tables import accounts, budgets, entitlements, holds, jobs, movements, postings, risks
+from bot.domain.credits import LedgerAccount, MovementKind
+from db.audit_jobs import wrong_budgets, wrong_charges, wrong_holds, wrong_members, wrong_risks, wrong_splits
+from db.audit_scope import Accounts, sum_of, within
+from db.tables import accounts, entitlements, holds, jobs, movements, postings
 
 _INTO: Final = 1
 _OUT_OF: Final = -1
@@ -48,45 +47,52 @@ _ACCOUNTS_OF: Final[dict[str, dict[str, int]]] = {
 
 def audit(connection: Connection) -> list[str]:
     """Return one line per discrepancy; empty if the ledger balances."""
-    return [
-        *_unbalanced_movements(connection),
-        *_misplaced_postings(connection),
-        *_wrong_accounts(connection),
-        *_missing_accounts(connection),
-        *_rewound_accounts(connection),
-        *_overfull_accounts(connection),
-        *_forgetful_accounts(connection),
-        *_wrong_holds(connection),
-        *_wrong_members(connection),
-        *_wrong_purchases(connection),
-        *_wrong_splits(connection),
-        *_wrong_charges(connection),
-        *_wrong_risks(connection),
-        *_wrong_budgets(connection),
-    ]
+    return [*_audit(connection, None), *wrong_budgets(connection)]
 
 
-def _sum_of(book: LedgerAccount, *conditions: ColumnElement[bool]) -> ColumnElement[int]:
-    matches = and_(postings.c.book == book, *conditions)
-    return func.coalesce(func.sum(case((matches, postings.c.amount), else_=0)), 0)
+def audit_accounts(connection: Connection, accounts_: Accounts) -> list[str]:
+    """Return one line per discrepancy of these accounts and their jobs.
+
+    A row of another account can be a part of one, which `audit` would name better.
+    """
+    return list(_audit(connection, accounts_))
 
 
-def _unbalanced_movements(connection: Connection) -> Iterator[str]:
-    total = func.sum(postings.c.amount)
-    for row in connection.execute(
-        select(postings.c.movement_id, total.label("total")).group_by(postings.c.movement_id).having(total != 0)
+def _audit(connection: Connection, only: Accounts | None) -> Iterator[str]:
+    for check in (
+        _unbalanced_movements,
+        _misplaced_postings,
+        _wrong_accounts,
+        missing_accounts,
+        _rewound_accounts,
+        _overfull_accounts,
+        _forgetful_accounts,
+        wrong_holds,
+        wrong_members,
+        _wrong_purchases,
+        wrong_splits,
+        wrong_charges,
+        wrong_risks,
     ):
+        yield from check(connection, only)
+
+
+def _unbalanced_movements(connection: Connection, only: Accounts | None) -> Iterator[str]:
+    total = func.sum(postings.c.amount)
+    of_accounts = postings.c.movement_id.in_(select(movements.c.id).where(within(only, movements)))
+    sums = select(postings.c.movement_id, total.label("total")).where(true() if only is None else of_accounts)
+    for row in connection.execute(sums.group_by(postings.c.movement_id).having(total != 0)):
         yield f"movement {row.movement_id} sums to {row.total}, not to zero"
-    empty = select(movements.c.id).outerjoin(postings).where(postings.c.movement_id.is_(None))
+    empty = select(movements.c.id).outerjoin(postings).where(postings.c.movement_id.is_(None), within(only, movements))
     for row in connection.execute(empty):
         yield f"movement {row.id} has no postings"
 
 
-def _misplaced_postings(connection: Connection) -> Iterator[str]:
+def _misplaced_postings(connection: Connection, only: Accounts | None) -> Iterator[str]:
     """Find movements with a posting that their kind does not have."""
     sign = case((postings.c.amount > 0, _INTO), else_=_OUT_OF)
     found = select(movements.c.kind, postings.c.book, sign.label("sign"), func.min(movements.c.id).label("example"))
-    found = found.add_columns(func.count().label("number")).join(postings)
+    found = found.add_columns(func.count().label("number")).join(postings).where(within(only, movements))
     for row in connection.execute(found.group_by(movements.c.kind, postings.c.book, sign)):
         if _ACCOUNTS_OF.get(row.kind, {}).get(row.book) != row.sign:
             direction = "into" if row.sign == _INTO else "out of"
@@ -96,13 +102,13 @@ def _misplaced_postings(connection: Connection) -> Iterator[str]:
             )
 
 
-def _wrong_accounts(connection: Connection) -> Iterator[str]:
+def _wrong_accounts(connection: Connection, only: Accounts | None) -> Iterator[str]:
     ledger = (
         select(
             movements.c.guild_id,
             movements.c.member_id,
-            _sum_of(LedgerAccount.GRANTED).label("granted"),
-            _sum_of(LedgerAccount.HELD).label("held"),
+            sum_of(LedgerAccount.GRANTED).label("granted"),
+            sum_of(LedgerAccount.HELD).label("held"),
             func.coalesce(
                 func.sum(
                     case(
@@ -115,7 +121,7 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
                 ),
                 0,
             ).label("allowance"),
-            _sum_of(LedgerAccount.ALLOWANCE).label("all_allowances"),
+            sum_of(LedgerAccount.ALLOWANCE).label("all_allowances"),
         )
         .join(postings)
         .outerjoin(
@@ -125,6 +131,7 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
                 accounts.c.member_id == movements.c.member_id,
             ),
         )
+        .where(within(only, movements))
         .group_by(movements.c.guild_id, movements.c.member_id)
         .subquery()
     )
@@ -135,10 +142,12 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
             func.coalesce(ledger.c.held, 0).label("ledger_held"),
             func.coalesce(ledger.c.allowance, 0).label("ledger_allowance"),
             func.coalesce(ledger.c.all_allowances, 0).label("ledger_all_allowances"),
-        ).outerjoin(
+        )
+        .outerjoin(
             ledger,
             and_(ledger.c.guild_id == accounts.c.guild_id, ledger.c.member_id == accounts.c.member_id),
         )
+        .where(within(only, accounts))
     )
     for row in rows:
         for book, ledger_amount in (
@@ -156,15 +165,16 @@ def _wrong_accounts(connection: Connection) -> Iterator[str]:
                 )
 
 
-def _wrong_purchases(connection: Connection) -> Iterator[str]:
+def _wrong_purchases(connection: Connection, only: Accounts | None) -> Iterator[str]:
     """Find credits of purchases granted twice, or not at all."""
     moved = (
         select(movements.c.guild_id, movements.c.member_id, postings.c.amount)
         .join(postings)
         .where(movements.c.kind == MovementKind.PURCHASE, postings.c.book == LedgerAccount.GRANTED)
+        .where(within(only, movements))
     )
     bought = select(entitlements.c.guild_id, entitlements.c.member_id, -entitlements.c.granted.label("amount")).where(
-        entitlements.c.granted.is_not(None)
+        entitlements.c.granted.is_not(None), within(only, entitlements)
     )
     both = moved.union_all(bought).subquery()
     surplus = func.sum(both.c.amount)
@@ -176,19 +186,20 @@ def _wrong_purchases(connection: Connection) -> Iterator[str]:
         )
 
 
-def _missing_accounts(connection: Connection) -> Iterator[str]:
+def missing_accounts(connection: Connection, only: Accounts | None = None) -> Iterator[str]:
+    """Find movements without an account."""
     belongs = and_(accounts.c.guild_id == movements.c.guild_id, accounts.c.member_id == movements.c.member_id)
     rows = connection.execute(
         select(movements.c.guild_id, movements.c.member_id)
         .outerjoin(accounts, belongs)
-        .where(accounts.c.member_id.is_(None))
+        .where(accounts.c.member_id.is_(None), within(only, movements))
         .distinct()
     )
     for row in rows:
         yield f"account of member {row.member_id} in guild {row.guild_id} is missing, the ledger has movements"
 
 
-def _rewound_accounts(connection: Connection) -> Iterator[str]:
+def _rewound_accounts(connection: Connection, only: Accounts | None) -> Iterator[str]:
     """Find accounts with a period older than their last one in the ledger.
 
     Such an account would be issued an allowance a second time. Each hold and each movement of an allowance names its
@@ -206,7 +217,7 @@ def _rewound_accounts(connection: Connection) -> Iterator[str]:
         select(movements.c.guild_id, movements.c.member_id, period.label("period"), latest_first.label("place"))
         .outerjoin(postings, of_allowance)
         .outerjoin(holds, of_hold)
-        .where(period.is_not(None))
+        .where(period.is_not(None), within(only, movements))
         .subquery()
     )
     belongs = and_(named.c.guild_id == accounts.c.guild_id, named.c.member_id == accounts.c.member_id)
@@ -226,13 +237,14 @@ def _rewound_accounts(connection: Connection) -> Iterator[str]:
         )
 
 
-def _overfull_accounts(connection: Connection) -> Iterator[str]:
+def _overfull_accounts(connection: Connection, only: Accounts | None) -> Iterator[str]:
     """Find accounts with more of the allowance left than they may have.
 
     An unlimited allowance is issued with each hold, so nothing of it is left over.
     """
     unspent = case((accounts.c.issued > accounts.c.spent, accounts.c.issued - accounts.c.spent), else_=0)
-    rows = connection.execute(select(accounts).where(or_(accounts.c.spent < 0, accounts.c.allowance > unspent)))
+    is_wrong = or_(accounts.c.spent < 0, accounts.c.allowance > unspent)
+    rows = connection.execute(select(accounts).where(is_wrong, within(only, accounts)))
     for row in rows:
         of_allowance = "unlimited" if row.issued is None else row.issued
         yield (
@@ -241,7 +253,7 @@ def _overfull_accounts(connection: Connection) -> Iterator[str]:
         )
 
 
-def _forgetful_accounts(connection: Connection) -> Iterator[str]:
+def _forgetful_accounts(connection: Connection, only: Accounts | None) -> Iterator[str]:
     """Find accounts with less spent than the jobs of their period used.
 
     Such an account would be issued the difference again. More may be spent: after a change of the period, jobs that
@@ -261,6 +273,7 @@ def _forgetful_accounts(connection: Connection) -> Iterator[str]:
         select(*key, used.label("used"))
         .join(holds, belongs)
         .join(jobs, jobs.c.id == holds.c.job_id)
+        .where(within(only, accounts), within(only, holds))
         .group_by(*key)
         .having(used > accounts.c.spent)
     )
@@ -269,176 +282,3 @@ def _forgetful_accounts(connection: Connection) -> Iterator[str]:
             f"account of member {row.member_id} in guild {row.guild_id}: {row.spent} is spent in {row.period}, "
             f"its jobs used {row.used}"
         )
-
-
-def _wrong_holds(connection: Connection) -> Iterator[str]:
-    settled = movements.c.id.is_not(None)
-    live = jobs.c.state.in_(LIVE)
-    rows = connection.execute(
-        select(jobs.c.id, jobs.c.state, holds.c.job_id.label("hold"), movements.c.id.label("settlement"))
-        .outerjoin(holds, holds.c.job_id == jobs.c.id)
-        .outerjoin(movements, movements.c.settles == jobs.c.id)
-        .where(or_(holds.c.job_id.is_(None), and_(live, settled), and_(~live, ~settled)))
-    )
-    for row in rows:
-        problem = "has no hold" if row.hold is None else "is settled" if row.settlement else "is not settled"
-        yield f"job {row.id} is {row.state} and its hold {problem}" if row.hold else f"job {row.id} {problem}"
-
-
-def _wrong_members(connection: Connection) -> Iterator[str]:
-    """Find holds and movements of another member than their job's."""
-    for table in (holds, movements):
-        is_same = and_(table.c.guild_id == jobs.c.guild_id, table.c.member_id == jobs.c.member_id)
-        rows = connection.execute(
-            select(jobs.c.id, jobs.c.member_id, table.c.member_id.label("other"))
-            .join(jobs, jobs.c.id == table.c.job_id)
-            .where(~is_same)
-        )
-        for row in rows:
-            yield f"job {row.id} is of member {row.member_id}, its {table.name} of member {row.other}"
-
-
-def _wrong_splits(connection: Connection) -> Iterator[str]:
-    """Find holds unequal to the ledger's postings or to the job's price."""
-    taken = (
-        select(
-            movements.c.job_id,
-            (-_sum_of(LedgerAccount.ALLOWANCE)).label("allowance"),
-            (-_sum_of(LedgerAccount.GRANTED)).label("granted"),
-            func.max(postings.c.period).label("period"),
-        )
-        .join(postings)
-        .where(movements.c.kind == MovementKind.HOLD)
-        .group_by(movements.c.job_id)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(holds, jobs.c.price, *(taken.c[name].label(f"taken_{name}") for name in ("allowance", "granted")))
-        .join(jobs, jobs.c.id == holds.c.job_id)
-        .outerjoin(taken, taken.c.job_id == holds.c.job_id)
-        .where(
-            or_(
-                func.coalesce(taken.c.allowance, -1) != holds.c.allowance,
-                func.coalesce(taken.c.granted, -1) != holds.c.granted,
-                # A hold of granted credits alone names a period too, but nothing was posted for it.
-                and_(holds.c.allowance > 0, taken.c.period != holds.c.period),
-                holds.c.allowance + holds.c.granted != jobs.c.price,
-            )
-        )
-    )
-    for row in rows:
-        yield (
-            f"hold of job {row.job_id}: {row.allowance} of the allowance of {row.period} and {row.granted} granted, "
-            f"the ledger took {row.taken_allowance} and {row.taken_granted}, the price is {row.price}"
-        )
-
-
-def _wrong_charges(connection: Connection) -> Iterator[str]:
-    earned = (
-        select(movements.c.settles.label("job_id"), _sum_of(LedgerAccount.EARNED).label("earned"))
-        .join(postings)
-        .where(movements.c.settles.is_not(None))
-        .group_by(movements.c.settles)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(jobs.c.id, jobs.c.charged, earned.c.earned)
-        .join(earned, earned.c.job_id == jobs.c.id)
-        .where(func.coalesce(jobs.c.charged, literal(-1)) != earned.c.earned)
-    )
-    for row in rows:
-        yield f"job {row.id} says charged {row.charged}, the ledger says {row.earned}"
-
-
-def _wrong_risks(connection: Connection) -> Iterator[str]:
-    """Find possible costs unequal to the ledger's postings."""
-    booked = (
-        select(
-            movements.c.job_id,
-            _sum_of(LedgerAccount.UNKNOWN).label("at_risk"),
-            _sum_of(LedgerAccount.OWED).label("owed"),
-        )
-        .join(postings)
-        .where(movements.c.job_id.is_not(None))
-        .group_by(movements.c.job_id)
-        .subquery()
-    )
-    stored = (
-        select(
-            risks.c.job_id,
-            func.sum(case((risks.c.outcome.is_(None), risks.c.amount), else_=0)).label("at_risk"),
-            func.sum(case((risks.c.outcome == RiskOutcome.OWED, risks.c.amount), else_=0)).label("owed"),
-            func.sum(case((risks.c.month != holds.c.month, 1), else_=0)).label("misplaced"),
-        )
-        .join(holds, holds.c.job_id == risks.c.job_id)
-        .group_by(risks.c.job_id)
-        .subquery()
-    )
-    of_risks = [func.coalesce(stored.c[name], 0).label(f"stored_{name}") for name in ("at_risk", "owed", "misplaced")]
-    of_ledger = [func.coalesce(booked.c[name], 0).label(f"booked_{name}") for name in ("at_risk", "owed")]
-    rows = connection.execute(
-        select(jobs.c.id, *of_risks, *of_ledger)
-        .outerjoin(stored, stored.c.job_id == jobs.c.id)
-        .outerjoin(booked, booked.c.job_id == jobs.c.id)
-        .where(
-            or_(
-                of_risks[0] != of_ledger[0],
-                of_risks[1] != of_ledger[1],
-                of_risks[2] > 0,
-            )
-        )
-    )
-    for row in rows:
-        if row.stored_misplaced:
-            yield f"job {row.id} has a possible cost in another month than its hold"
-        has, says = (row.stored_at_risk, row.stored_owed), (row.booked_at_risk, row.booked_owed)
-        if has != says:
-            yield f"job {row.id} has {has[0]} at risk and {has[1]} owed, the ledger says {says[0]} and {says[1]}"
-
-
-def _wrong_budgets(connection: Connection) -> Iterator[str]:
-    """Find budgets unequal to the sums of their jobs."""
-    sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    spent = connection.execute(
-        select(
-            holds.c.guild_id,
-            jobs.c.own_key,
-            holds.c.month,
-            func.sum(case((jobs.c.state.in_(LIVE), holds.c.allowance + holds.c.granted), else_=0)),
-            func.sum(func.coalesce(jobs.c.charged, 0)),
-        )
-        .join(jobs, jobs.c.id == holds.c.job_id)
-        .group_by(holds.c.guild_id, jobs.c.own_key, holds.c.month)
-    )
-    possible = connection.execute(
-        select(
-            holds.c.guild_id,
-            jobs.c.own_key,
-            risks.c.month,
-            func.sum(case((risks.c.outcome == RiskOutcome.OWED, risks.c.amount), else_=0)),
-            func.sum(case((risks.c.outcome.is_(None), risks.c.amount), else_=0)),
-        )
-        .join(holds, holds.c.job_id == risks.c.job_id)
-        .join(jobs, jobs.c.id == risks.c.job_id)
-        .group_by(holds.c.guild_id, jobs.c.own_key, risks.c.month)
-    )
-    for guild, own_key, month, held, captured in spent:
-        for each in _budgets_of(guild, own_key=own_key):
-            sums[each, month][0] += int(held)
-            sums[each, month][1] += int(captured)
-    for guild, own_key, month, owed, at_risk in possible:
-        for each in _budgets_of(guild, own_key=own_key):
-            sums[each, month][1] += int(owed)
-            sums[each, month][2] += int(at_risk)
-    columns = budgets.c.guild_id, budgets.c.month, budgets.c.held, budgets.c.captured, budgets.c.at_risk
-    recorded = {(guild, month): amounts for guild, month, *amounts in connection.execute(select(*columns))}
-    for guild, month in sorted(sums.keys() | recorded.keys()):
-        has, says = recorded.get((guild, month), [0, 0, 0]), sums[guild, month]
-        if has != says:
-            of_guild = "" if guild == ALL_GUILDS else f" of guild {guild}"
-            yield f"budget{of_guild} of {month}: held, captured and at risk are {has}, the jobs say {says}"
-
-
-def _budgets_of(guild: int, *, own_key: bool) -> set[int]:
-    """Return the budgets of a guild's jobs, with its own keys or without."""
-    return {guild} if own_key else {guild, ALL_GUILDS}

@@ -10,9 +10,9 @@ from typing import Any, Final
 from sqlalchemy import Table
 
 from db.columns import metadata
-from db.tables import attempts, drafts, exports, forms, guild_keys, inputs, jobs, searches, workers
+from db.tables import attempts, audit_checkpoints, drafts, exports, forms, guild_keys, inputs, jobs, searches, workers
 
-LEFT_OUT: Final = frozenset(table.name for table in (workers, drafts, exports, forms, searches))
+LEFT_OUT: Final = frozenset(table.name for table in (audit_checkpoints, workers, drafts, exports, forms, searches))
 """Tables without rows in a backup."""
 
 ERASED: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -19,12 +19,12 @@ from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
 from bot.images.image_service import ImageService
 from db.appeals import AppealRepository
-from db.audit import audit
 from db.audit_results import AuditResult, AuditResultRepository
 from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.file_references import referenced_hashes, stored_bytes
 from db.guild_presence import GuildPresenceRepository
+from db.incremental_audit import CheckpointRepository, audit_since
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.member_jobs import MemberJobRepository
@@ -320,11 +320,18 @@ class Maintenance:
         await self.audit_ledger()
 
     async def audit_ledger(self) -> None:
-        """Run the audit, store its result and log every mistake."""
-        problems = await self._database.read(audit, long_running=True)
-        result = AuditResult(at=self._clock.now(), problems=len(problems))
-        await self._database.write(lambda connection: AuditResultRepository(connection).save(result))
-        for problem in problems:
+        """Audit the changes, store the result and log every mistake."""
+        now = self._clock.now()
+        audited = await self._database.read(lambda connection: audit_since(connection, now), long_running=True)
+        result = AuditResult(at=self._clock.now(), problems=len(audited.problems))
+
+        def write(connection: Connection) -> None:
+            AuditResultRepository(connection).save(result)
+            if audited.checkpoint is not None:
+                CheckpointRepository(connection).save(audited.checkpoint)
+
+        await self._database.write(write)
+        for problem in audited.problems:
             _log.error("books.wrong", problem=problem)
-        if not problems:
-            _log.info("books.balance")
+        if not audited.problems:
+            _log.info("books.balance", full=audited.is_full)

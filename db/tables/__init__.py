@@ -17,7 +17,7 @@ from db.tables.guilds import (
 )
 from db.tables.images import fingerprint_keys, inputs, pictures
 from db.tables.jobs import attempts, jobs
-from db.tables.ledger import accounts, budget_alerts, budgets, holds, movements, postings, risks
+from db.tables.ledger import accounts, audit_checkpoints, budget_alerts, budgets, holds, movements, postings, risks
 from db.tables.members import deletions, drafts, entitlements, exports, forms, preferences, presets, searches
 from db.tables.processes import facts, turns, workers
 from db.tables.reports import report_cases, reports
@@ -39,6 +39,7 @@ __all__ = [
     "accounts",
     "allowances",
     "attempts",
+    "audit_checkpoints",
     "audit_log",
     "automod_guilds",
     "automod_rules",

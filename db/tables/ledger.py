@@ -7,6 +7,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -126,3 +127,15 @@ risks = Table(
     CheckConstraint("amount > 0", name="amount_positive"),
 )
 Index("ix_risks_member_id_booked_at", risks.c.member_id, risks.c.booked_at)
+
+# What the latest sound audit read, in one row: `db/incremental_audit.py`.
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("full_at", UtcDateTime, nullable=False),
+    Column("position", String(32), nullable=False),
+    # Digests of the accounts' rows.
+    Column("accounts", LargeBinary, nullable=False),
+    Column("budgets", Text, nullable=False),
+)

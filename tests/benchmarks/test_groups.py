@@ -31,6 +31,7 @@ LINES = {
         "hold",
         "history, latest overview",
         "jobs taken over",
+        "the audit of what changed, old studio",
         "a hold during the audit, longest",
         "search without a hit, by index",
     ),

@@ -8,6 +8,7 @@ from bot.domain.credits import RiskOutcome
 from bot.domain.jobs import Job
 from db.audit import audit
 from db.database import Database
+from db.incremental_audit import CheckpointRepository, audit_since
 from tests.support.clock import START
 from tests.support.factories import MEMBER
 from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
@@ -16,9 +17,20 @@ from tests.support.ledger import end, grant, hold, make_job_for, make_ledger
 async def make_sound_ledger(database: Database) -> dict[str, Job]:
     """Return jobs of every kind in a sound ledger.
 
-    Held, charged in part, charged whole, released, and across midnight.
+    Held, charged in part, charged whole, released, and across midnight. A checkpoint of the day before has another
+    account.
     """
     ledger = make_ledger()
+    earlier = make_job_for(member=MEMBER - 1, now=START - timedelta(days=1))
+
+    def write_earlier(connection: Connection) -> None:
+        hold(connection, ledger, earlier, START - timedelta(days=1))
+        end(connection, ledger, earlier, 12, START - timedelta(days=1))
+        checkpoint = audit_since(connection, START).checkpoint
+        assert checkpoint is not None
+        CheckpointRepository(connection).save(checkpoint)
+
+    await database.write(write_earlier)
     tomorrow = START + timedelta(days=1)
     jobs = {
         "held": make_job_for(2),
@@ -44,14 +56,26 @@ async def make_sound_ledger(database: Database) -> dict[str, Job]:
 
 
 async def tamper(database: Database, sql: str, **values: object) -> list[str]:
-    """Change the database without the ledger; return the audit's findings."""
+    """Change the database without the ledger; return the audit's findings.
+
+    The audit of what changed since the checkpoint must find the same.
+    """
 
     def write(connection: Connection) -> int:
         return connection.execute(text(sql), values).rowcount
 
+    assert await incremental(database) == ([], False)
     changed = await database.write(write)
     assert changed > 0
-    return await database.read(audit)
+    lines = await database.read(audit)
+    assert await incremental(database) == (lines, True)
+    return lines
+
+
+async def incremental(database: Database) -> tuple[list[str], bool]:
+    """Return the findings since the checkpoint, and True if all was read."""
+    audited = await database.read(lambda connection: audit_since(connection, START + timedelta(days=1)))
+    return audited.problems, audited.is_full
 
 
 async def test_audit_of_sound_ledger_finds_nothing(database: Database) -> None:
@@ -146,6 +170,7 @@ async def test_audit_reports_missing_release_of_ended_job(database: Database) ->
 
     await database.write(write)
     lines = await database.read(audit)
+    assert await incremental(database) == (lines, True)
     assert f"job {job.id} is failed and its hold is not settled" in lines
     assert [line for line in lines if "held is" in line] != []
 

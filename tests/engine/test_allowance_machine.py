@@ -23,6 +23,7 @@ from db.audit import audit
 from db.budgets import BudgetRepository
 from db.database import Database
 from db.guilds import GuildRepository
+from db.incremental_audit import FULL_INTERVAL, CheckpointRepository, audit_since
 from db.tables import holds, jobs
 from tests.engine.test_state_machine import _files
 from tests.support.clock import START
@@ -217,10 +218,24 @@ class AllowanceMachine(RuleBasedStateMachine):
         charge = min(job.price, 12 * images)
         self.write(lambda each: end(each, self.ledger, job, charge, self.now))
 
+    @rule()
+    def audited(self) -> None:
+        """Store a checkpoint, as the daily audit does."""
+        checkpoint = self.run(self.database.read(lambda each: audit_since(each, self.now))).checkpoint
+        assert checkpoint is not None
+        self.write(lambda each: CheckpointRepository(each).save(checkpoint))
+
     @invariant()
     def ledger_balances(self) -> None:
         """Compare accounts, holds and budgets with the postings."""
         assert self.run(self.database.read(audit)) == []
+
+    @invariant()
+    def incremental_audit_suspects_nothing(self) -> None:
+        """Whatever was done since the checkpoint, a sound ledger needs no full audit."""
+        earlier = self.run(self.database.read(lambda each: CheckpointRepository(each).find()))
+        if earlier is not None and self.now - earlier.full_at < FULL_INTERVAL:
+            assert not self.run(self.database.read(lambda each: audit_since(each, self.now))).is_full
 
     @invariant()
     def no_period_exceeds_its_largest_allowance(self) -> None:

@@ -29,6 +29,7 @@ from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from db.audit_results import AuditResult, AuditResultRepository
 from db.database import Database
+from db.incremental_audit import Checkpoint, CheckpointRepository
 from db.inputs import InputImageRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
@@ -311,6 +312,25 @@ async def test_audit_result_is_stored(sqlite_database: Database, image_service: 
     await duties.audit_ledger()
     found.append(await _audit_result(sqlite_database))
     assert found == [AuditResult(at=START, problems=0), AuditResult(at=START, problems=1)]
+
+
+async def test_sound_audit_leaves_a_checkpoint_and_a_wrong_one_does_not(
+    sqlite_database: Database, image_service: ImageService
+) -> None:
+    """The next audit starts from the latest sound one."""
+
+    async def checkpoint() -> Checkpoint | None:
+        return await sqlite_database.read(lambda connection: CheckpointRepository(connection).find())
+
+    duties = maintenance(sqlite_database, image_service)
+    assert await checkpoint() is None
+    await duties.audit_ledger()
+    sound = await checkpoint()
+    assert sound is not None
+    await sqlite_database.write(lambda connection: hold(connection, make_ledger(), make_job_for()))
+    await sqlite_database.write(lambda connection: connection.execute(update(accounts).values(held=13)))
+    await duties.audit_ledger()
+    assert await checkpoint() == sound
 
 
 async def test_audit_runs_a_day_after_the_latest_of_any_process(
