@@ -232,7 +232,7 @@ class AllowanceMachine(RuleBasedStateMachine):
 
     @invariant()
     def incremental_audit_suspects_nothing(self) -> None:
-        """Whatever was done since the checkpoint, a sound ledger needs no full audit."""
+        """Expect no full audit of a sound ledger."""
         earlier = self.run(self.database.read(lambda each: CheckpointRepository(each).find()))
         if earlier is not None and self.now - earlier.full_at < FULL_INTERVAL:
             assert not self.run(self.database.read(lambda each: audit_since(each, self.now))).is_full
