@@ -18,6 +18,7 @@ from bot.domain.searches import SEARCH_LIFETIME
 from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
 from bot.images.image_service import ImageService
+from bot.images.store_faults import PictureStoreError
 from db.appeals import AppealRepository
 from db.audit_results import AuditResult, AuditResultRepository
 from db.confirmations import ConfirmationRepository
@@ -110,6 +111,12 @@ class Maintenance:
 
     async def _run_duty(self, duty: str) -> None:
         self._queue.set(duty, self._intervals[duty])
+        try:
+            await self._perform(duty)
+        except PictureStoreError as error:  # the next turn finds the same files
+            _log.warning("maintenance.store_failed", duty=duty, problem=error.problem)
+
+    async def _perform(self, duty: str) -> None:
         match duty:
             case "tokens":
                 await self.erase_tokens()

@@ -1,5 +1,6 @@
 """Jobs while the object store cannot be used: nothing is lost or charged."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import obstore
@@ -10,6 +11,7 @@ from obstore.store import MemoryStore
 from bot.domain.errors import FaultKind
 from bot.domain.images import ImageFile
 from bot.domain.jobs import State
+from bot.engine.maintenance import Maintenance
 from bot.engine.storage_gate import StorageFault
 from bot.images.download import ImageDownloader
 from bot.images.image_service import ImageService
@@ -21,7 +23,7 @@ from bot.images.thread_pool import ImageThreadPool
 from db.database import Database
 from sandbox.providers.pictures import draw_picture
 from tests.engine.engine_harness import engine_harness
-from tests.support.clock import START
+from tests.support.clock import START, ManualClock
 
 
 class FailingStore(ObjectClient):
@@ -124,6 +126,27 @@ async def test_store_that_fails_after_the_upload_delays_the_end(
         objects.problem = None
         await harness.wait_for_state(job.id, State.DONE, step=5)
         assert await harness.run_audit() == []
+
+
+async def test_sweep_of_a_store_that_is_away_is_one_line(
+    sqlite_database: Database, tmp_path: Path, objects: FailingStore
+) -> None:
+    service = ImageService(
+        downloader=ImageDownloader(),
+        store=ObjectImageStore(objects, LocalCopies(tmp_path)),
+        workers=ImageThreadPool(),
+    )
+    maintenance = Maintenance(
+        database=sqlite_database, image_service=service, clock=ManualClock(), retention=timedelta(days=30)
+    )
+    objects.problem = StoreProblem.NETWORK
+    with structlog.testing.capture_logs() as logs:
+        for duty in ("temporary", "orphans"):
+            await maintenance._run_duty(duty)
+    assert [(entry["event"], entry["duty"], entry["problem"]) for entry in logs] == [
+        ("maintenance.store_failed", duty, StoreProblem.NETWORK) for duty in ("temporary", "orphans")
+    ]
+    await service.close()
 
 
 async def test_picture_that_cannot_be_deleted_is_noted_and_the_rest_does_not_wait(
