@@ -17,7 +17,9 @@ from db.audit import audit
 from db.backup_columns import ERASED
 from db.columns import metadata
 from db.database import Database
+from db.history import HistoryRepository, HistoryScope
 from db.process_lock import hold_process_lock
+from db.search_index import SearchIndex, find_prompts
 from db.tables import presets, workers
 from tests.backup.studio import (
     NOW,
@@ -30,7 +32,9 @@ from tests.backup.studio import (
     sqlite_settings,
 )
 from tests.support.databases import Databases
-from tests.support.factories import MEMBER, make_context, make_id
+from tests.support.factories import GUILD, MEMBER, make_context, make_id
+
+SCOPE = HistoryScope(GUILD, MEMBER)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -65,6 +69,28 @@ def damage_index(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[(page - 1) * size + 8 : (page - 1) * size + 72] = b"\xff" * 64
     file.write_bytes(content)
+
+
+async def test_index_of_prompts_is_left_out_and_built_again(
+    database_url: str, targets: Databases, tmp_path: Path
+) -> None:
+    """A restored studio is searched alike, before and after."""
+    async with open_studio(database_url, tmp_path / "from", live=False) as studio:
+        await studio.database.write(lambda each: each.exec_driver_sql("UPDATE jobs SET search_text = 'a red fox'"))
+        await SearchIndex(studio.database).extend()
+        expected = await studio.database.read(lambda each: HistoryRepository(each, SCOPE, "red fox").list_latest(100))
+        file = await studio.backup()
+    assert expected
+    url = await targets.create(migrated=False)
+    await restore(file, settings_of(url, tmp_path / "to"))
+    restored = await Database.open(url)
+    for is_indexed in (False, restored.dialect == "sqlite"):
+        found = await restored.read(lambda each: HistoryRepository(each, SCOPE, "red fox").list_latest(100))
+        assert found == expected
+        assert (await restored.read(lambda each: find_prompts(each, "red fox")) is not None) is is_indexed
+        await SearchIndex(restored).extend()
+    await restored.close()
+    await targets.drop(url)
 
 
 async def test_every_row_is_restored_without_its_secrets(database_url: str, targets: Databases, tmp_path: Path) -> None:
