@@ -11,8 +11,8 @@ from benchmarks.harness import GUILD, PROVIDER, Harness
 from bot.container import new_id
 from bot.domain.jobs import Attempt, InteractionContext, Job, Outcome, State
 from bot.domain.requests import generation_request, price
+from bot.engine.holds import hold_job
 from db.attempts import AttemptRepository
-from db.jobs import JobRepository
 
 _AT_ONCE = 1_000
 _EACH = 10
@@ -37,7 +37,6 @@ async def seed(harness: Harness, count: int, state: State, *, owner: str | None 
 def _insert(harness: Harness, numbers: Sequence[int], state: State, owner: str, connection: Connection) -> list[str]:
     request = generation_request(prompt=PROMPT, catalogue=harness.catalogue)
     now = harness.clock.now() - _AGE
-    jobs = JobRepository(connection)
     attempts = AttemptRepository(connection)
     ids = []
     for number in numbers:
@@ -65,7 +64,7 @@ def _insert(harness: Harness, numbers: Sequence[int], state: State, owner: str, 
             provider=None if state is State.HELD else PROVIDER,
             submitted_at=None if state is State.HELD else now,
         )
-        harness.ledger.hold(connection, job, partial(jobs.add, job), now)
+        hold_job(harness.ledger, connection, job)
         if state is not State.HELD:
             attempt = Attempt(job_id=job.id, number=1, provider=PROVIDER, outcome=Outcome.OPEN, started_at=now)
             attempts.add_all([attempt])

@@ -1,17 +1,18 @@
 """Rules of guilds for models and options."""
 
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select
 
 from bot.domain.access_rules import AccessRule, RuleKind
-from db.dialects import insert
+from db.dialects import insert, padded
 from db.tables import access_rules
 
 # Built once: building a statement costs several times as much as running it.
 _LIST: Final = (
-    select(access_rules.c.kind, access_rules.c.name, access_rules.c.role_id)
-    .where(access_rules.c.guild_id == bindparam("the_guild"))
+    select(access_rules.c.guild_id, access_rules.c.kind, access_rules.c.name, access_rules.c.role_id)
+    .where(access_rules.c.guild_id.in_(bindparam("guilds", expanding=True)))
     .order_by(access_rules.c.kind, access_rules.c.name)
 )
 
@@ -24,12 +25,18 @@ class AccessRuleRepository:
 
     def list(self, guild_id: int) -> tuple[AccessRule, ...]:
         """Return a guild's rules by kind and name."""
-        roles: dict[tuple[str, str], set[int]] = {}
-        for kind, name, role_id in self._connection.execute(_LIST, {"the_guild": guild_id}):
-            roles.setdefault((kind, name), set()).add(role_id)
-        return tuple(
-            AccessRule(kind=RuleKind(kind), name=name, roles=frozenset(ids)) for (kind, name), ids in roles.items()
-        )
+        return self.list_all([guild_id]).get(guild_id, ())
+
+    def list_all(self, guilds: Collection[int]) -> dict[int, tuple[AccessRule, ...]]:
+        """Return the rules of those guilds that have any."""
+        roles: dict[tuple[int, str, str], set[int]] = {}
+        for guild_id, kind, name, role_id in self._connection.execute(_LIST, {"guilds": padded(guilds)}):
+            roles.setdefault((guild_id, kind, name), set()).add(role_id)
+        found: dict[int, tuple[AccessRule, ...]] = {}
+        for (guild_id, kind, name), ids in roles.items():
+            rule = AccessRule(kind=RuleKind(kind), name=name, roles=frozenset(ids))
+            found[guild_id] = (*found.get(guild_id, ()), rule)
+        return found
 
     def allow(self, guild_id: int, kind: RuleKind, name: str, role_id: int) -> bool:
         """Let a role use a model or an option; others need a role then.

@@ -1,20 +1,33 @@
 """Accounts: a member's credits in a guild."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from bot.domain.credits import Account
-from db.dialects import insert_unless_there
+from db.dialects import insert_unless_there, padded
 from db.tables import accounts
+
+AccountKey: TypeAlias = tuple[int, int]
+"""A guild's id and a member's."""
 
 _OF_MEMBER: Final = (accounts.c.guild_id == bindparam("the_guild"), accounts.c.member_id == bindparam("the_member"))
 # Built once: building a statement costs several times as much as running it.
 _FIND: Final = select(accounts).where(*_OF_MEMBER)
 _LOCK: Final = _FIND.with_for_update()
+_LOCK_ALL: Final = (
+    select(accounts)
+    .where(
+        accounts.c.guild_id.in_(bindparam("guilds", expanding=True)),
+        accounts.c.member_id.in_(bindparam("members", expanding=True)),
+    )
+    .order_by(accounts.c.guild_id, accounts.c.member_id)
+    .with_for_update()
+)
 _INSERT: Final = insert_unless_there(accounts)
+_ADD: Final = insert(accounts)
 _SAVE: Final = update(accounts).where(*_OF_MEMBER)
 
 
@@ -44,6 +57,21 @@ class AccountRepository:
             row = self._connection.execute(_LOCK, keys).one()
         return _from_row(row)
 
+    def lock_all(self, keys: Collection[AccountKey]) -> dict[AccountKey, Account]:
+        """Return the existing ones of these accounts, locked in a fixed order."""
+        guilds, members = ({key[at] for key in keys} for at in (0, 1))
+        rows = self._connection.execute(_LOCK_ALL, {"guilds": padded(guilds), "members": padded(members)})
+        return {key: _from_row(row) for row in rows if (key := (row.guild_id, row.member_id)) in keys}
+
+    def add_all(self, new: Sequence[Account]) -> None:
+        """Insert accounts.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: one exists meanwhile.
+        """
+        if new:
+            self._connection.execute(_ADD, [asdict(each) for each in new])
+
     def sum_granted(self, member_id: int) -> int:
         """Return a member's granted credits in all guilds."""
         total = select(func.coalesce(func.sum(accounts.c.granted), 0)).where(accounts.c.member_id == member_id)
@@ -56,18 +84,24 @@ class AccountRepository:
 
     def save(self, account: Account) -> None:
         """Write back a locked account."""
-        self._connection.execute(
-            _SAVE,
-            {
-                **_keys(account.guild_id, account.member_id),
-                "period": account.period,
-                "allowance": account.allowance,
-                "granted": account.granted,
-                "held": account.held,
-                "spent": account.spent,
-                "issued": account.issued,
-            },
-        )
+        self._connection.execute(_SAVE, _saved(account))
+
+    def save_all(self, changed: Sequence[Account]) -> None:
+        """Write back locked accounts."""
+        if changed:
+            self._connection.execute(_SAVE, [_saved(each) for each in changed])
+
+
+def _saved(account: Account) -> dict[str, Any]:
+    return {
+        **_keys(account.guild_id, account.member_id),
+        "period": account.period,
+        "allowance": account.allowance,
+        "granted": account.granted,
+        "held": account.held,
+        "spent": account.spent,
+        "issued": account.issued,
+    }
 
 
 def _from_row(row: Row[Any]) -> Account:

@@ -1,14 +1,15 @@
 """Allowances of guilds, and a guild's rules for a new job."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.guild_settings import NO_SETTINGS, GuildSettings
-from db.dialects import insert
+from bot.domain.jobs import InteractionContext
+from db.dialects import insert, padded
 from db.guilds import SETTING_COLUMNS, GuildRepository, settings_of
 from db.tables import allowances, communities
 
@@ -32,6 +33,13 @@ _RULES: Final = (
     )
     .outerjoin(allowances, and_(allowances.c.guild_id == communities.c.id, _APPLIES))
     .where(communities.c.id == bindparam("the_guild"))
+)
+_GUILDS: Final = select(
+    communities.c.id, communities.c.admitted_at, communities.c.budget_cap, communities.c.rules_version, *SETTING_COLUMNS
+).where(communities.c.id.in_(bindparam("guilds", expanding=True)))
+_ENTRIES: Final = select(allowances).where(
+    allowances.c.guild_id.in_(bindparam("guilds", expanding=True)),
+    allowances.c.member_id.in_(bindparam("members", expanding=True)),
 )
 _LIST: Final = select(allowances).where(_OF_GUILD).order_by(allowances.c.member_id, allowances.c.role_id)
 
@@ -65,13 +73,24 @@ class AllowanceRepository:
         rows = self._connection.execute(_RULES, keys).all()
         if not rows:
             return JobRules()
-        return JobRules(
-            settings=settings_of(rows[0]),
-            is_admitted=rows[0].admitted_at is not None,
-            budget_cap=rows[0].budget_cap,
-            rules_version=rows[0].rules_version,
-            entries=tuple(_from_row(row) for row in rows if row.period is not None),
-        )
+        return replace(_rules(rows[0]), entries=tuple(_from_row(row) for row in rows if row.period is not None))
+
+    def rules_of_all(self, places: Sequence[InteractionContext]) -> list[JobRules]:
+        """Return the rules for the member of each place."""
+        if len(places) == 1:
+            return [self.rules(each.guild_id, each.member_id, each.roles) for each in places]
+        guilds = padded({each.guild_id for each in places})
+        found = {row.id: _rules(row) for row in self._connection.execute(_GUILDS, {"guilds": guilds})}
+        keys = {"guilds": guilds, "members": padded({0, *(each.member_id for each in places)})}
+        entries: dict[int, list[AllowanceEntry]] = {}
+        for row in self._connection.execute(_ENTRIES, keys):
+            entries.setdefault(row.guild_id, []).append(_from_row(row))
+        return [
+            replace(rules, entries=tuple(each for each in entries.get(place.guild_id, ()) if _applies(each, place)))
+            if (rules := found.get(place.guild_id)) is not None
+            else JobRules()
+            for place in places
+        ]
 
     def list(self, guild_id: int) -> tuple[AllowanceEntry, ...]:
         """Return all entries of a guild: everyone's, roles, members."""
@@ -100,6 +119,22 @@ class AllowanceRepository:
         of_entry = (allowances.c.role_id == role_id) & (allowances.c.member_id == member_id)
         statement = delete(allowances).where(allowances.c.guild_id == guild_id, of_entry)
         return self._connection.execute(statement).rowcount == 1
+
+
+def _rules(row: Any) -> JobRules:
+    """Return a guild's rules without entries."""
+    return JobRules(
+        settings=settings_of(row),
+        is_admitted=row.admitted_at is not None,
+        budget_cap=row.budget_cap,
+        rules_version=row.rules_version,
+    )
+
+
+def _applies(entry: AllowanceEntry, place: InteractionContext) -> bool:
+    if entry.member_id:
+        return entry.member_id == place.member_id
+    return not entry.role_id or entry.role_id in place.roles
 
 
 def _from_row(row: Any) -> AllowanceEntry:

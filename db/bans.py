@@ -1,12 +1,14 @@
 """Bans of members."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select
 
 from bot.domain.bans import Ban, BanScope
-from db.dialects import insert
+from bot.domain.jobs import InteractionContext
+from db.dialects import insert, padded
 from db.tables import bans
 
 EVERYWHERE: Final = 0
@@ -19,6 +21,16 @@ _OF_MEMBER: Final = (
     select(*_COLUMNS)
     .where(
         bans.c.member_id == bindparam("the_member"),
+        bans.c.guild_id.in_(bindparam("guilds", expanding=True)),
+        bans.c.scope.in_(bindparam("scopes", expanding=True)),
+        _IN_FORCE,
+    )
+    .order_by(bans.c.scope, bans.c.guild_id)
+)
+_OF_MEMBERS: Final = (
+    select(*_COLUMNS)
+    .where(
+        bans.c.member_id.in_(bindparam("members", expanding=True)),
         bans.c.guild_id.in_(bindparam("guilds", expanding=True)),
         bans.c.scope.in_(bindparam("scopes", expanding=True)),
         _IN_FORCE,
@@ -43,6 +55,22 @@ class BanRepository:
         keys = {"the_member": member_id, "guilds": [guild_id, EVERYWHERE], "scopes": list(scopes), "now": now}
         row = self._connection.execute(_OF_MEMBER, keys).first()
         return None if row is None else _from_row(row)
+
+    def find_all(self, places: Sequence[InteractionContext], now: datetime, *scopes: BanScope) -> list[Ban | None]:
+        """Return the ban of each place's member, as `find` does."""
+        keys = {
+            "members": padded({each.member_id for each in places}),
+            "guilds": padded({EVERYWHERE, *(each.guild_id for each in places)}),
+            "scopes": list(scopes),
+            "now": now,
+        }
+        found = [_from_row(row) for row in self._connection.execute(_OF_MEMBERS, keys)]
+
+        def of_place(place: InteractionContext) -> Ban | None:
+            here = (place.guild_id, EVERYWHERE)
+            return next((ban for ban in found if ban.member_id == place.member_id and ban.guild_id in here), None)
+
+        return [of_place(place) for place in places]
 
     def list(self, guild_id: int, now: datetime) -> tuple[Ban, ...]:
         """Return the bans in force in a guild, latest first."""

@@ -1,12 +1,13 @@
 """Monthly budgets, of each guild and of all together."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, union, update
 
 from bot.domain.credits import Budget
-from db.dialects import insert_unless_there
+from db.dialects import insert_unless_there, padded
 from db.tables import budgets, communities
 
 # Built once: building a statement costs several times as much as running it.
@@ -15,6 +16,10 @@ _OF_MONTH: Final = (budgets.c.month == bindparam("of_month")) & (budgets.c.guild
 # More than a month of any guild takes, and still an integer of the database.
 _NO_LIMIT: Final = 2_000_000_000
 _USED: Final = budgets.c.held + budgets.c.captured + budgets.c.at_risk
+_LIST_USED: Final = select(budgets.c.guild_id, budgets.c.month, _USED.label("used")).where(
+    budgets.c.month.in_(bindparam("months", expanding=True)),
+    budgets.c.guild_id.in_(bindparam("guilds", expanding=True)),
+)
 _RESERVE: Final = (
     update(budgets)
     .where(_OF_MONTH, _USED + bindparam("more") <= bindparam("most"))
@@ -63,6 +68,11 @@ class BudgetRepository:
         fresh = {"guild_id": self._guild_id, "month": month, "held": 0, "captured": 0}
         self._connection.execute(_INSERT[self._connection.dialect.name], fresh)
         return self._add(month, amount, limit)
+
+    def list_used(self, months: Collection[str], guilds: Collection[int]) -> dict[tuple[int, str], int]:
+        """Return what is used of these guilds' budgets, by guild and month."""
+        keys = {"months": padded(months), "guilds": padded(guilds)}
+        return {(row.guild_id, row.month): row.used for row in self._connection.execute(_LIST_USED, keys)}
 
     def settle(self, month: str, *, held: int, captured: int, at_risk: int = 0) -> None:
         """End a reservation of `held` with `captured` charged.

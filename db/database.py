@@ -91,11 +91,15 @@ class Database:
             await asyncio.wait(self._running)
         await self._backend.close()
 
-    async def _run_to_end(self, transaction: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.create_task(transaction)
+    def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin work with transactions; `close` waits for its end."""
+        task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
+
+    async def _run_to_end(self, transaction: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.shield(self.keep(transaction))
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

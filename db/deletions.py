@@ -3,14 +3,14 @@
 The ledger stays, under the member's pseudonym: deleting is no refill.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, delete, exists, func, select, union, update
 
-from db.dialects import insert
+from db.dialects import insert, padded
 from db.locks import disable_timeout
 from db.tables import (
     accounts,
@@ -148,6 +148,10 @@ class DeletionRepository:
     def has_any(self, member_id: int, pseudonym: int) -> bool:
         """Return whether a member was ever deleted, or is being deleted."""
         return self._connection.execute(_ANY, {"ids": [member_id, pseudonym]}).first() is not None
+
+    def list_known(self, ids: Collection[int]) -> frozenset[int]:
+        """Return those ids of members, or of their pseudonyms, with a deletion."""
+        return frozenset(self._connection.execute(_ANY, {"ids": padded(ids)}).scalars())
 
     def list_pending(self) -> Sequence[Deletion]:
         """Return the unfinished deletions, oldest first."""

@@ -1,12 +1,14 @@
 """Statements of SQLite and PostgreSQL: different words, one cache."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
 
 from sqlalchemy import Column, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.util import LRUCache
+
+T = TypeVar("T")
 
 _CACHED_STATEMENTS: Final = 500
 
@@ -38,6 +40,16 @@ def insert_unless_there(table: Table, *columns: Column[int]) -> Mapping[str, pos
         "postgresql": postgresql.insert(table).on_conflict_do_nothing(index_elements=index_elements),
         "sqlite": sqlite.insert(table).on_conflict_do_nothing(index_elements=index_elements),
     }
+
+
+def padded(values: Iterable[T]) -> list[T]:
+    """Return the values of a list in a statement, the last one repeated.
+
+    Lists of few different lengths make few different statements to compile and to plan.
+    """
+    listed = list(values)
+    missing = (1 << max(0, len(listed) - 1).bit_length()) - len(listed)
+    return listed + listed[-1:] * missing
 
 
 def statement_cache() -> CompiledCacheType:

@@ -1,6 +1,6 @@
 """Jobs and their guarded state transitions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     bindparam,
     func,
+    insert,
     or_,
     select,
     update,
@@ -35,7 +36,8 @@ from bot.domain.jobs import (
 from bot.domain.preferences import Notice
 from bot.domain.requests import KEEP_AS_IT_IS, GenerationRequest
 from bot.domain.searches import normalize_text
-from db.dialects import insert_unless_there
+from db.accounts import AccountKey
+from db.dialects import insert_unless_there, padded
 from db.inputs import InputImageRepository
 from db.request_codec import INPUTS, options_of, request_of
 from db.tables import jobs, pictures, workers
@@ -56,7 +58,9 @@ HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 """The conditions for a job that waits for a slot."""
 
 # Built once: building a statement costs several times as much as running it.
-_INSERT: Final = insert_unless_there(jobs, jobs.c.interaction_id)
+_INSERT: Final = insert(jobs)
+_INSERT_UNLESS_THERE: Final = insert_unless_there(jobs, jobs.c.interaction_id)
+_INTERACTIONS: Final = select(jobs.c.interaction_id).where(jobs.c.interaction_id.in_(bindparam("ids", expanding=True)))
 _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
 _HELD: Final = _GET.with_for_update(read=True)
 _MANY: Final = select(jobs).where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
@@ -82,9 +86,13 @@ _DIRECT_NOTICES_SINCE: Final = select(func.count(), func.max(jobs.c.notice_at)).
     jobs.c.notice_at > bindparam("since"), jobs.c.notice == Notice.DIRECT
 )
 _COUNT_WAITING: Final = (
-    select(func.count())
-    .select_from(jobs)
-    .where(*HELD, jobs.c.guild_id == bindparam("the_guild"), jobs.c.member_id == bindparam("the_member"))
+    select(jobs.c.guild_id, jobs.c.member_id, func.count().label("waiting"))
+    .where(
+        *HELD,
+        jobs.c.guild_id.in_(bindparam("guilds", expanding=True)),
+        jobs.c.member_id.in_(bindparam("members", expanding=True)),
+    )
+    .group_by(jobs.c.guild_id, jobs.c.member_id)
 )
 _OWNED: Final = select(jobs.c.id, jobs.c.finished_at.is_(None).label("live")).where(
     jobs.c.owner == bindparam("of_worker"), jobs.c.delivered_at.is_(None)
@@ -162,24 +170,28 @@ class JobRepository:
         Raises:
             DuplicateInteractionError: its interaction already has a job.
         """
-        values: dict[str, Any] = {name: getattr(job.place, name) for name in _PLACE}
-        values |= {name: getattr(job, name) for name in _OWN}
-        values |= {
-            "state": job.state,
-            "fault": job.fault,
-            "delivery": job.delivery,
-            "notice": job.notice,
-            "model": job.request.model,
-            "prompt": job.request.prompt,
-            "search_text": None if job.request.prompt == KEEP_AS_IT_IS else normalize_text(job.request.prompt),
-            "options": options_of(job.request),
-            **origin_columns(job.origin),
-        }
-        if self._connection.execute(_INSERT[self._connection.dialect.name], values).rowcount != 1:
+        if self._connection.execute(_INSERT_UNLESS_THERE[self._connection.dialect.name], _columns(job)).rowcount != 1:
             # Raising undoes the transaction, so nothing is held twice.
             raise DuplicateInteractionError
+        self._add_inputs(job)
+
+    def add_all(self, new: Sequence[Job]) -> None:
+        """Insert jobs.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: the interaction of one has a job; see `list_known_interactions`.
+        """
+        self._connection.execute(_INSERT, [_columns(job) for job in new])
+        for job in new:
+            self._add_inputs(job)
+
+    def _add_inputs(self, job: Job) -> None:
         if job.request.inputs:
             InputImageRepository(self._connection).add_all(job.id, job.request.inputs, job.created_at)
+
+    def list_known_interactions(self, ids: Collection[int]) -> frozenset[int]:
+        """Return those interactions that have a job."""
+        return frozenset(self._connection.execute(_INTERACTIONS, {"ids": padded(ids)}).scalars())
 
     def get(self, job_id: str, *, hold: bool = False) -> Job:
         """Return the job; `hold` keeps it from being deleted meanwhile.
@@ -290,10 +302,11 @@ class JobRepository:
             update(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(LIVE)).values(cancel_requested_at=at)
         )
 
-    def count_waiting(self, guild_id: int, member_id: int) -> int:
-        """Return the number of a member's jobs waiting for a slot."""
-        keys = {"the_guild": guild_id, "the_member": member_id}
-        return self._connection.execute(_COUNT_WAITING, keys).scalar_one()
+    def count_waiting(self, accounts: Collection[AccountKey]) -> dict[AccountKey, int]:
+        """Return the numbers of members' jobs waiting for a slot."""
+        guilds, members = ({key[at] for key in accounts} for at in (0, 1))
+        rows = self._connection.execute(_COUNT_WAITING, {"guilds": padded(guilds), "members": padded(members)})
+        return {(row.guild_id, row.member_id): row.waiting for row in rows}
 
     def count_live(self) -> tuple[int, int]:
         """Return the numbers of queued and of generating jobs.
@@ -459,6 +472,25 @@ class JobRepository:
             origin=origin_of(values),
             **{name: values[name] for name in _OWN},
         )
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    """Return the row of a new job."""
+    place, request = job.place, job.request
+    values: dict[str, Any] = {name: getattr(place, name) for name in _PLACE}
+    values.update((name, getattr(job, name)) for name in _OWN)
+    values.update(
+        state=job.state,
+        fault=job.fault,
+        delivery=job.delivery,
+        notice=job.notice,
+        model=request.model,
+        prompt=request.prompt,
+        search_text=None if request.prompt == KEEP_AS_IT_IS else normalize_text(request.prompt),
+        options=options_of(request),
+        **origin_columns(job.origin),
+    )
+    return values
 
 
 def origin_columns(origin: Origin | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The ledger: append-only movements with postings, and holds."""
 
-from dataclasses import fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
@@ -9,13 +10,17 @@ from sqlalchemy import insert as plain_insert
 
 from bot.domain.allowances import Period
 from bot.domain.credits import Account, Hold, Movement
+from bot.domain.jobs import Job
+from db.dialects import padded
 from db.tables import holds, jobs, movements, postings
 
 # Built once: building a statement costs several times as much as running it.
 _ADD_MOVEMENT: Final = plain_insert(movements)
 _ADD_POSTINGS: Final = plain_insert(postings)
 _ADD_HOLD: Final = plain_insert(holds)
-_GET_HOLD: Final = select(*(holds.c[each.name] for each in fields(Hold))).where(holds.c.job_id == bindparam("of_job"))
+_GET_HOLDS: Final = select(*(holds.c[each.name] for each in fields(Hold))).where(
+    holds.c.job_id.in_(bindparam("of_jobs", expanding=True))
+)
 # Of a settled hold, the allowance is charged first.
 _USED_ALLOWANCE: Final = case(
     (or_(jobs.c.charged.is_(None), jobs.c.charged >= holds.c.allowance), holds.c.allowance), else_=jobs.c.charged
@@ -45,64 +50,80 @@ _HELD_GRANTS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """A movement of an account, and why it was made.
+
+    `settles` names the hold that it ends.
+    """
+
+    id: str
+    guild_id: int
+    member_id: int
+    movement: Movement
+    actor_id: int
+    reason: str
+    at: datetime
+    job_id: str | None = None
+    settles: str | None = None
+
+
 class LedgerRepository:
     """The ledger within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(
-        self,
-        movement: Movement,
-        *,
-        id: str,  # noqa: A002 - the column's name
-        account: Account,
-        actor_id: int,
-        reason: str,
-        at: datetime,
-        job_id: str | None = None,
-        settles: str | None = None,
-    ) -> None:
-        """Append a movement.
+    def add_all(self, entries: Sequence[LedgerEntry]) -> None:
+        """Append movements.
 
-        `settles` names the hold that the movement ends; the database rejects a second one for the same hold.
+        The database rejects a second one that settles the same hold.
         """
+        if not entries:
+            return
         self._connection.execute(
             _ADD_MOVEMENT,
-            {
-                "id": id,
-                "guild_id": account.guild_id,
-                "member_id": account.member_id,
-                "kind": movement.kind,
-                "job_id": job_id,
-                "settles": settles,
-                "actor_id": actor_id,
-                "reason": reason,
-                "at": at,
-            },
+            [
+                {
+                    "id": each.id,
+                    "guild_id": each.guild_id,
+                    "member_id": each.member_id,
+                    "kind": each.movement.kind,
+                    "job_id": each.job_id,
+                    "settles": each.settles,
+                    "actor_id": each.actor_id,
+                    "reason": each.reason,
+                    "at": each.at,
+                }
+                for each in entries
+            ],
         )
         self._connection.execute(
             _ADD_POSTINGS,
             [
-                {"movement_id": id, "book": posting.account, "period": posting.period, "amount": posting.amount}
-                for posting in movement.postings
+                {"movement_id": each.id, "book": posting.account, "period": posting.period, "amount": posting.amount}
+                for each in entries
+                for posting in each.movement.postings
             ],
         )
 
-    def add_hold(self, hold: Hold, account: Account) -> None:
-        """Record a hold with its split."""
+    def add_holds(self, jobs: Sequence[tuple[Job, Hold]]) -> None:
+        """Record the holds of jobs with their splits."""
         self._connection.execute(
             _ADD_HOLD,
-            {
-                "job_id": hold.job_id,
-                "guild_id": account.guild_id,
-                "member_id": account.member_id,
-                "allowance": hold.allowance,
-                "granted": hold.granted,
-                "period": hold.period,
-                "month": hold.month,
-                "role_id": hold.role_id,
-            },
+            [
+                {
+                    "job_id": hold.job_id,
+                    "guild_id": job.place.guild_id,
+                    "member_id": job.place.member_id,
+                    "allowance": hold.allowance,
+                    "granted": hold.granted,
+                    "period": hold.period,
+                    "month": hold.month,
+                    "role_id": hold.role_id,
+                }
+                for job, hold in jobs
+            ],
         )
 
     def held_grants(self, guild_id: int, member_id: int) -> int:
@@ -142,5 +163,9 @@ class LedgerRepository:
 
     def get_hold(self, job_id: str) -> Hold:
         """Return the hold of a job."""
-        row = self._connection.execute(_GET_HOLD, {"of_job": job_id}).one()
-        return Hold(**row._mapping)
+        return self.get_holds([job_id])[job_id]
+
+    def get_holds(self, jobs: Collection[str]) -> dict[str, Hold]:
+        """Return the holds of jobs by their ids."""
+        rows = self._connection.execute(_GET_HOLDS, {"of_jobs": padded(jobs)})
+        return {row.job_id: Hold(**row._mapping) for row in rows}

@@ -1,5 +1,6 @@
 """The queue of jobs waiting for a slot: fair order and positions."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ from sqlalchemy import (
 )
 
 from bot.domain.jobs import AT_PROVIDER, Job, State
+from db.accounts import AccountKey
+from db.dialects import padded
 from db.fair_share import WHOLE_GUILD
 from db.jobs import HELD, JobRepository
 from db.tables import jobs, turns
@@ -41,7 +44,7 @@ def _queue(most_turns: BindParameter[Any] | None = None, *, new: BindParameter[A
     With `most_turns`, only jobs up to that turn are returned. Later turns come last in a guild, so leaving them
     out changes no `round`. `new` is a job that counts as queued before its card is acknowledged.
     """
-    queued = _QUEUED if new is None else (*_NOT_CANCELLED, or_(jobs.c.acknowledged_at.is_not(None), jobs.c.id == new))
+    queued = _QUEUED if new is None else (*_NOT_CANCELLED, or_(jobs.c.acknowledged_at.is_not(None), jobs.c.id.in_(new)))
     member_turns, guild_turns = turns.alias(), turns.alias()
     member_counts = _active(jobs.c.guild_id, jobs.c.member_id)
     guild_counts = _active(jobs.c.guild_id)
@@ -55,6 +58,7 @@ def _queue(most_turns: BindParameter[Any] | None = None, *, new: BindParameter[A
             jobs.c.created_at,
             jobs.c.due_at,
             jobs.c.guild_id,
+            jobs.c.member_id,
             jobs.c.model,
             jobs.c.own_key,
             (of_member + func.coalesce(member_counts.c.active, 0)).label("turn"),
@@ -82,6 +86,7 @@ def _queue(most_turns: BindParameter[Any] | None = None, *, new: BindParameter[A
             waiting.c.created_at,
             waiting.c.due_at,
             waiting.c.guild_id,
+            waiting.c.member_id,
             waiting.c.model,
             waiting.c.own_key,
             waiting.c.turn,
@@ -127,11 +132,10 @@ _QUEUE: Final = _queue().subquery()
 _FIRST: Final = select(_QUEUE.c.id, _QUEUE.c.owner).order_by(*_order(_QUEUE)).limit(bindparam("most"))
 _POSITIONS: Final = select(_QUEUE.c.id, func.row_number().over(order_by=_order(_QUEUE)).label("position")).subquery()
 _POSITION: Final = select(_POSITIONS.c.position).where(_POSITIONS.c.id == bindparam("the_id"))
-_WITH_NEW: Final = _queue(new=bindparam("the_id")).subquery()
-_POSITIONS_WITH_NEW: Final = select(
-    _WITH_NEW.c.id, func.row_number().over(order_by=_order(_WITH_NEW)).label("position")
-).subquery()
-_POSITION_OF_NEW: Final = select(_POSITIONS_WITH_NEW.c.position).where(_POSITIONS_WITH_NEW.c.id == bindparam("the_id"))
+_WITH_NEW: Final = _queue(new=bindparam("the_ids", expanding=True)).subquery()
+_LIST_WITH_NEW: Final = select(
+    _WITH_NEW.c.id, _WITH_NEW.c.guild_id, _WITH_NEW.c.member_id, _WITH_NEW.c.created_at
+).order_by(*_order(_WITH_NEW))
 _IS_ACTIVE: Final = jobs.c.state.in_(AT_PROVIDER)
 _IS_BEFORE: Final = (
     jobs.c.state.in_([State.HELD])
@@ -184,6 +188,8 @@ _ACTIVE_BY_GUILD: Final = (
     .where(jobs.c.state.in_(AT_PROVIDER), jobs.c.finished_at.is_(None))
     .group_by(jobs.c.guild_id)
 )
+_ACTIVE_BY_ACCOUNT: Final = _active(jobs.c.guild_id, jobs.c.member_id)
+_LIST_ACTIVE: Final = select(_ACTIVE_BY_ACCOUNT)
 _NEXT_DUE: Final = select(func.min(jobs.c.due_at)).where(*HELD, jobs.c.due_at > bindparam("after"))
 
 
@@ -248,9 +254,32 @@ class QueueRepository:
         """Return the number of jobs waiting for a slot."""
         return self._connection.execute(_COUNT).scalar_one()
 
-    def position_of_new(self, job_id: str) -> int | None:
-        """Return the queue position of a job as if acknowledged."""
-        return self._connection.execute(_POSITION_OF_NEW, {"the_id": job_id}).scalar()
+    def places_of_new(self, ids: Collection[str]) -> dict[str, tuple[int, JobsAhead]]:
+        """Return the queue positions of new jobs, as if acknowledged.
+
+        With each are the jobs that have precedence over it.
+        """
+        rows = self._connection.execute(_LIST_WITH_NEW, {"the_ids": padded(ids)}).all()
+        active = {(row.guild_id, row.member_id): row.active for row in self._connection.execute(_LIST_ACTIVE)}
+        active_of_guild: Counter[int] = Counter()
+        for (guild_id, _), number in active.items():
+            active_of_guild[guild_id] += number
+        positions = {row.id: position for position, row in enumerate(rows, 1)}
+        before: Counter[int | AccountKey] = Counter()
+        places = {}
+        for row in sorted(rows, key=lambda row: (row.created_at, row.id)):
+            account = (row.guild_id, row.member_id)
+            if row.id in ids:
+                ahead = JobsAhead(
+                    active=active_of_guild.total(),
+                    active_of_guild=active_of_guild[row.guild_id],
+                    before_of_guild=before[row.guild_id],
+                    active_of_member=active.get(account, 0),
+                    before_of_member=before[account],
+                )
+                places[row.id] = positions[row.id], ahead
+            before.update((row.guild_id, account))
+        return places
 
     def jobs_ahead(self, job: Job) -> JobsAhead:
         """Count the jobs with precedence over a job, by kind."""

@@ -1,23 +1,12 @@
 """Credit movements, as decided by the domain, in a given transaction."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
-from bot.domain.allowances import (
-    MAX_CREDITS,
-    Allowance,
-    AllowanceSource,
-    Period,
-    PurchasedAllowance,
-    applicable,
-    kind_of,
-    period_at,
-    period_named,
-)
+from bot.domain.allowances import MAX_CREDITS, AllowanceSource, Period, period_named
 from bot.domain.credits import (
     Account,
     Budget,
@@ -26,35 +15,32 @@ from bot.domain.credits import (
     PossibleCost,
     RiskOutcome,
     decide_grant,
-    decide_hold,
     decide_reset,
     decide_settlement,
     decide_take,
     decided_cost,
-    issue_on_demand,
     month_end,
     month_of,
-    open_period,
     unknown_cost,
 )
 from bot.domain.errors import (
     BudgetSpentError,
     FaultKind,
     GrantTooLargeError,
-    InsufficientCreditsError,
     NothingGrantedError,
     NothingUsedError,
 )
-from bot.domain.guild_budgets import AlertLevels, GuildLimits
-from bot.domain.jobs import InteractionContext, Job
-from bot.domain.premium import PremiumPlan, is_usable_in, with_purchases
+from bot.domain.guild_budgets import AlertLevels
+from bot.domain.jobs import Job
+from bot.domain.premium import PremiumPlan
+from bot.engine.credit_reader import CreditReader
 from bot.engine.member_identity import MemberIdentity
 from db.accounts import AccountRepository
-from db.allowances import AllowanceRepository, JobRules
+from db.allowances import AllowanceRepository
 from db.budget_alerts import BudgetAlertRepository
 from db.budgets import ALL_GUILDS, BudgetRepository
 from db.entitlements import EntitlementRepository
-from db.ledger import LedgerRepository
+from db.ledger import LedgerEntry, LedgerRepository
 from db.locks import COUNTING_FREE_REPEATS, advisory_lock
 from db.risks import RiskRepository
 
@@ -74,41 +60,11 @@ REFUND_REASON: Final = "refund"
 _REPEATS_WITHIN: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditTerms:
-    """The rules for a member's credits at a time.
-
-    `guild_budget` is the most that the guild's jobs may cost in the month, None if unlimited. `is_used_elsewhere`: the
-    member has bought an allowance, and uses it in another guild now.
-    """
-
-    allowance: Allowance
-    period: Period
-    zone: tzinfo = UTC
-    guild_budget: int | None = None
-    is_used_elsewhere: bool = False
-
-    @property
-    def role_id(self) -> int | None:
-        """The role of the allowance, for `Hold`."""
-        return None if self.allowance.source is AllowanceSource.MEMBER else self.allowance.role_id
-
-    def renews_at(self, account: Account) -> datetime:
-        """Return the time of the next allowance of an account under these terms.
-
-        After a move of the time zone to the west, the account's period may not have begun yet. It has its allowance.
-        """
-        is_ahead = account.period > self.period.key and kind_of(account.period) is self.period.kind
-        return (period_named(account.period, self.zone) if is_ahead else self.period).end
-
-
-class Ledger:
+class Ledger(CreditReader):
     """Moves credits.
 
-    `allowance` is credits a day where a guild has set none; `budget` is the most that the operator may owe for all
-    guilds together a month, `guild_budget` the same for each guild without a cap. `free_repeats` is how many lost
-    replies of a member within a day release their hold at once. `identity` finds what is kept of members who return.
-    `premium` are the credits that members can buy at Discord.
+    `budget` is the most that the operator may owe for all guilds together a month. `free_repeats` is how many lost
+    replies of a member within a day release their hold at once. For the others see `CreditReader`.
     """
 
     def __init__(
@@ -123,225 +79,24 @@ class Ledger:
         identity: MemberIdentity | None = None,
         premium: PremiumPlan | None = None,
     ) -> None:
-        self._identity = identity
-        self._premium = premium or PremiumPlan()
-        self._sold = [sku_id for sku_id, benefit in self._premium.benefits.items() if not benefit.is_grant]
-        self._allowance = allowance
+        super().__init__(allowance=allowance, guild_budget=guild_budget, identity=identity, premium=premium)
         self._free_repeats = free_repeats
         self._budget = budget
-        self._guild_budget = guild_budget
         self._alerts = alerts or AlertLevels()
         self._new_id = new_id
 
-    def terms(
-        self,
-        connection: Connection,
-        guild_id: int,
-        member_id: int,
-        now: datetime,
-        roles: Collection[int],
-        rules: JobRules | None = None,
-    ) -> CreditTerms:
-        """Return the member's allowance, its period and the guild's budget.
-
-        `rules` are those of the guild for this member, if they are read already.
-        """
-        if rules is None:
-            rules = AllowanceRepository(connection).rules(guild_id, member_id, roles)
-        zone = rules.settings.zone
-        allowance = applicable(rules.entries, member_id, roles, self._allowance)
-        purchased = self.purchases(connection, guild_id, member_id, now)
-        usable = [each for each in purchased if is_usable_in(each, guild_id, period_at(now, each.period, zone).key)]
-        allowance = with_purchases(allowance, usable)
-        return CreditTerms(
-            allowance=allowance,
-            period=period_at(now, allowance.period, zone),
-            zone=zone,
-            guild_budget=self._limits(guild_id, rules).lowest,
-            is_used_elsewhere=len(usable) < len(purchased),
-        )
-
-    def purchases(
-        self, connection: Connection, guild_id: int, member_id: int, now: datetime
-    ) -> list[PurchasedAllowance]:
-        """Return the purchased allowances of a member and a guild."""
-        if not self._sold:
-            return []
-        found = []
-        for row in EntitlementRepository(connection).list_active(guild_id, member_id, self._sold, now):
-            benefit = self._premium.benefits[row.sku_id]
-            if benefit.period is None or (row.is_test and not self._premium.takes_tests):
-                continue
-            found.append(
-                PurchasedAllowance(
-                    entitlement_id=row.id,
-                    amount=benefit.amount,
-                    period=benefit.period,
-                    until=row.ends_at,
-                    of_guild=row.member_id == 0,
-                    guild_id=row.guild_id,
-                    period_used=row.period,
-                )
-            )
-        return found
-
-    def guild_limits(self, connection: Connection, guild_id: int) -> GuildLimits:
-        """Return the limits of a guild's month."""
-        return self._limits(guild_id, AllowanceRepository(connection).rules(guild_id, 0, ()))
-
-    def _limits(self, guild_id: int, rules: JobRules) -> GuildLimits:
-        if not guild_id:
-            return GuildLimits()
-        operators = self._guild_budget if rules.budget_cap is None else rules.budget_cap
-        return GuildLimits(admins=rules.settings.monthly_budget, operators=operators)
-
     @property
-    def default_allowance(self) -> int:
-        """Credits a day where a guild has set none."""
-        return self._allowance
+    def month_limit(self) -> int:
+        """The most that the operator may owe a month for all guilds."""
+        return self._budget
 
-    def terms_in_force(
-        self,
-        connection: Connection,
-        guild_id: int,
-        member_id: int,
-        now: datetime,
-        roles: Collection[int] | None,
-    ) -> CreditTerms:
-        """Return the terms of `available`."""
-        return self.view(connection, guild_id, member_id, now, roles)[1]
-
-    def available(
-        self,
-        connection: Connection,
-        guild_id: int,
-        member_id: int,
-        now: datetime,
-        roles: Collection[int] | None = None,
-    ) -> Account:
-        """Return the account as of now without writing anything.
-
-        Without `roles`, which come with interactions only, a member's own allowance counts, else the one last in force.
-        """
-        return self.view(connection, guild_id, member_id, now, roles)[0]
-
-    def view(
-        self,
-        connection: Connection,
-        guild_id: int,
-        member_id: int,
-        now: datetime,
-        roles: Collection[int] | None = None,
-    ) -> tuple[Account, CreditTerms]:
-        """Return the account of `available` and its terms."""
-        account = AccountRepository(connection).find(guild_id, member_id)
-        if account is None and (kept_as := self.kept_as(connection, member_id)) != member_id:
-            kept, terms = self.view(connection, guild_id, kept_as, now, roles)
-            return replace(kept, member_id=member_id), terms
-        account = account or Account(guild_id=guild_id, member_id=member_id)
-        terms = self._terms_of(connection, account, now, roles)
-        return self._opened(connection, account, terms)[0], terms
-
-    def _terms_of(
-        self, connection: Connection, account: Account, now: datetime, roles: Collection[int] | None
-    ) -> CreditTerms:
-        """Return an account's terms; without `roles` see `available`."""
-        rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, roles or ())
-        terms = self.terms(connection, account.guild_id, account.member_id, now, roles or (), rules)
-        if roles is not None or not account.period or terms.allowance.source is AllowanceSource.MEMBER:
-            return terms
-        kind = kind_of(account.period)
-        return replace(
-            terms,
-            allowance=Allowance(amount=account.issued, period=kind, source=AllowanceSource.LAST),
-            period=period_at(now, kind, rules.settings.zone),
-        )
-
-    def kept_as(self, connection: Connection, member_id: int) -> int:
-        """Return the id of a member's kept credits; see `MemberIdentity`."""
-        return member_id if self._identity is None else self._identity.kept_as(connection, member_id)
-
-    def require(self, connection: Connection, account: Account, terms: CreditTerms, needed: int) -> None:
-        """Check that an account can pay under its terms.
+    def reserve(self, connection: Connection, guild_id: int, amount: int, limit: int | None, now: datetime) -> None:
+        """Hold credits in a budget; an alert is due once it reaches a percentage.
 
         Raises:
-            InsufficientCreditsError: it has fewer credits; the error says what a whole period has.
+            BudgetSpentError: the budget does not cover them; do not commit.
         """
-        if account.can_pay(needed):
-            return
-        raise InsufficientCreditsError(
-            needed=needed,
-            available=account.allowance + account.granted,
-            renews_at=terms.renews_at(account),
-            allowance=terms.allowance.amount,
-            granted=account.granted + LedgerRepository(connection).held_grants(account.guild_id, account.member_id),
-            period=terms.allowance.period,
-            in_force=terms.allowance,
-        )
-
-    def hold(
-        self,
-        connection: Connection,
-        job: Job,
-        insert_job: Callable[[], None],
-        now: datetime,
-        rules: JobRules | None = None,
-    ) -> Account:
-        """Hold the job's price, insert the job and return the account.
-
-        `rules` are those of the guild for this member, if this transaction has read them already.
-        The budgets come last: their rows are shared, and the lock of all guilds' blocks all other holds until the
-        commit.
-
-        Raises:
-            InsufficientCreditsError: if the account has too few credits; do not commit.
-            BudgetSpentError: if a month's budget is spent; do not commit.
-        """
-        place = job.place
-        terms = self._use_terms(connection, job.place, now, rules)
-        account = self._open(connection, place.guild_id, place.member_id, terms, now)
-        if terms.allowance.purchase is not None and terms.allowance.purchase.is_unused:
-            LedgerRepository(connection).forgive(account, terms.period.begin)
-        self.require(connection, account, terms, job.price)
-        account, issued = issue_on_demand(account, job.price)
-        for movement in issued:
-            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=UNLIMITED_REASON)
-        account, hold, movement = decide_hold(account, job.id, job.price, now, role_id=terms.role_id)
-        insert_job()
-        AccountRepository(connection).save(account)
-        LedgerRepository(connection).add_hold(hold, account)
-        self._record(connection, account, movement, now, actor=place.member_id, reason="imagine", job_id=job.id)
-        if place.guild_id:
-            self._reserve(connection, place.guild_id, job.price, terms.guild_budget, now)
-        if not job.own_key:
-            self._reserve(connection, ALL_GUILDS, job.price, self._budget, now)
-        return account
-
-    def _use_terms(
-        self, connection: Connection, place: InteractionContext, now: datetime, rules: JobRules | None
-    ) -> CreditTerms:
-        """Return the terms of a hold; its purchased allowance is used here."""
-        while True:
-            terms = self.terms(connection, place.guild_id, place.member_id, now, place.roles, rules)
-            bought, period = terms.allowance.purchase, terms.period.key
-            if bought is None or bought.of_guild or (bought.guild_id, bought.period_used) == (place.guild_id, period):
-                return terms
-            if EntitlementRepository(connection).move(
-                bought.entitlement_id,
-                guild_id=place.guild_id,
-                period=period,
-                from_guild=bought.guild_id,
-                from_period=bought.period_used,
-            ):
-                return terms
-
-    def _reserve(self, connection: Connection, guild_id: int, price: int, limit: int | None, now: datetime) -> None:
-        """Hold a price in a budget; an alert is due once it reaches a percentage.
-
-        Raises:
-            BudgetSpentError: the budget does not cover the price; do not commit.
-        """
-        reserved = BudgetRepository(connection, guild_id).reserve(month_of(now), price, limit)
+        reserved = BudgetRepository(connection, guild_id).reserve(month_of(now), amount, limit)
         if reserved is None:
             raise BudgetSpentError(renews_at=month_end(now), of_guild=guild_id != ALL_GUILDS)
         if limit is not None and (reached := self._alerts.highest(reserved.budget)) > reserved.alerted:
@@ -454,7 +209,7 @@ class Ledger:
         Raises:
             GrantTooLargeError: the member would have more than `MAX_CREDITS`, held ones included.
         """
-        account = self._lock(connection, guild_id, member_id)
+        account = self.lock(connection, guild_id, member_id)
         room = MAX_CREDITS - account.granted - LedgerRepository(connection).held_grants(guild_id, member_id)
         if amount > room:
             raise GrantTooLargeError(room)
@@ -481,7 +236,7 @@ class Ledger:
         Raises:
             NothingGrantedError: there is none to take.
         """
-        account = self._lock(connection, guild_id, member_id)
+        account = self.lock(connection, guild_id, member_id)
         if not account.granted:
             raise NothingGrantedError(held=LedgerRepository(connection).held_grants(guild_id, member_id))
         taken = min(amount, account.granted)
@@ -497,7 +252,7 @@ class Ledger:
 
         Return the number taken, and how many of the others are held by jobs.
         """
-        account = self._lock(connection, guild_id, member_id)
+        account = self.lock(connection, guild_id, member_id)
         taken = min(amount, account.granted)
         self._take_refunded(connection, account, taken, now)
         held = LedgerRepository(connection).held_grants(guild_id, member_id)
@@ -545,8 +300,8 @@ class Ledger:
         Raises:
             NothingUsedError: nothing of it is used.
         """
-        account = self._lock(connection, guild_id, member_id)
-        account, movements = self._opened(connection, account, self._terms_of(connection, account, now, roles))
+        account = self.lock(connection, guild_id, member_id)
+        account, movements = self.opened(connection, account, self._terms_of(connection, account, now, roles))
         used = account.spent
         if not used:
             raise NothingUsedError
@@ -559,35 +314,7 @@ class Ledger:
             self._record(connection, account, movement, now, actor=actor, reason=reason)
         return account, used
 
-    def _open(
-        self, connection: Connection, guild_id: int, member_id: int, terms: CreditTerms, now: datetime
-    ) -> Account:
-        """Return the locked account under its terms; the movements are recorded."""
-        account = self._lock(connection, guild_id, member_id)
-        before = account.period
-        account, movements = self._opened(connection, account, terms)
-        reason = CHANGED_REASON if account.period == before else f"{terms.allowance.source} allowance"
-        for movement in movements:
-            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason)
-        return account
-
-    def _opened(
-        self, connection: Connection, account: Account, terms: CreditTerms
-    ) -> tuple[Account, tuple[Movement, ...]]:
-        """Return an account under its terms, and the movements for it.
-
-        In a new period, what jobs have spent since its begin counts: after a change of the time zone or of the kind of
-        period, the old period was another. A member's own purchase begins with nothing spent.
-        """
-        bought = terms.allowance.purchase
-        if bought is not None and bought.is_unused:
-            return open_period(replace(account, spent=0), terms.period.key, terms.allowance.amount)
-        period, spent = terms.period, 0
-        if account.period and account.period != period.key:
-            spent = LedgerRepository(connection).spent_allowance(account, period)
-        return open_period(account, period.key, terms.allowance.amount, spent=spent)
-
-    def _lock(self, connection: Connection, guild_id: int, member_id: int) -> Account:
+    def lock(self, connection: Connection, guild_id: int, member_id: int) -> Account:
         """Return the locked account. A returning member gets the old one back."""
 
         def restore() -> None:
@@ -599,6 +326,30 @@ class Ledger:
     def _period_of(self, connection: Connection, account: Account) -> Period:
         rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
         return period_named(account.period, rules.settings.zone)
+
+    def entry(
+        self,
+        account: Account,
+        movement: Movement,
+        now: datetime,
+        *,
+        actor: int = SYSTEM_ACTOR,
+        reason: str,
+        job_id: str | None = None,
+        settles: str | None = None,
+    ) -> LedgerEntry:
+        """Return the entry of an account's movement."""
+        return LedgerEntry(
+            id=self._new_id(),
+            guild_id=account.guild_id,
+            member_id=account.member_id,
+            movement=movement,
+            actor_id=actor,
+            reason=reason,
+            at=now,
+            job_id=job_id,
+            settles=settles,
+        )
 
     def _record(
         self,
@@ -612,16 +363,8 @@ class Ledger:
         job_id: str | None = None,
         settles: str | None = None,
     ) -> None:
-        LedgerRepository(connection).add(
-            movement,
-            id=self._new_id(),
-            account=account,
-            actor_id=actor,
-            reason=reason,
-            at=now,
-            job_id=job_id,
-            settles=settles,
-        )
+        entry = self.entry(account, movement, now, actor=actor, reason=reason, job_id=job_id, settles=settles)
+        LedgerRepository(connection).add_all([entry])
 
 
 def _budgets(connection: Connection, job: Job) -> list[BudgetRepository]:

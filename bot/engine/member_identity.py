@@ -1,6 +1,6 @@
 """Pending deletions of members, and their return."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -30,6 +30,14 @@ class MemberIdentity:
         if deletions.is_pending(member_id):
             raise DeletionRunningError
         self.restore(connection, member_id)
+
+    def list_known(self, connection: Connection, members: Collection[int]) -> frozenset[int]:
+        """Return the members for whom `welcome` has something to do."""
+        pseudonyms = {member: self._pseudonym_of(member) for member in members}
+        known = DeletionRepository(connection).list_known([*members, *pseudonyms.values()])
+        if not known:
+            return frozenset()
+        return frozenset(member for member, pseudonym in pseudonyms.items() if {member, pseudonym} & known)
 
     def is_gone(self, connection: Connection, member_id: int) -> bool:
         """Return whether a member deleted their data and has not returned."""

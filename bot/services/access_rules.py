@@ -1,6 +1,6 @@
 """Models and options reserved for roles, by the operator and by guilds."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
@@ -21,13 +21,15 @@ class AccessRules:
             if model.roles
         )
 
-    def check(self, connection: Connection, guild_id: int, roles: Collection[int], request: GenerationRequest) -> None:
+    def check(self, of_guild: Sequence[AccessRule], roles: Collection[int], request: GenerationRequest) -> None:
         """Check that a member with roles may send a request.
+
+        `of_guild` are the rules of the guild.
 
         Raises:
             RoleNeededError: its model or an option needs another role.
         """
-        for rules in (self._of_operator, _of_guild(connection, guild_id)):
+        for rules in (self._of_operator, of_guild):
             rule = broken_rule(request, rules, roles)
             if rule is not None:
                 option = None if rule.kind is RuleKind.MODEL else rule.name

@@ -22,7 +22,7 @@ from bot.domain.lazy_text import LazyText
 from bot.domain.requests import GenerationRequest, price
 from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
-from bot.services.jobs import DEDUP_WINDOW
+from bot.services.job_creation import DEDUP_WINDOW
 from bot.services.member_limits import MAX_STORED, FreeAction, MemberLimits
 from bot.services.request_gate import RequestGate
 from db.accounts import AccountRepository
@@ -130,7 +130,7 @@ class ConfirmationService:
     def _add(self, connection: Connection, place: InteractionContext, confirmation: Confirmation) -> None:
         """Store a confirmation; raises as `add` does."""
         guild_id, member_id, now = confirmation.guild_id, confirmation.member_id, confirmation.created_at
-        rules = self._gate.check(connection, place, confirmation.request, is_question=True)
+        rules = self._gate.check(connection, place, confirmation.request, is_question=True).rules
         terms = self._ledger.terms(connection, guild_id, member_id, now, place.roles, rules)
         account = self._ledger.available(connection, guild_id, member_id, now, place.roles)
         self._ledger.require(connection, account, terms, confirmation.price)

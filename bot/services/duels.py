@@ -35,8 +35,9 @@ from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from bot.engine.member_identity import MemberIdentity
 from bot.services.access import AccessService
+from bot.services.job_creation import DEDUP_WINDOW
 from bot.services.job_sources import is_hidden
-from bot.services.jobs import DEDUP_WINDOW, Actor, JobService, check_manageable
+from bot.services.jobs import Actor, JobService, check_manageable
 from bot.services.member_limits import MAX_STORED, FreeAction, MemberLimits
 from bot.services.request_gate import RequestGate, check_ban
 from bot.services.request_resolver import ResolverService
@@ -167,7 +168,7 @@ class DuelService:
                 duel=DuelPlan(others=tuple(others), hours=hours),
             )
             _check_models(confirmation.requests)
-            self._require_all(connection, place, confirmation.requests, now, is_question=True)
+            self._require_all(connection, place, confirmation.requests, now)
             confirmations = ConfirmationRepository(connection)
             # The lock makes a simultaneous command visible here, in whichever process it arrived.
             AccountRepository(connection).lock(place.guild_id, place.member_id)
@@ -193,15 +194,13 @@ class DuelService:
         place: InteractionContext,
         requests: Sequence[GenerationRequest],
         now: datetime,
-        *,
-        is_question: bool = False,
     ) -> None:
         """Check all requests together before the first one is held.
 
         The holds follow one by one: each would say that it alone cannot be paid.
         """
         for request in requests:
-            rules = self._gate.check(connection, place, request, is_question=is_question)
+            rules = self._gate.check(connection, place, request, is_question=True).rules
         terms = self._ledger.terms(connection, place.guild_id, place.member_id, now, place.roles, rules)
         account = self._ledger.available(connection, place.guild_id, place.member_id, now, place.roles)
         self._ledger.require(connection, account, terms, self.price(requests))

@@ -1,7 +1,7 @@
 """Snapshots of jobs for their cards: images, queue position, balance."""
 
 import statistics
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ from db.database import Database
 from db.jobs import JobRepository
 from db.pauses import PauseRepository
 from db.pictures import ResultImageRepository
-from db.queue import QueueRepository
+from db.queue import JobsAhead, QueueRepository
 from db.takedowns import TakedownRepository
 
 _MEASURED_JOBS = 50
@@ -109,25 +109,30 @@ class JobSnapshotService:
         )
         return self._with_position(connection, live, self._position(connection, job))
 
-    def first(self, connection: Connection, job: Job, *, available: int | None) -> Snapshot:
-        """Return a new job's snapshot, with its position once acknowledged.
+    def first(self, connection: Connection, jobs: Sequence[tuple[Job, int | None]]) -> list[Snapshot]:
+        """Return the snapshots of new jobs, given with their members' credits.
 
-        In a long queue the position follows with the next update: sorting it would block other writes.
+        They have the positions of once they are acknowledged. In a long queue those follow with the next update:
+        sorting it would block other writes.
         """
-        snapshot = Snapshot(
-            job=job, available=available, usual_seconds=self._usual_seconds(connection, job.request.model)
-        )
         queue = QueueRepository(connection)
-        if not job.prepared or queue.count() >= _LONG_QUEUE:
-            return snapshot
-        return self._with_position(connection, snapshot, queue.position_of_new(job.id))
+        queued = {job.id for job, _ in jobs if job.prepared}
+        places = queue.places_of_new(queued) if queued and queue.count() < _LONG_QUEUE else {}
+        snapshots = []
+        for job, available in jobs:
+            usual = self._usual_seconds(connection, job.request.model)
+            snapshot = Snapshot(job=job, available=available, usual_seconds=usual)
+            snapshots.append(self._with_place(snapshot, *places[job.id]) if job.id in places else snapshot)
+        return snapshots
 
     def _with_position(self, connection: Connection, snapshot: Snapshot, position: int | None) -> Snapshot:
         """Return the snapshot of a queued job with its forecast."""
         if position is None:
             return snapshot
+        return self._with_place(snapshot, position, QueueRepository(connection).jobs_ahead(snapshot.job))
+
+    def _with_place(self, snapshot: Snapshot, position: int, ahead: JobsAhead) -> Snapshot:
         job, config = snapshot.job, self._config
-        ahead = QueueRepository(connection).jobs_ahead(job)
         own = Lane(slots=config.active_per_member, active=ahead.active_of_member, rank=ahead.before_of_member + 1)
         providers = {offer.provider for offer in offers_for(job.request, self._catalogue)}
         others = [Lane(slots=config.active_per_provider * max(1, len(providers)), active=ahead.active, rank=position)]

@@ -3,31 +3,24 @@
 Creating a job holds its credits. The engine gets the job once its card is on Discord.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from typing import cast
 
 from sqlalchemy import Connection
 
-from bot.domain.age_restriction import may_show
 from bot.domain.attachments import SERVED, AttachmentInfo, InputPolicy
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
-    AgeRestrictedError,
-    AlreadyBegunError,
-    ImageGoneError,
     JobDeletedError,
     JobStateError,
     NotAllowedError,
-    PictureTakenDownError,
-    QueueFullError,
 )
 from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, InteractionContext, Job, Origin, Snapshot, State
 from bot.domain.lazy_text import LazyText
-from bot.domain.options import DEFAULT_RATIO
 from bot.domain.requests import GenerationRequest, price, require_prompt
 from bot.engine.card_store import CardStore
 from bot.engine.clock import Clock
@@ -36,19 +29,13 @@ from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
 from bot.engine.storage_gate import StorageGate
+from bot.services.job_creation import JobCreator, JobOrder
 from bot.services.job_snapshots import JobSnapshotService
-from bot.services.job_sources import check_source
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
-from db.age_restriction import comes_from_restricted
 from db.confirmations import ConfirmationRepository
 from db.database import Database
-from db.file_references import referenced_hashes
 from db.jobs import JobRepository
-from db.takedowns import TakedownRepository
-
-DEDUP_WINDOW: Final = timedelta(seconds=3)
-"""Within this time, the same request of the same member for the same image counts as a double press."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +88,19 @@ class JobService:
         self._job_store = job_store
         self._card_store = card_store
         self._engine = engine
-        self._ledger = ledger
-        self._gate = gate
+        self._creator = JobCreator(
+            database=database,
+            ledger=ledger,
+            gate=gate,
+            config=config,
+            storage_gate=storage_gate,
+            snapshots=snapshots,
+        )
         self._clock = clock
-        self._config = config
-        self._storage_gate = storage_gate
         self._catalogue = catalogue
         self._new_id = new_id
         self._policy = policy
         self._moderates_prompts = moderates_prompts
-        self._snapshots = snapshots
 
     def check_attachments(self, offered: Sequence[AttachmentInfo]) -> tuple[InputImage, ...]:
         """Return attachments as inputs, judged by Discord's metadata alone.
@@ -148,13 +138,14 @@ class JobService:
         """
         now = self._clock.now()
 
-        def write(connection: Connection) -> Snapshot | ResolvedRequest:
+        def job_of(connection: Connection) -> Job | ResolvedRequest:
             resolved = resolve(connection)
             if price(resolved.request, self._catalogue) > resolved.confirm_over:
                 return resolved
-            return self._make(connection, self._job(places[resolved.private], resolved.request, origin, now))
+            return self._job(places[resolved.private], resolved.request, origin, now)
 
-        made = await self._gate.write(places[False], write)
+        order = JobOrder(place=places[False], job_of=job_of, is_plain=origin is None)
+        made = await self._creator.create(order)
         if isinstance(made, Snapshot):
             self._engine.schedule_ack_check(made.job.id)
         return made
@@ -196,14 +187,17 @@ class JobService:
         """
         now = self._clock.now()
 
-        def write(connection: Connection) -> Snapshot:
+        job = self._job(place, request, origin, now)
+
+        def job_of(connection: Connection) -> Job:
             if confirmation_id is not None:
                 ConfirmationRepository(connection).take(confirmation_id)
-            return self._make(connection, self._job(place, request, origin, now))
+            return job
 
-        snapshot = await self._gate.write(place, write)
-        self._engine.schedule_ack_check(snapshot.job.id)
-        return snapshot
+        is_plain = origin is None and confirmation_id is None
+        snapshot = await self._creator.create(JobOrder(place=place, job_of=job_of, is_plain=is_plain))
+        self._engine.schedule_ack_check(job.id)
+        return cast("Snapshot", snapshot)  # the member was asked before
 
     async def create_all(
         self,
@@ -224,11 +218,7 @@ class JobService:
             for place, request in zip(places, requests, strict=True)
         ]
 
-        def write(connection: Connection) -> tuple[Snapshot, ...]:
-            prepare(connection, jobs)
-            return tuple(self._make(connection, job) for job in jobs)
-
-        snapshots = await self._gate.write(places[0], write)
+        snapshots = await self._creator.create_together(places[0], jobs, prepare)
         for job in jobs:
             self._engine.schedule_ack_check(job.id)
         return snapshots
@@ -256,33 +246,6 @@ class JobService:
         """Return whether a request needs no preparation of its inputs."""
         stored = all(each.file is not None for each in request.inputs)
         return not request.inputs or (self._policy.served and stored)
-
-    def _make(self, connection: Connection, job: Job) -> Snapshot:
-        rules = self._gate.check(connection, job.place, job.request)
-        check_source(connection, job)
-        job = replace(
-            job,
-            own_key=self._gate.uses_own_keys(connection, job.place.guild_id),
-            age_restricted=_age_restricted(connection, job),
-        )
-        self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
-        require_files(connection, job.request.inputs)
-        check_takedowns(connection, job)
-        account = self._ledger.hold(connection, job, lambda: self._insert(connection, job), job.created_at, rules)
-        return self._snapshots.first(connection, job, available=account.available)
-
-    def _insert(self, connection: Connection, job: Job) -> None:
-        """Insert the job and check the member's limits.
-
-        The hold has locked the member's account, so a simultaneous press is seen here.
-        """
-        jobs = JobRepository(connection)
-        jobs.add(job)
-        if job.origin is not None and _has_recent_twin(jobs, job, job.origin):
-            raise AlreadyBegunError
-        place = job.place
-        if jobs.count_waiting(place.guild_id, place.member_id) > self._config.waiting_per_member:
-            raise QueueFullError(self._config.waiting_per_member)
 
     async def mark_acknowledged(self, job_id: str, message_id: int | None, *, private: bool | None = None) -> None:
         """Release the job to the engine: its card is on Discord.
@@ -364,66 +327,3 @@ def check_visible(job: Job, actor: Actor) -> None:
         raise JobDeletedError
     if job.is_private and actor.member_id != job.place.member_id:
         raise NotAllowedError(LazyText("its member"))
-
-
-def require_files(connection: Connection, inputs: Iterable[InputImage]) -> None:
-    """Raise `ImageGoneError` if an input's file was deleted after its look-up.
-
-    The transaction locks the rows of the others until its end, so none is deleted before the job refers to it.
-    """
-    wanted = {each.file.sha256 for each in inputs if each.file is not None}
-    if wanted and referenced_hashes(connection, wanted, hold=True) < wanted:
-        raise ImageGoneError
-
-
-def _age_restricted(connection: Connection, job: Job) -> bool:
-    """Return a new job's flag, after checking that its channel may have it.
-
-    Where the channel's flag is unknown, the pictures get the flag: they stay out of channels without it. Inputs that
-    are to be downloaded are compared with age-restricted pictures only for jobs without it, so there are none there.
-
-    Raises:
-        AgeRestrictedError: the job starts from an age-restricted picture, or may do so, and its channel is not one.
-    """
-    place = job.place
-    is_copy = comes_from_restricted(connection, job)
-    if not may_show(is_age_restricted=is_copy, in_age_restricted=place.in_age_restricted):
-        raise AgeRestrictedError
-    if place.is_flag_unknown and any(each.file is None for each in job.request.inputs):
-        raise AgeRestrictedError(is_unknown=True)
-    return is_copy or place.in_age_restricted or place.is_flag_unknown
-
-
-def check_takedowns(connection: Connection, job: Job) -> None:
-    """Check that no stored input of a job was taken down in its guild.
-
-    Inputs that are to be downloaded are compared then.
-
-    Raises:
-        PictureTakenDownError: one was.
-    """
-    hashes = {each.file.sha256 for each in job.request.inputs if each.file is not None}
-    if hashes and any(TakedownRepository(connection).list_refused(job.place.guild_id, hashes)):
-        raise PictureTakenDownError
-
-
-def _has_recent_twin(jobs: JobRepository, job: Job, origin: Origin) -> bool:
-    """Return whether an identical job was created within `DEDUP_WINDOW`.
-
-    Identical means: by the same member, from the same origin, with the same request.
-    """
-    recent = jobs.list_children(origin.job_id, job.place.member_id, since=job.created_at - DEDUP_WINDOW)
-    return any(each.id != job.id and each.origin == origin and _is_same(each, job) for each in recent)
-
-
-def _is_same(one: Job, other: Job) -> bool:
-    return _dedup_key(one) == _dedup_key(other) and one.place.guild_id == other.place.guild_id
-
-
-def _dedup_key(job: Job) -> GenerationRequest:
-    """Return the job's request without the parts varying between presses.
-
-    An input's URL is signed again each time, and its aspect ratio is known only after it was fetched.
-    """
-    request = replace(job.request, inputs=())
-    return replace(request, aspect_ratio=DEFAULT_RATIO) if request.keep_aspect_ratio else request

@@ -1,6 +1,6 @@
 """Records of refused prompts, and the bans after many of them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -43,13 +43,13 @@ class PromptBlockService:
         self._clock = clock
         self._new_id = new_id
 
-    async def write(self, place: InteractionContext, write: Callable[[Connection], T]) -> T:
-        """Run a transaction with a request's check; record a refusal.
+    async def record(self, place: InteractionContext, work: Awaitable[T]) -> T:
+        """Wait for a transaction with a request's check; record a refusal.
 
-        Raises what `write` raises. A `PromptRefusedError` then has the id of its record.
+        Raises what `work` raises. A `PromptRefusedError` then has the id of its record.
         """
         try:
-            return await self._database.write(write)
+            return await work
         except PromptRefusedError as error:
             # The transaction of the request is undone, so the record has a separate one.
             error.block_id = await self._record(place, error)

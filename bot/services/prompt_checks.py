@@ -28,7 +28,7 @@ from bot.moderation.builtin_rules import built_in_rules
 from bot.moderation.matcher import ComparisonBudget, PreparedText, RuleSet
 from db.appeals import AppealRepository
 from db.automod import AutoModRepository
-from db.prompt_rules import PromptBlockRepository, PromptRuleRepository, block_of
+from db.prompt_rules import PromptBlock, PromptRuleRepository, block_of
 
 _MOST_COMPILED: Final = 256
 """Guilds with their rules in memory."""
@@ -101,24 +101,18 @@ class PromptChecks:
         self._lock = Lock()
 
     def check(
-        self,
-        connection: Connection,
-        place: InteractionContext,
-        request: GenerationRequest,
-        version: str | None,
-        *,
-        records: bool = True,
-    ) -> None:
-        """Check a request's words.
+        self, connection: Connection, place: InteractionContext, request: GenerationRequest, version: str | None
+    ) -> tuple[PromptBlock, ...]:
+        """Check a request's words; return the matches of rules in a dry run.
 
-        `version` is that of the guild's rules, None without any. With `records`, matches of rules in a dry run are
-        stored.
+        `version` is that of the guild's rules, None without any.
 
         Raises:
             PromptRefusedError: a rule forbids some.
         """
         guild = None if version is None else self._rules_of(connection, place.guild_id, version)
         now = self._clock.now()
+        dry_matches = []
         for searched, text in words_of(request):
             prepared = PreparedText(text)
             for match in self._find(prepared, searched, guild, place, is_edit=bool(request.inputs)):
@@ -126,8 +120,6 @@ class PromptChecks:
                     if _is_allowed(connection, place, match, text, now):
                         break  # a moderator allowed these words of this member
                     raise PromptRefusedError(match, text=text)
-                if not records:
-                    continue
                 block = block_of(
                     match,
                     block_id=self._new_id(),
@@ -136,7 +128,8 @@ class PromptChecks:
                     at=now,
                     is_dry=True,
                 )
-                PromptBlockRepository(connection).add(block)
+                dry_matches.append(block)
+        return tuple(dry_matches)
 
     def has_dry_match(self, connection: Connection, job: Job) -> bool:
         """Return whether a guild's rule in its dry run matches a job's words."""

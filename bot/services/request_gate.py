@@ -1,12 +1,13 @@
 """Checks of a request before anything is held or stored for it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from bot.domain.bans import BanScope
+from bot.domain.bans import Ban, BanScope
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import (
     BannedError,
@@ -23,12 +24,26 @@ from bot.services.access_rules import AccessRules
 from bot.services.guild_key_policy import GuildKeyPolicy
 from bot.services.prompt_blocks import PromptBlockService
 from bot.services.prompt_checks import PromptChecks
+from bot.services.request_facts import RequestFacts, read_facts
 from db.allowances import AllowanceRepository, JobRules
 from db.bans import BanRepository
+from db.batch_writer import AloneError
 from db.database import Database
 from db.pauses import PauseRepository
+from db.prompt_rules import PromptBlock
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """A possible request's rules for its member; the hold needs them, too.
+
+    `dry_matches` are to be stored with the job: prompt rules in a dry run match its words.
+    """
+
+    rules: JobRules
+    dry_matches: tuple[PromptBlock, ...] = ()
 
 
 class RequestGate:
@@ -62,18 +77,41 @@ class RequestGate:
         self._rules = AccessRules(catalogue)
         self._keys = keys or GuildKeyPolicy(enabled=False, catalogue=catalogue)
 
+    def facts(
+        self, connection: Connection, places: Sequence[InteractionContext], *, is_alone: bool
+    ) -> list[RequestFacts]:
+        """Return what `check` needs about requests from these places.
+
+        In a transaction for one member alone, a returning member gets the kept credits and bans back first.
+
+        Raises:
+            DeletionRunningError: everything about that member is being deleted.
+        """
+        if not places:
+            return []
+        returning: frozenset[int] = frozenset()
+        if self._identity is not None:
+            members = {each.member_id for each in places}
+            if is_alone:
+                for member_id in members:
+                    self._identity.welcome(connection, member_id)  # before the rules, which may come back with them
+            else:
+                returning = self._identity.list_known(connection, members)
+        return read_facts(connection, places, self._now(), returning)
+
     def check(
         self,
         connection: Connection,
         place: InteractionContext,
         request: GenerationRequest,
+        facts: RequestFacts | None = None,
         *,
         is_question: bool = False,
-    ) -> JobRules:
+    ) -> GateResult:
         """Check that the request is possible here and now.
 
-        Return the guild's rules for the member: the hold needs them, too. `is_question`: the request is only asked
-        about, and is checked again with the answer.
+        `facts` are those of `facts`, if they are read already. `is_question`: the request is only asked about, and is
+        checked again with the answer.
 
         Raises:
             NotInServerError: the request comes from outside a server and that is not allowed.
@@ -89,35 +127,41 @@ class RequestGate:
             StudioClosedError: no model is offered at all.
             ModelClosedError: no provider takes this request now.
             NoGuildKeyError: the server uses own keys, and none of them serves the request.
+            AloneError: the member returns, and the transaction has other requests.
         """
-        if self._identity is not None:
-            self._identity.welcome(connection, place.member_id)  # before the rules, which may come back with them
-        rules = self._place_rules(connection, place)
+        if facts is None:
+            (facts,) = self.facts(connection, [place], is_alone=True)
+        if facts.returns:
+            raise AloneError
+        rules = facts.rules
+        self._access.check_admission(place.guild_id, by_owner=rules.is_admitted)
+        check_channel(rules.settings, place)
         require_prompt(request)
-        pauses = PauseRepository(connection)
-        pauses.lock_for_new_job()
         usable = self._keys.providers(connection, place.guild_id)
         providers = [offer.provider for offer in offers_for(request, self._catalogue)]
         if usable is not None:
             providers = [each for each in providers if each in usable]
-        pause = pauses.find(place.guild_id).blocking(place.guild_id, request.model, providers)
+        pause = facts.pauses.blocking(place.guild_id, request.model, providers)
         if pause is not None:
             raise StudioPausedError(pause, model=request.model)
-        check_ban(connection, place.guild_id, place.member_id, self._now())
+        _require_no_ban(facts.ban)
+        dry_matches: tuple[PromptBlock, ...] = ()
         if self._prompts is not None:
-            self._prompts.check(connection, place, request, rules.rules_version, records=not is_question)
-        self._rules.check(connection, place.guild_id, place.roles, request)
+            dry_matches = self._prompts.check(connection, place, request, rules.rules_version)
+        self._rules.check(facts.access_rules, place.roles, request)
         require_offer(request, self._catalogue)
         self._keys.check(connection, place.guild_id, request)
         if usable is None and self._is_blocked(request):
             raise ModelClosedError(request.model)
-        return rules
+        return GateResult(rules=rules, dry_matches=() if is_question else dry_matches)
 
     async def write(self, place: InteractionContext, write: Callable[[Connection], T]) -> T:
         """Run a transaction with a `check`; record refusals by prompt rules."""
-        if self._blocks is None:
-            return await self._database.write(write)
-        return await self._blocks.write(place, write)
+        return await self.record(place, self._database.write(write))
+
+    async def record(self, place: InteractionContext, work: Awaitable[T]) -> T:
+        """Wait for a transaction with a `check`; record refusals by prompt rules."""
+        return await (work if self._blocks is None else self._blocks.record(place, work))
 
     def uses_own_keys(self, connection: Connection, guild_id: int) -> bool:
         """Return whether new jobs of a server use its own provider keys."""
@@ -157,7 +201,10 @@ def check_ban(connection: Connection, guild_id: int, member_id: int, now: dateti
     Raises:
         BannedError: the member is banned.
     """
-    ban = BanRepository(connection).find(guild_id, member_id, now, BanScope.STUDIO, *scopes)
+    _require_no_ban(BanRepository(connection).find(guild_id, member_id, now, BanScope.STUDIO, *scopes))
+
+
+def _require_no_ban(ban: Ban | None) -> None:
     if ban is not None:
         raise BannedError(sharing=ban.scope is BanScope.SHARING, until=ban.until, reason=ban.reason)
 

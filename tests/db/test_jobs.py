@@ -246,8 +246,9 @@ async def test_count_waiting_is_per_guild_and_count_live_is_global(database: Dat
         make_job(state=State.STORING),
         make_job(state=State.DONE, finished_at=START, charged=12),
     )
-    waits = await database.read(lambda connection: JobRepository(connection).count_waiting(GUILD, MEMBER))
-    assert waits == 2
+    accounts = [(GUILD, MEMBER), (GUILD, MEMBER + 2)]
+    waits = await database.read(lambda connection: JobRepository(connection).count_waiting(accounts))
+    assert waits == {(GUILD, MEMBER): 2}
     assert await database.read(lambda connection: JobRepository(connection).count_live()) == (5, 1)
 
 

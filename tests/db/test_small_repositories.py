@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy.exc import IntegrityError
 
 from bot.domain.credits import Account, Hold, LedgerAccount, Movement, MovementKind, Posting
 from db.accounts import AccountRepository
@@ -12,7 +12,7 @@ from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.key_value import KeyValueRepository
-from db.ledger import LedgerRepository
+from db.ledger import LedgerEntry, LedgerRepository
 from db.tables import communities, postings
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_id, make_job
@@ -70,23 +70,36 @@ async def test_reserve_fails_above_limit_and_settle_frees_budget(database: Datab
     assert steps == [0, True, False, True, 100, 65, True, False, True, False]
 
 
+def _entry(movement: Movement, **facts: str) -> LedgerEntry:
+    return LedgerEntry(
+        id=make_id(),
+        guild_id=ACCOUNT.guild_id,
+        member_id=ACCOUNT.member_id,
+        movement=movement,
+        actor_id=1,
+        reason="prize",
+        at=START,
+        **facts,
+    )
+
+
 async def test_hold_is_read_back_with_its_split(database: Database) -> None:
     job = make_job()
     hold = Hold(job_id=job.id, allowance=7, granted=5, period="2026-03-14", month="2026-03")
 
     def write(connection: Connection) -> Hold:
         JobRepository(connection).add(job)
-        LedgerRepository(connection).add_hold(hold, ACCOUNT)
+        LedgerRepository(connection).add_holds([(job, hold)])
         return LedgerRepository(connection).get_hold(job.id)
 
     assert await database.write(write) == hold
-    with pytest.raises(NoResultFound):
+    with pytest.raises(KeyError):
         await database.read(lambda connection: LedgerRepository(connection).get_hold(make_id()))
 
 
 async def test_movement_is_stored_with_its_postings(database: Database) -> None:
     def write(connection: Connection) -> set[tuple[str, int]]:
-        LedgerRepository(connection).add(GRANT, id=make_id(), account=ACCOUNT, actor_id=1, reason="prize", at=START)
+        LedgerRepository(connection).add_all([_entry(GRANT)])
         return {(row.book, row.amount) for row in connection.execute(select(postings.c.book, postings.c.amount))}
 
     assert await database.write(write) == {("granted", 5), ("issued", -5)}
@@ -98,13 +111,11 @@ async def test_schema_rejects_second_settlement_of_a_hold(database: Database, se
     hold = Hold(job_id=job.id, allowance=0, granted=12, period="2026-03-14", month="2026-03")
 
     def settle(connection: Connection, movement: Movement) -> None:
-        LedgerRepository(connection).add(
-            movement, id=make_id(), account=ACCOUNT, actor_id=0, reason="end", at=START, job_id=job.id, settles=job.id
-        )
+        LedgerRepository(connection).add_all([_entry(movement, job_id=job.id, settles=job.id)])
 
     def write(connection: Connection) -> None:
         JobRepository(connection).add(job)
-        LedgerRepository(connection).add_hold(hold, ACCOUNT)
+        LedgerRepository(connection).add_holds([(job, hold)])
         settle(connection, RELEASE)
 
     await database.write(write)
@@ -115,9 +126,7 @@ async def test_schema_rejects_second_settlement_of_a_hold(database: Database, se
 @pytest.mark.parametrize("kind", [MovementKind.CAPTURE, MovementKind.RELEASE])
 async def test_schema_rejects_settlement_without_hold_and_hold_with_it(database: Database, kind: MovementKind) -> None:
     def write(connection: Connection) -> None:
-        LedgerRepository(connection).add(
-            replace(RELEASE, kind=kind), id=make_id(), account=ACCOUNT, actor_id=0, reason="end", at=START
-        )
+        LedgerRepository(connection).add_all([_entry(replace(RELEASE, kind=kind))])
 
     with pytest.raises(IntegrityError):
         await database.write(write)

@@ -9,6 +9,7 @@ from bot.domain.age_restriction import may_show
 from bot.domain.errors import AgeRestrictedError
 from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Job, Origin, State
+from bot.engine.holds import hold_job
 from bot.engine.picture_screen import PictureScreen
 from bot.services.comparisons import ComparisonService
 from bot.services.jobs import Actor
@@ -40,7 +41,7 @@ async def store(services: ServiceHarness, job: Job, *pictures: ResultImage) -> N
     now = services.clock.now()
 
     def write(connection: Connection) -> None:
-        services.ledger.hold(connection, job, lambda: JobRepository(connection).add(job), now)
+        hold_job(services.ledger, connection, job)
         services.ledger.settle(connection, job, 12, "test", now)
         if pictures:
             ResultImageRepository(connection).add_all(pictures, now)

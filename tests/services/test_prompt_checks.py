@@ -206,7 +206,7 @@ async def test_simultaneous_refusals_ban_once(services: ServiceHarness, other: D
         rule = PromptRule(id="1", kind=PromptRuleKind.WORD, text="volcano")
         raise PromptRefusedError(Match(rule=rule, words="volcano"))
 
-    writes = [each.write(make_context(), fail) for each in (here, there, here, there)]
+    writes = [each.record(make_context(), services.database.write(fail)) for each in (here, there, here, there)]
     await asyncio.gather(*writes, return_exceptions=True)
     entries = await services.database.read(
         lambda connection: AuditLogRepository(connection).list(GUILD, limit=9, kinds=("ban",))
@@ -230,7 +230,7 @@ async def test_longer_ban_of_a_moderator_stays(services: ServiceHarness) -> None
     await services.database.write(lambda connection: BanRepository(connection).set(ban))
     service = PromptBlockService(database=services.database, clock=services.clock, new_id=make_id)
     with pytest.raises(PromptRefusedError):
-        await service.write(place, ban_meanwhile)
+        await service.record(place, services.database.write(ban_meanwhile))
     kept = await services.database.read(
         lambda connection: BanRepository(connection).find(GUILD, MEMBER, services.clock.now(), BanScope.STUDIO)
     )

@@ -27,9 +27,11 @@ from bot.domain.errors import (
 from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.requests import KEEP_AS_IT_IS
+from bot.engine.holds import hold_job
 from bot.services.deletion_register import DeletionRegister
 from bot.services.history import Selection
-from bot.services.jobs import Actor, require_files
+from bot.services.job_creation import require_files
+from bot.services.jobs import Actor
 from bot.services.remix import RemixOptions
 from db.attempts import AttemptRepository
 from db.jobs import JobRepository
@@ -54,7 +56,7 @@ async def ended(services: ServiceHarness, *, shown: int = 1, **changes: Any) -> 
     made = [make_image(job, position=at) for at in range(shown)]
 
     def write(connection: Connection) -> None:
-        services.ledger.hold(connection, job, lambda: JobRepository(connection).add(job), now)
+        hold_job(services.ledger, connection, job)
         if job.charged is not None:
             services.ledger.settle(connection, job, job.charged, "test", now)
         if made:
@@ -199,7 +201,7 @@ async def test_delete_waits_for_concurrent_use_of_its_file(services: ServiceHarn
 
     def write(connection: Connection) -> None:
         require_files(connection, child.request.inputs)
-        services.ledger.hold(connection, child, lambda: JobRepository(connection).add(child), services.clock.now())
+        hold_job(services.ledger, connection, child)
         written.set()
         if several:
             await_only(go.wait())

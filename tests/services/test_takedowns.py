@@ -32,7 +32,8 @@ from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.services.access import AccessService
 from bot.services.deletion_register import DeletionRegister
-from bot.services.jobs import Actor, check_takedowns
+from bot.services.job_creation import check_takedowns
+from bot.services.jobs import Actor
 from bot.services.publications import Publication, PublicationService
 from bot.services.sharing.submissions import SubmissionService
 from bot.services.takedown_extent import Subject

@@ -1,18 +1,21 @@
 """Ledger helpers: a ledger, jobs, holds and settlements."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from bot.domain.credits import Account, PossibleCost
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import Job, State
 from bot.domain.premium import PremiumPlan
+from bot.engine.holds import hold_job
 from bot.engine.ledger import Ledger
 from bot.engine.member_identity import MemberIdentity
 from db.jobs import JobRepository
+from db.tables import jobs
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_id, make_job, make_request
 
@@ -49,8 +52,10 @@ def adding(*jobs: Job) -> Callable[[Connection], None]:
 
 
 def hold(connection: Connection, ledger: Ledger, job: Job, now: datetime = START) -> Account:
-    """Hold the job's price and insert it."""
-    return ledger.hold(connection, job, lambda: JobRepository(connection).add(job), now)
+    """Hold the job's price at a time and insert it."""
+    account = hold_job(ledger, connection, replace(job, created_at=now))
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(created_at=job.created_at))
+    return account
 
 
 def end(

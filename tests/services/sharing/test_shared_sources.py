@@ -19,6 +19,7 @@ from bot.domain.errors import (
 from bot.domain.images import InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.sharing.submissions import Submission, SubmissionOptions, SubmissionState
+from bot.engine.holds import hold_job
 from bot.images.identity import Identity
 from bot.services.details import read_lineage
 from bot.services.jobs import Actor
@@ -239,7 +240,7 @@ async def test_search_finds_no_copy_of_a_picture_shown_without_a_name(services: 
     )
 
     def write(connection: Connection) -> None:
-        services.ledger.hold(connection, copy, lambda: JobRepository(connection).add(copy), now)
+        hold_job(services.ledger, connection, copy)
         services.ledger.settle(connection, copy, 12, "test", now)
         ResultImageRepository(connection).add_all([ResultImage(job_id=copy.id, position=0, file=kept.file)], now)
         if way == "entry":
