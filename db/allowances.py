@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
-from bot.domain.allowances import AllowanceEntry, PeriodKind
+from bot.domain.allowances import AllowanceEntry, PeriodKind, candidates_of
 from bot.domain.guild_settings import NO_SETTINGS, GuildSettings
 from bot.domain.jobs import InteractionContext
 from db.dialects import insert, padded
@@ -86,7 +86,7 @@ class AllowanceRepository:
         for row in self._connection.execute(_ENTRIES, keys):
             entries.setdefault(row.guild_id, []).append(_from_row(row))
         return [
-            replace(rules, entries=tuple(each for each in entries.get(place.guild_id, ()) if _applies(each, place)))
+            replace(rules, entries=candidates_of(entries.get(place.guild_id, ()), place.member_id, place.roles))
             if (rules := found.get(place.guild_id)) is not None
             else JobRules()
             for place in places
@@ -129,12 +129,6 @@ def _rules(row: Any) -> JobRules:
         budget_cap=row.budget_cap,
         rules_version=row.rules_version,
     )
-
-
-def _applies(entry: AllowanceEntry, place: InteractionContext) -> bool:
-    if entry.member_id:
-        return entry.member_id == place.member_id
-    return not entry.role_id or entry.role_id in place.roles
 
 
 def _from_row(row: Any) -> AllowanceEntry:

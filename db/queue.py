@@ -18,6 +18,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    literal,
     or_,
     select,
 )
@@ -165,6 +166,9 @@ _AHEAD: Final = select(
 _HAS_WAITING: Final = select(exists().where(*_QUEUED))
 _HAS_WAITING_OWN: Final = select(exists().where(*_QUEUED, jobs.c.own_key))
 _COUNT: Final = select(func.count()).select_from(jobs).where(*_QUEUED)
+_COUNT_SOME: Final = select(func.count()).select_from(
+    select(literal(1)).select_from(jobs).where(*_NOT_CANCELLED).limit(bindparam("most")).subquery()
+)
 # The queue is limited before the jobs' rows are read: it may be long, and they are wide.
 _TURNS: Final = _queue(bindparam("per_member")).subquery()
 _CLAIMED: Final = (
@@ -249,6 +253,10 @@ class QueueRepository:
     def has_waiting_own(self) -> bool:
         """Return whether a job with its guild's own keys waits for a slot."""
         return bool(self._connection.execute(_HAS_WAITING_OWN).scalar_one())
+
+    def has_many(self, limit: int) -> bool:
+        """Return whether as many jobs wait, also those without a card yet."""
+        return self._connection.execute(_COUNT_SOME, {"most": limit}).scalar_one() == limit
 
     def count(self) -> int:
         """Return the number of jobs waiting for a slot."""

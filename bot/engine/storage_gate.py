@@ -101,16 +101,21 @@ class StorageGate:
         """True if no image at all can be stored."""
         return self._disk is not None
 
-    def check_new_job(self, connection: Connection, member_id: int, megabytes: int | None) -> None:
-        """Check that there is space for the images of a member's new job.
-
-        `megabytes` is the limit of the member's stored images.
+    def check_space(self) -> None:
+        """Check that there is space for the images of new jobs.
 
         Raises:
             StorageFullError: there is none.
         """
         if self.shortage is not None:
             raise StorageFullError
+
+    def check_room(self, connection: Connection, member_id: int, megabytes: int | None) -> None:
+        """Check that a member's stored images are below their limit.
+
+        Raises:
+            StorageFullError: they reach it.
+        """
         if megabytes is not None and not self._has_room(connection, member_id, megabytes * MEGABYTE):
             raise StorageFullError(own=True, limit=megabytes)
 

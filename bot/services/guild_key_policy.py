@@ -36,8 +36,10 @@ class GuildKeyPolicy:
             NoGuildKeyError: none does.
         """
         usable = self.providers(connection, guild_id)
+        if usable is None:
+            return
         offers = [offer.provider for offer in offers_for(request, self._catalogue)]
-        if usable is None or not usable.isdisjoint(offers):
+        if not usable.isdisjoint(offers):
             return
         faults = GuildKeyRepository(connection).faults(guild_id)
         provider = next((each for each in offers if each in faults), None)

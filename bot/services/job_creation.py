@@ -93,6 +93,7 @@ class JobCreator:
         """Create all jobs of a member or none, after `prepare` in their transaction."""
 
         def write(connection: Connection) -> tuple[Snapshot, ...]:
+            self._storage_gate.check_space()
             prepare(connection, jobs)
             facts = self._gate.facts(connection, [each.place for each in jobs], is_alone=True)
             checked = [self._check(connection, job, facts[at], is_alone=True) for at, job in enumerate(jobs)]
@@ -110,6 +111,7 @@ class JobCreator:
         Nothing is written for those with an error, unless the order is the only one.
         """
         is_alone = len(orders) == 1
+        self._storage_gate.check_space()
         outcomes: dict[int, ItemOutcome[Created]] = {}
         jobs: dict[int, Job] = {}
         for at, order in enumerate(orders):
@@ -152,7 +154,7 @@ class JobCreator:
             own_key=self._gate.uses_own_keys(connection, job.place.guild_id),
             age_restricted=_age_restricted(connection, job),
         )
-        self._storage_gate.check_new_job(connection, job.place.member_id, self._config.member_megabytes)
+        self._storage_gate.check_room(connection, job.place.member_id, self._config.member_megabytes)
         require_files(connection, job.request.inputs)
         check_takedowns(connection, job)
         return _CheckedJob(job=job, result=result)

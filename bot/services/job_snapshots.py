@@ -117,7 +117,9 @@ class JobSnapshotService:
         """
         queue = QueueRepository(connection)
         queued = {job.id for job, _ in jobs if job.prepared}
-        places = queue.places_of_new(queued) if queued and queue.count() < _LONG_QUEUE else {}
+        # New jobs would be sorted with the others.
+        is_long = bool(queued) and queue.has_many(_LONG_QUEUE + len(queued))
+        places = queue.places_of_new(queued) if queued and not is_long else {}
         snapshots = []
         for job, available in jobs:
             usual = self._usual_seconds(connection, job.request.model)

@@ -138,9 +138,8 @@ class RequestGate:
         check_channel(rules.settings, place)
         require_prompt(request)
         usable = self._keys.providers(connection, place.guild_id)
-        providers = [offer.provider for offer in offers_for(request, self._catalogue)]
-        if usable is not None:
-            providers = [each for each in providers if each in usable]
+        offers = offers_for(request, self._catalogue)
+        providers = [each.provider for each in offers if usable is None or each.provider in usable]
         pause = facts.pauses.blocking(place.guild_id, request.model, providers)
         if pause is not None:
             raise StudioPausedError(pause, model=request.model)
@@ -149,7 +148,8 @@ class RequestGate:
         if self._prompts is not None:
             dry_matches = self._prompts.check(connection, place, request, rules.rules_version)
         self._rules.check(facts.access_rules, place.roles, request)
-        require_offer(request, self._catalogue)
+        if not offers:
+            require_offer(request, self._catalogue)
         self._keys.check(connection, place.guild_id, request)
         if usable is None and self._is_blocked(request):
             raise ModelClosedError(request.model)
