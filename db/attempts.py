@@ -1,16 +1,17 @@
 """Attempts: one row for each submit to a provider."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, Update, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy import insert as plain_insert
 
 from bot.domain.costs import Cost, CostSource, Currency
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome, State
+from db.dialects import padded
 from db.locks import CLAIMING_HANDLES, advisory_lock
 from db.tables import attempts, jobs
 
@@ -54,6 +55,22 @@ _LATEST_BATCH: Final = (
     == select(func.max(attempts.c.batch)).where(attempts.c.job_id == bindparam("of_job")).scalar_subquery(),
 )
 _OF_BATCH: Final = select(*_COLUMNS).where(*_LATEST_BATCH).order_by(attempts.c.number)
+_LATER: Final = attempts.alias()
+_IN_JOBS: Final = attempts.c.job_id.in_(bindparam("of_jobs", expanding=True))
+_OF_BATCHES: Final = (
+    select(*_COLUMNS)
+    .where(
+        _IN_JOBS,
+        attempts.c.batch
+        == select(func.max(_LATER.c.batch)).where(_LATER.c.job_id == attempts.c.job_id).scalar_subquery(),
+    )
+    .order_by(attempts.c.job_id, attempts.c.number)
+)
+_LAST_OF_EACH: Final = select(*_COLUMNS).where(
+    _IN_JOBS,
+    attempts.c.number
+    == select(func.max(_LATER.c.number)).where(_LATER.c.job_id == attempts.c.job_id).scalar_subquery(),
+)
 # A call without a known outcome and without a handle stays as it is.
 _NOT_ENDED: Final = or_(
     attempts.c.outcome == Outcome.OPEN, and_(attempts.c.outcome == Outcome.UNKNOWN, attempts.c.handle.is_not(None))
@@ -125,6 +142,37 @@ class AttemptRepository:
         if not given:
             return
         self._connection.execute(_UPDATE_LATEST, {"of_job": job_id, **given})
+
+    def update_all_latest(self, changes: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Change columns of the last attempts of jobs, as `update_latest` does."""
+        rows = [{"of_job": job_id, **_columns(values)} for job_id, values in changes]
+        self._execute_all(_UPDATE_LATEST, [row for row in rows if len(row) > 1])
+
+    def _execute_all(self, statement: Update, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement for rows that may have different columns."""
+        by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            by_columns.setdefault(tuple(row), []).append(row)
+        for each in by_columns.values():
+            self._connection.execute(statement, each)
+
+    def latest_batches(self, jobs_: Collection[str]) -> dict[str, tuple[Attempt, ...]]:
+        """Return the last batch of each job, as `latest_batch` does."""
+        found: dict[str, dict[int, Attempt]] = {}
+        for row in self._connection.execute(_OF_BATCHES, {"of_jobs": padded(jobs_)}):
+            call = _from_row(row)
+            found.setdefault(call.job_id, {})[call.part] = call
+        return {job_id: tuple(calls[part] for part in sorted(calls)) for job_id, calls in found.items()}
+
+    def end_batches(self, ends: Sequence[tuple[str, datetime]], outcome: Outcome) -> None:
+        """Record the outcome of the last batches of jobs, as `end_batch` does."""
+        if ends:
+            self._connection.execute(_END_BATCH, [{"of_job": each, **_ending(outcome, at, {})} for each, at in ends])
+
+    def list_last(self, jobs_: Collection[str]) -> dict[str, Attempt]:
+        """Return the last attempt of each job that has one."""
+        rows = self._connection.execute(_LAST_OF_EACH, {"of_jobs": padded(jobs_)})
+        return {row.job_id: _from_row(row) for row in rows}
 
     def latest_batch(self, job_id: str) -> tuple[Attempt, ...]:
         """Return the calls of a job's last batch, by part.

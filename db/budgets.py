@@ -49,6 +49,26 @@ class Reservation:
     alerted: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetChange:
+    """Ended reservations of `held` credits, with `captured` charged.
+
+    `at_risk` stays reserved because the operator may owe it.
+    """
+
+    held: int = 0
+    captured: int = 0
+    at_risk: int = 0
+
+    def __add__(self, other: "BudgetChange") -> "BudgetChange":
+        """Return both changes as one."""
+        return BudgetChange(
+            held=self.held + other.held,
+            captured=self.captured + other.captured,
+            at_risk=self.at_risk + other.at_risk,
+        )
+
+
 class BudgetRepository:
     """Budgets of one guild, or of all, within one transaction."""
 
@@ -74,12 +94,9 @@ class BudgetRepository:
         keys = {"months": padded(months), "guilds": padded(guilds)}
         return {(row.guild_id, row.month): row.used for row in self._connection.execute(_LIST_USED, keys)}
 
-    def settle(self, month: str, *, held: int, captured: int, at_risk: int = 0) -> None:
-        """End a reservation of `held` with `captured` charged.
-
-        `at_risk` stays reserved because the operator may owe it.
-        """
-        self._change(month, held=held, captured=captured, at_risk=at_risk)
+    def settle(self, month: str, change: BudgetChange) -> None:
+        """End reservations."""
+        self._change(month, held=change.held, captured=change.captured, at_risk=change.at_risk)
 
     def decide(self, month: str, amount: int, *, captured: bool) -> None:
         """End the risk of an amount: the operator owes it, or not."""

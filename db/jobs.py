@@ -1,7 +1,7 @@
 """Jobs and their guarded state transitions."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -67,6 +67,12 @@ _MANY: Final = select(jobs).where(jobs.c.id.in_(bindparam("the_ids", expanding=T
 _CHANGE: Final = update(jobs).where(
     jobs.c.id == bindparam("the_id"), jobs.c.state == bindparam("from_state"), jobs.c.fence == bindparam("at_fence")
 )
+_LOCK_ALL: Final = (
+    select(jobs.c.id, jobs.c.state, jobs.c.fence)
+    .where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
+    .order_by(jobs.c.id)
+    .with_for_update()
+)
 # The first time stays; a message id that arrives later is still added.
 _ACKNOWLEDGE: Final = (
     update(jobs)
@@ -76,8 +82,8 @@ _ACKNOWLEDGE: Final = (
         message_id=func.coalesce(jobs.c.message_id, bindparam("the_message")),
         private=func.coalesce(bindparam("is_private", type_=Boolean), jobs.c.private),
     )
-    .returning(jobs.c.prepared)
 )
+_ARE_PREPARED: Final = select(jobs.c.id, jobs.c.prepared).where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
 _DELIVER: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.delivered_at.is_(None))
 _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.direct_at.is_(None))
 _DIRECT_SINCE: Final = select(func.count(), func.max(jobs.c.direct_at)).where(jobs.c.direct_at > bindparam("since"))
@@ -158,6 +164,28 @@ _DURATIONS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedCard:
+    """A job's card on Discord, by its message if known.
+
+    `private` is Discord's word on the card; None if unknown.
+    """
+
+    job_id: str
+    message_id: int | None
+    at: datetime
+    private: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredJob:
+    """A job whose result was delivered."""
+
+    job_id: str
+    at: datetime
+    delivery: Delivery = Delivery.CARD
+
+
 class JobRepository:
     """Jobs within one transaction."""
 
@@ -213,6 +241,20 @@ class JobRepository:
         check_transition(job.state, to)
         return self._change(job, state=to, **changes)
 
+    def lock_all(self, jobs_: Collection[Job]) -> dict[str, tuple[State, int]]:
+        """Lock jobs in a fixed order; return their states and fences by id."""
+        rows = self._connection.execute(_LOCK_ALL, {"the_ids": padded(job.id for job in jobs_)})
+        return {row.id: (State(row.state), row.fence) for row in rows}
+
+    def change_all(self, changes: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
+        """Change columns of locked jobs."""
+        by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for job, columns in changes:
+            guard = {"the_id": job.id, "from_state": job.state, "at_fence": job.fence}
+            by_columns.setdefault(tuple(columns), []).append({**guard, **columns})
+        for rows in by_columns.values():
+            self._connection.execute(_CHANGE, rows)
+
     def note(self, job: Job, **changes: Any) -> Job:
         """Change columns of a job without changing its state.
 
@@ -249,20 +291,27 @@ class JobRepository:
         if self._connection.execute(_CHANGE, {**guard, **columns}).rowcount != 1:
             raise StaleJobError
 
-    def set_acknowledged(
-        self, job_id: str, message_id: int | None, at: datetime, *, private: bool | None = None
-    ) -> bool:
-        """Record the appearance of the card on Discord.
+    def set_acknowledged(self, cards: Sequence[PostedCard]) -> dict[str, bool]:
+        """Record the appearance of cards on Discord.
 
-        Return False if inputs must be fetched before the job is queued. `private` is Discord's word on the card; None
-        if unknown.
+        Return, by job, whether it is queued now; False if inputs must be fetched before.
         """
-        values = {"the_id": job_id, "at": at, "the_message": message_id, "is_private": private}
-        return self._connection.execute(_ACKNOWLEDGE, values).scalar() is not False
+        self._connection.execute(
+            _ACKNOWLEDGE,
+            [
+                {"the_id": each.job_id, "at": each.at, "the_message": each.message_id, "is_private": each.private}
+                for each in cards
+            ],
+        )
+        rows = self._connection.execute(_ARE_PREPARED, {"the_ids": padded(each.job_id for each in cards)})
+        return {row.id: row.prepared for row in rows}
 
-    def set_delivered(self, job_id: str, at: datetime, delivery: Delivery = Delivery.CARD) -> None:
-        """Record how and when the result was delivered; the first record stays."""
-        self._connection.execute(_DELIVER, {"the_id": job_id, "delivered_at": at, "delivery": delivery})
+    def set_delivered(self, deliveries: Sequence[DeliveredJob]) -> None:
+        """Record how and when results were delivered; the first record stays."""
+        self._connection.execute(
+            _DELIVER,
+            [{"the_id": each.job_id, "delivered_at": each.at, "delivery": each.delivery} for each in deliveries],
+        )
 
     def set_direct(self, job_id: str, at: datetime) -> None:
         """Record the time of a direct message; the first record stays."""

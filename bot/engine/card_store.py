@@ -1,5 +1,6 @@
 """Cards and deliveries of jobs, recorded in the database."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -10,8 +11,9 @@ from bot.domain.jobs import Delivery, Job, State
 from bot.domain.preferences import Notice
 from bot.engine.clock import Clock
 from bot.engine.direct_messages import next_direct_message, wait_until
+from db.batches import Batch
 from db.database import Database
-from db.jobs import JobRepository
+from db.jobs import DeliveredJob, JobRepository, PostedCard
 from db.locks import PLANNING_DIRECT_MESSAGES, advisory_lock
 from db.preferences import PreferenceRepository
 
@@ -52,22 +54,20 @@ class CardStore:
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._cards = Batch(database, _acknowledge_all)
+        self._deliveries = Batch(database, _deliver_all)
 
     async def mark_acknowledged(self, job_id: str, message_id: int | None, *, private: bool | None = None) -> bool:
         """Record the job's card; return whether inputs must be downloaded first.
 
         The job may be submitted from now on. `private` is Discord's word on the card; None if unknown.
         """
-        now = self._clock.now()
-        prepared = await self._database.write(
-            lambda connection: JobRepository(connection).set_acknowledged(job_id, message_id, now, private=private)
-        )
-        return not prepared
+        card = PostedCard(job_id=job_id, message_id=message_id, at=self._clock.now(), private=private)
+        return not await self._cards.run(card)
 
     async def mark_delivered(self, job_id: str, delivery: Delivery = Delivery.CARD) -> None:
         """Record the delivery of the job's end, and its channel."""
-        now = self._clock.now()
-        await self._database.write(lambda connection: JobRepository(connection).set_delivered(job_id, now, delivery))
+        await self._deliveries.run(DeliveredJob(job_id=job_id, at=self._clock.now(), delivery=delivery))
 
     async def begin_direct_message(self, job_id: str) -> DirectTurn | None:
         """Record the intent to send a direct message, and its time.
@@ -127,6 +127,17 @@ class CardStore:
             return False  # most jobs: no turn in the queue of writers
         now = self._clock.now()
         return await self._database.write(lambda connection: PreferenceRepository(connection).mark_hinted(member, now))
+
+
+def _acknowledge_all(connection: Connection, cards: Sequence[PostedCard]) -> list[bool]:
+    """Return whether each card's job is queued now; True without a job."""
+    queued = JobRepository(connection).set_acknowledged(cards)
+    return [queued.get(each.job_id, True) for each in cards]
+
+
+def _deliver_all(connection: Connection, deliveries: Sequence[DeliveredJob]) -> list[None]:
+    JobRepository(connection).set_delivered(deliveries)
+    return [None] * len(deliveries)
 
 
 def _is_newcomer(connection: Connection, member_id: int) -> bool:

@@ -11,10 +11,10 @@ from bot.domain.credits import Account, Hold, decide_hold, issue_on_demand, mont
 from bot.domain.errors import BudgetSpentError, InsufficientCreditsError
 from bot.domain.jobs import Job
 from bot.engine.credit_reader import CreditTerms
-from bot.engine.ledger import CHANGED_REASON, UNLIMITED_REASON, Ledger
+from bot.engine.ledger import CHANGED_REASON, UNLIMITED_REASON, Ledger, budgets_of, locking_order
 from db.accounts import AccountKey, AccountRepository
 from db.allowances import AllowanceRepository, JobRules
-from db.batch_writer import AloneError
+from db.batches import AloneError
 from db.budgets import ALL_GUILDS, BudgetRepository
 from db.entitlements import EntitlementRepository
 from db.jobs import JobRepository
@@ -81,9 +81,8 @@ class HoldBatch:
         entries += [ledger.entry(account, each, now, reason=UNLIMITED_REASON) for each in issued]
         account, hold, movement = decide_hold(account, job.id, job.price, now, role_id=terms.role_id)
         entries.append(ledger.entry(account, movement, now, actor=place.member_id, reason="imagine", job_id=job.id))
-        budgets = {place.guild_id: terms.guild_budget} if place.guild_id else {}
-        if not job.own_key:
-            budgets[ALL_GUILDS] = ledger.month_limit
+        limits = {place.guild_id: terms.guild_budget, ALL_GUILDS: ledger.month_limit}
+        budgets = {guild_id: limits[guild_id] for guild_id in budgets_of(job)}
         return HoldDecision(job=job, account=account, hold=hold, entries=tuple(entries), budgets=budgets)
 
     def add(self, decision: HoldDecision) -> None:
@@ -189,9 +188,8 @@ class HoldBatch:
             for guild_id in decision.budgets:
                 amounts[guild_id, decision.hold.month] += decision.job.price
                 last[guild_id, decision.hold.month] = decision
-        # The guilds in a fixed order, and all together last: two transactions must not wait for each other.
-        for (guild_id, month), amount in sorted(amounts.items(), key=lambda each: (each[0][0] == ALL_GUILDS, each[0])):
-            decision = last[guild_id, month]
+        for guild_id, month in sorted(amounts, key=locking_order):
+            decision, amount = last[guild_id, month], amounts[guild_id, month]
             limit = decision.budgets[guild_id]
             self._ledger.reserve(self._connection, guild_id, amount, limit, decision.job.created_at)
 

@@ -16,6 +16,7 @@ from bot.engine.config import EngineConfig
 from bot.engine.guild_key_offers import usable_offers
 from bot.engine.ledger import Ledger
 from bot.engine.retry_policy import next_retry_at, ready_offers, remaining_offers
+from bot.engine.settlements import Settlement, settle
 from db.attempts import AttemptRepository
 from db.jobs import JobRepository
 
@@ -49,7 +50,8 @@ class JobEndings:
         ended = JobRepository(connection).advance(
             job, to, finished_at=now, charged=charge, fault=fault, reconcile_at=reconcile_at
         )
-        self._ledger.settle(connection, ended, charge, fault or to, now, possible_cost)
+        settlement = Settlement(job=ended, charge=charge, reason=fault or to, at=now, possible_cost=possible_cost)
+        settle(self._ledger, connection, settlement)
         return ended
 
     def retry_or_fail(self, connection: Connection, job: Job, fault: FaultKind, now: datetime) -> Job:

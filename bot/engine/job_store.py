@@ -20,6 +20,7 @@ from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.guild_key_offers import key_fault, usable_keys, usable_offers
 from bot.engine.job_endings import FIRST_RECONCILIATION, JobEndings, possible_cost
+from bot.engine.job_steps import JobSteps
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.retry_policy import back_off, refusals_of, remaining_offers
@@ -27,9 +28,8 @@ from bot.engine.slots import NO_KEY_LIMITS, KeyLimits
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
 from db.database import Database
-from db.jobs import JobRepository
+from db.jobs import DeliveredJob, JobRepository
 from db.other_process import OtherProcessRepository
-from db.pictures import ResultImageRepository
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +59,7 @@ class JobStore:
         self._takes_urls = takes_urls
         self._database = database
         self._endings = JobEndings(ledger=ledger, catalogue=catalogue, config=config)
+        self._steps = JobSteps(database=database, ledger=ledger)
         self._clock = clock
         self._config = config
         self._catalogue = catalogue
@@ -77,12 +78,7 @@ class JobStore:
         Raises:
             JobNotFoundError: if there is no such job.
         """
-
-        def read(connection: Connection) -> tuple[Job, Attempt | None]:
-            attempts = AttemptRepository(connection).list_for(job_id)
-            return JobRepository(connection).get(job_id), attempts[-1] if attempts else None
-
-        return await self._database.read(read)
+        return await self._steps.get(job_id)
 
     async def claim_batch(
         self,
@@ -181,19 +177,11 @@ class JobStore:
 
     async def mark_accepted(self, job: Job, answer: Pending) -> Job:
         """Record the provider's acceptance: QUEUED or RUNNING."""
-        to = State.RUNNING if answer.running else State.QUEUED
-
-        def write(connection: Connection) -> Job:
-            AttemptRepository(connection).update_latest(
-                job.id, handle=answer.handle, record_id=answer.record_id, cost=answer.cost
-            )
-            return JobRepository(connection).advance(job, to)
-
-        return await self._database.write(write)
+        return await self._steps.accept(job, answer)
 
     async def mark_running(self, job: Job) -> Job:
         """Record the start at the provider: QUEUED to RUNNING."""
-        return await self._database.write(lambda connection: JobRepository(connection).advance(job, State.RUNNING))
+        return await self._steps.start(job)
 
     async def mark_refused(self, job: Job, error: ProviderError, jitter: float) -> Job:
         """Record a refusal: back to HELD for another try, or FAILED.
@@ -262,38 +250,11 @@ class JobStore:
 
     async def mark_storing(self, job: Job, answer: Finished) -> Job:
         """Record the finished images: their URLs are kept until download."""
-
-        def write(connection: Connection) -> Job:
-            AttemptRepository(connection).update_latest(
-                job.id,
-                handle=answer.handle,
-                record_id=answer.record_id,
-                cost=answer.cost,
-                result=list(answer.image_urls),
-            )
-            return JobRepository(connection).advance(job, State.STORING)
-
-        return await self._database.write(write)
+        return await self._steps.store(job, answer)
 
     async def mark_done(self, job: Job, images: Sequence[ResultImage]) -> Job:
         """End a job with its stored images: capture their price only."""
-        now = self._clock.now()
-
-        def write(connection: Connection) -> Job:
-            attempts = AttemptRepository(connection)
-            # Made and billed, but unusable or lost: no member pays for those.
-            batch = attempts.latest_batch(job.id)
-            lost = any(call.outcome is Outcome.UNKNOWN and not call.result for call in batch)
-            cause = FaultKind.REPLY_LOST if lost else FaultKind.NO_PICTURES
-            cost = possible_cost(job, batch, cause, stored=len(images))
-            attempts.end_batch(job.id, Outcome.COMPLETED, now)
-            # Before the images: a late write is rejected by its fence and not by the images that are there.
-            charge = job.unit_price * len(images)
-            done = self._endings.end(connection, job, State.DONE, now, charge=charge, possible_cost=cost)
-            ResultImageRepository(connection).add_all(images, now)
-            return done
-
-        return await self._database.write(write)
+        return await self._steps.complete(job, images, self._clock.now())
 
     async def mark_failed(
         self,
@@ -347,7 +308,8 @@ class JobStore:
 
         def write(connection: Connection) -> tuple[Job, bool]:
             ended = self._endings.end(connection, job, State.CANCELLED, now)
-            JobRepository(connection).set_delivered(job.id, now, Delivery.NOWHERE)
+            delivered = DeliveredJob(job_id=job.id, at=now, delivery=Delivery.NOWHERE)
+            JobRepository(connection).set_delivered([delivered])
             is_new = other_job_id is not None and OtherProcessRepository(connection).record(other_job_id, now)
             return ended, is_new
 

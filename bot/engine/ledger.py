@@ -12,16 +12,13 @@ from bot.domain.credits import (
     Budget,
     Movement,
     MovementKind,
-    PossibleCost,
     RiskOutcome,
     decide_grant,
     decide_reset,
-    decide_settlement,
     decide_take,
     decided_cost,
     month_end,
     month_of,
-    unknown_cost,
 )
 from bot.domain.errors import (
     BudgetSpentError,
@@ -120,43 +117,6 @@ class Ledger(CreditReader):
             return 0
         return self._alerts.highest(self.guild_budget(connection, guild_id, now))
 
-    def settle(
-        self,
-        connection: Connection,
-        job: Job,
-        charge: int,
-        reason: str,
-        now: datetime,
-        possible_cost: PossibleCost | None = None,
-    ) -> None:
-        """End the hold of an ended job and charge `charge` of it.
-
-        The member gets the rest back; of the budgets, `possible_cost` stays used. Account and budgets are locked in the
-        order of `hold`.
-        """
-        account = AccountRepository(connection).lock(job.place.guild_id, job.place.member_id)
-        hold = LedgerRepository(connection).get_hold(job.id)  # behind the lock, as a reset changes it
-        used = None
-        if hold.period != account.period:
-            period = self._period_of(connection, account)
-            used = LedgerRepository(connection).spent_allowance(account, period)
-        before = account.granted
-        account, movement = decide_settlement(account, hold, charge, used=used)
-        AccountRepository(connection).save(account)
-        self._record(
-            connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id, settles=job.id
-        )
-        if hold.granted and self._premium.is_on:
-            self._take_owed(connection, account, job, held=hold.granted, returned=account.granted - before, now=now)
-        if possible_cost is not None:
-            RiskRepository(connection).add(job, possible_cost, hold.month, now)
-            movement = unknown_cost(possible_cost.amount)
-            reason = possible_cost.cause
-            self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=reason, job_id=job.id)
-        at_risk = 0 if possible_cost is None else possible_cost.amount
-        for budget in _budgets(connection, job):
-            budget.settle(hold.month, held=hold.amount, captured=charge, at_risk=at_risk)
-
     def decide_possible_costs(self, connection: Connection, job: Job, outcome: RiskOutcome, now: datetime) -> None:
         """Record the provider's word on an ended job's possible costs."""
         for risk in RiskRepository(connection).list_open(job.id):
@@ -166,8 +126,10 @@ class Ledger(CreditReader):
                 continue
             movement = decided_cost(risk.amount, outcome)
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason=outcome, job_id=job.id)
-            for budget in _budgets(connection, job):
-                budget.decide(risk.month, risk.amount, captured=outcome is RiskOutcome.OWED)
+            for guild_id in budgets_of(job):
+                BudgetRepository(connection, guild_id).decide(
+                    risk.month, risk.amount, captured=outcome is RiskOutcome.OWED
+                )
 
     def has_free_repeat(self, connection: Connection, member_id: int, now: datetime) -> bool:
         """Return whether a lost reply releases the member's hold at once.
@@ -258,13 +220,15 @@ class Ledger(CreditReader):
         held = LedgerRepository(connection).held_grants(guild_id, member_id)
         return taken, min(amount - taken, held)
 
-    def _take_owed(
+    def take_owed(
         self, connection: Connection, account: Account, job: Job, *, held: int, returned: int, now: datetime
     ) -> None:
         """Take refunded credits from the `returned` ones of an ended job.
 
         The others are spent, and no longer owed.
         """
+        if not self._premium.is_on:
+            return
         repository = EntitlementRepository(connection)
         for row in repository.list_owed(account.guild_id, account.member_id, job.created_at):
             part = min(row.to_take_back, held)
@@ -307,7 +271,7 @@ class Ledger(CreditReader):
             raise NothingUsedError
         account, given = decide_reset(account)
         AccountRepository(connection).save(account)
-        LedgerRepository(connection).forgive(account, self._period_of(connection, account).begin)
+        LedgerRepository(connection).forgive(account, self.period_of(connection, account).begin)
         for movement in movements:
             self._record(connection, account, movement, now, actor=SYSTEM_ACTOR, reason="allowance")
         for movement in given:
@@ -323,7 +287,8 @@ class Ledger(CreditReader):
 
         return AccountRepository(connection).lock(guild_id, member_id, restore)
 
-    def _period_of(self, connection: Connection, account: Account) -> Period:
+    def period_of(self, connection: Connection, account: Account) -> Period:
+        """Return the period in which an account's allowance was issued."""
         rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
         return period_named(account.period, rules.settings.zone)
 
@@ -367,11 +332,19 @@ class Ledger(CreditReader):
         LedgerRepository(connection).add_all([entry])
 
 
-def _budgets(connection: Connection, job: Job) -> list[BudgetRepository]:
-    """Return the budgets of a job, in the order of locking.
+def budgets_of(job: Job) -> list[int]:
+    """Return the guilds of the budgets that a job uses, in the order of locking.
 
     The operator owes nothing for a job with the guild's own keys.
     """
-    guild_id = job.place.guild_id
-    of_guild = [BudgetRepository(connection, guild_id)] if guild_id else []
-    return of_guild if job.own_key else [*of_guild, BudgetRepository(connection)]
+    of_guild = [job.place.guild_id] if job.place.guild_id else []
+    return of_guild if job.own_key else [*of_guild, ALL_GUILDS]
+
+
+def locking_order(budget: tuple[int, str]) -> tuple[bool, int, str]:
+    """Return the place of a guild's month: that of all guilds comes last.
+
+    Its lock blocks all other holds, and two transactions must not wait for each other.
+    """
+    guild_id, month = budget
+    return guild_id == ALL_GUILDS, guild_id, month

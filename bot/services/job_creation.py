@@ -33,7 +33,7 @@ from bot.services.request_gate import GateResult, RequestGate
 from bot.services.request_resolver import ResolvedRequest
 from db.accounts import AccountKey
 from db.age_restriction import comes_from_restricted
-from db.batch_writer import AloneError, BatchWriter, ItemOutcome
+from db.batches import AloneError, Batch, ItemOutcome
 from db.database import Database
 from db.file_references import referenced_hashes
 from db.jobs import JobRepository
@@ -80,11 +80,11 @@ class JobCreator:
         self._config = config
         self._storage_gate = storage_gate
         self._snapshots = snapshots
-        self._writer: BatchWriter[JobOrder, Created] = BatchWriter(database, self._create_all)
+        self._batch: Batch[JobOrder, Created] = Batch(database, self._create_all)
 
     async def create(self, order: JobOrder) -> Created:
         """Create an order's job; raises as `JobService.create` does."""
-        run = self._writer.run if order.is_plain else self._writer.run_alone
+        run = self._batch.run if order.is_plain else self._batch.run_alone
         return await self._gate.record(order.place, run(order))
 
     async def create_together(
@@ -97,7 +97,7 @@ class JobCreator:
             prepare(connection, jobs)
             facts = self._gate.facts(connection, [each.place for each in jobs], is_alone=True)
             checked = [self._check(connection, job, facts[at], is_alone=True) for at, job in enumerate(jobs)]
-            batch = _Batch(self._ledger, connection, checked, self._config.waiting_per_member, is_alone=True)
+            batch = _NewJobs(self._ledger, connection, checked, self._config.waiting_per_member, is_alone=True)
             for each in checked:
                 batch.add(each)
             batch.write()
@@ -131,7 +131,7 @@ class JobCreator:
                 checked[at] = self._check(connection, job, of_job, is_alone=is_alone)
             except (AtelierError, AloneError) as error:
                 outcomes[at] = error
-        batch = _Batch(self._ledger, connection, checked.values(), self._config.waiting_per_member, is_alone=is_alone)
+        batch = _NewJobs(self._ledger, connection, checked.values(), self._config.waiting_per_member, is_alone=is_alone)
         created = []
         for at, each in checked.items():
             try:
@@ -172,7 +172,7 @@ class _CheckedJob:
         return self.job.place.guild_id, self.job.place.member_id
 
 
-class _Batch:
+class _NewJobs:
     """New jobs of one transaction with their holds.
 
     The members' accounts are locked, so simultaneous presses are seen here.

@@ -27,7 +27,7 @@ from bot.services.prompt_checks import PromptChecks
 from bot.services.request_facts import RequestFacts, read_facts
 from db.allowances import AllowanceRepository, JobRules
 from db.bans import BanRepository
-from db.batch_writer import AloneError
+from db.batches import AloneError
 from db.database import Database
 from db.pauses import PauseRepository
 from db.prompt_rules import PromptBlock

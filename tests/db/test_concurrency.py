@@ -9,6 +9,7 @@ from bot.domain.credits import Account
 from bot.domain.errors import BudgetSpentError, DuplicateInteractionError, InsufficientCreditsError
 from bot.domain.jobs import Job
 from bot.engine.ledger import Ledger
+from bot.engine.settlements import Settlement, settle
 from db.accounts import AccountRepository
 from db.audit import audit
 from db.budgets import BudgetRepository
@@ -97,10 +98,10 @@ async def test_concurrent_settlements_of_one_hold_succeed_once(database: Databas
     job = make_job_for()
     await database.write(holding(ledger, job))
 
-    def settle(connection: Connection) -> None:
-        ledger.settle(connection, job, 12, "test", START)
+    def end(connection: Connection) -> None:
+        settle(ledger, connection, Settlement(job=job, charge=12, reason="test", at=START))
 
-    went = await outcomes((database, other), [settle] * 10)
+    went = await outcomes((database, other), [end] * 10)
     assert went == {"done": 1, IntegrityError.__name__: 9}
 
 

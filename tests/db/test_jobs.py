@@ -18,7 +18,7 @@ from bot.domain.fit import Fit
 from bot.domain.images import ImageFile, ImageRef, InputImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from db.database import Database
-from db.jobs import JobRepository
+from db.jobs import DeliveredJob, JobRepository, PostedCard
 from db.workers import WorkerRepository
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_job, make_request
@@ -195,8 +195,12 @@ async def test_second_acknowledgement_keeps_first_time_and_message(database: Dat
     job = make_job()
     await add(database, job)
     later = START + timedelta(seconds=2)
-    await database.write(on_jobs(lambda jobs: jobs.set_acknowledged(job.id, 5, START)))
-    await database.write(on_jobs(lambda jobs: jobs.set_acknowledged(job.id, 6, later)))
+    await database.write(
+        on_jobs(lambda jobs: jobs.set_acknowledged([PostedCard(job_id=job.id, message_id=5, at=START)]))
+    )
+    await database.write(
+        on_jobs(lambda jobs: jobs.set_acknowledged([PostedCard(job_id=job.id, message_id=6, at=later)]))
+    )
     assert await get(database, job) == replace(job, acknowledged_at=START, place=replace(job.place, message_id=5))
 
 
@@ -210,8 +214,12 @@ async def test_second_delivery_keeps_first_time_and_channel(database: Database) 
         return live, set(undelivered)
 
     assert await owned() == ((live.id,), {first.id, second.id})
-    await database.write(on_jobs(lambda jobs: jobs.set_delivered(first.id, START, Delivery.DIRECT)))
-    await database.write(on_jobs(lambda jobs: jobs.set_delivered(first.id, START + timedelta(hours=1))))
+    await database.write(
+        on_jobs(lambda jobs: jobs.set_delivered([DeliveredJob(job_id=first.id, at=START, delivery=Delivery.DIRECT)]))
+    )
+    await database.write(
+        on_jobs(lambda jobs: jobs.set_delivered([DeliveredJob(job_id=first.id, at=START + timedelta(hours=1))]))
+    )
     assert await owned() == ((live.id,), {second.id})
     assert await get(database, first) == replace(first, delivered_at=START, delivery=Delivery.DIRECT)
 

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.credits import Account, Hold, LedgerAccount, Movement, MovementKind, Posting
 from db.accounts import AccountRepository
-from db.budgets import BudgetRepository
+from db.budgets import BudgetChange, BudgetRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
@@ -62,7 +62,7 @@ async def test_reserve_fails_above_limit_and_settle_frees_budget(database: Datab
         budgets = BudgetRepository(connection)
         steps: list[object] = [budgets.used("2026-03"), budgets.reserve("2026-03", 60, 100)]
         steps += [budgets.reserve("2026-03", 41, 100), budgets.reserve("2026-03", 40, 100), budgets.used("2026-03")]
-        budgets.settle("2026-03", held=60, captured=25)
+        budgets.settle("2026-03", BudgetChange(held=60, captured=25))
         steps += [budgets.used("2026-03"), budgets.reserve("2026-03", 35, 100), budgets.reserve("2026-03", 1, 100)]
         return [*steps, budgets.reserve("2026-04", 100, 100), budgets.reserve("2026-05", 101, 100)]
 

@@ -12,6 +12,7 @@ from bot.domain.credits import Account, RiskOutcome
 from bot.domain.errors import BudgetSpentError, DuplicateInteractionError, FaultKind, InsufficientCreditsError
 from bot.domain.jobs import Job
 from bot.engine.ledger import Ledger
+from bot.engine.settlements import Settlement, settle
 from db.accounts import AccountRepository
 from db.audit import audit
 from db.budgets import BudgetRepository
@@ -239,7 +240,8 @@ async def test_second_settlement_is_rejected_by_schema(database: Database) -> No
     await end_one(database, ledger, job, 12)
     before = await stored(database)
     with pytest.raises(IntegrityError):
-        await database.write(lambda connection: ledger.settle(connection, job, 0, "again", START))
+        again = Settlement(job=job, charge=0, reason="again", at=START)
+        await database.write(lambda connection: settle(ledger, connection, again))
     assert await stored(database) == before
     assert await database.read(audit) == []
 

@@ -11,6 +11,7 @@ from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Job, Origin, State
 from bot.engine.holds import hold_job
 from bot.engine.picture_screen import PictureScreen
+from bot.engine.settlements import Settlement, settle
 from bot.services.comparisons import ComparisonService
 from bot.services.jobs import Actor
 from bot.services.member_limits import MemberLimits
@@ -42,7 +43,7 @@ async def store(services: ServiceHarness, job: Job, *pictures: ResultImage) -> N
 
     def write(connection: Connection) -> None:
         hold_job(services.ledger, connection, job)
-        services.ledger.settle(connection, job, 12, "test", now)
+        settle(services.ledger, connection, Settlement(job=job, charge=12, reason="test", at=now))
         if pictures:
             ResultImageRepository(connection).add_all(pictures, now)
 

@@ -28,6 +28,7 @@ from bot.domain.images import ImageRef, InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.requests import KEEP_AS_IT_IS
 from bot.engine.holds import hold_job
+from bot.engine.settlements import Settlement, settle
 from bot.services.deletion_register import DeletionRegister
 from bot.services.history import Selection
 from bot.services.job_creation import require_files
@@ -58,7 +59,7 @@ async def ended(services: ServiceHarness, *, shown: int = 1, **changes: Any) -> 
     def write(connection: Connection) -> None:
         hold_job(services.ledger, connection, job)
         if job.charged is not None:
-            services.ledger.settle(connection, job, job.charged, "test", now)
+            settle(services.ledger, connection, Settlement(job=job, charge=job.charged, reason="test", at=now))
         if made:
             ResultImageRepository(connection).add_all(made, now)
 

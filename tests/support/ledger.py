@@ -14,6 +14,7 @@ from bot.domain.premium import PremiumPlan
 from bot.engine.holds import hold_job
 from bot.engine.ledger import Ledger
 from bot.engine.member_identity import MemberIdentity
+from bot.engine.settlements import Settlement, settle
 from db.jobs import JobRepository
 from db.tables import jobs
 from tests.support.clock import START
@@ -75,7 +76,7 @@ def end(
             job = jobs.advance(job, state)
     job = jobs.advance(job, State.DONE if charge else State.FAILED, finished_at=now, charged=charge)
     cost = PossibleCost(attempt=1, amount=at_risk, cause=cause) if at_risk else None
-    ledger.settle(connection, job, charge, "test", now, cost)
+    settle(ledger, connection, Settlement(job=job, charge=charge, reason="test", at=now, possible_cost=cost))
 
 
 def ending(ledger: Ledger, job: Job, now: datetime = START, *, at_risk: int = 0) -> Callable[[Connection], None]:

@@ -20,6 +20,7 @@ from bot.domain.images import InputImage, ResultImage
 from bot.domain.jobs import Action, Delivery, Job, Origin, State
 from bot.domain.sharing.submissions import Submission, SubmissionOptions, SubmissionState
 from bot.engine.holds import hold_job
+from bot.engine.settlements import Settlement, settle
 from bot.images.identity import Identity
 from bot.services.details import read_lineage
 from bot.services.jobs import Actor
@@ -241,7 +242,7 @@ async def test_search_finds_no_copy_of_a_picture_shown_without_a_name(services: 
 
     def write(connection: Connection) -> None:
         hold_job(services.ledger, connection, copy)
-        services.ledger.settle(connection, copy, 12, "test", now)
+        settle(services.ledger, connection, Settlement(job=copy, charge=12, reason="test", at=now))
         ResultImageRepository(connection).add_all([ResultImage(job_id=copy.id, position=0, file=kept.file)], now)
         if way == "entry":
             challenge = make_challenge()

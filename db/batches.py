@@ -1,8 +1,8 @@
-"""Writes of one kind that wait at the same moment, in one transaction."""
+"""Steps of one kind that wait at the same moment, in one transaction."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -17,6 +17,8 @@ ItemOutcome: TypeAlias = Result | Exception
 """The result for an item, or its error: nothing was written for it then."""
 
 _MOST: Final = 128
+_Transaction: TypeAlias = Callable[[Callable[[Connection], Any]], Coroutine[Any, Any, Any]]
+
 # While one transaction is being committed, the next one is prepared. SQLite has one writer.
 _AT_ONCE: Final = {"sqlite": 1, "postgresql": 2}
 
@@ -33,52 +35,58 @@ class _Waiting(Generic[Item]):
     result: asyncio.Future[Any]
 
 
-class BatchWriter(Generic[Item, Result]):
-    """Writes items that wait in one transaction.
+class Batch(Generic[Item, Result]):
+    """Runs steps that wait in one transaction.
 
-    `write` returns an outcome for each item and writes those without an error. Of one item, it may raise or return the
-    error. After a fault of a whole transaction each of its items is written alone, so that one cannot fail others.
-    Nobody gets a result before the commit.
+    `function` returns an outcome for each item and writes those without an error. Of one item, it may raise or return
+    the error. After a fault of a whole transaction each of its items is run alone, so that one cannot fail others.
+    Nobody gets a result before the commit. `reads`: the steps only read.
     """
 
     def __init__(
-        self, database: Database, write: Callable[[Connection, Sequence[Item]], Sequence[ItemOutcome[Result]]]
+        self,
+        database: Database,
+        function: Callable[[Connection, Sequence[Item]], Sequence[ItemOutcome[Result]]],
+        *,
+        reads: bool = False,
     ) -> None:
         self._database = database
-        self._write = write
+        self._function = function
+        self._transaction: _Transaction = database.read if reads else database.write
         self._waiting: deque[_Waiting[Item]] = deque()
-        self._writers = 0
+        self._runners = 0
 
     async def run(self, item: Item) -> Result:
-        """Write an item with those that wait; raises its error.
+        """Run an item with those that wait; raises its error.
 
-        If the caller is cancelled, the item is written nevertheless.
+        If the caller is cancelled, the item is run nevertheless.
         """
         waiting = _Waiting(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if self._writers < _AT_ONCE[self._database.dialect]:
-            self._writers += 1
-            self._database.keep(self._write_waiting())
+        if self._runners < _AT_ONCE[self._database.dialect]:
+            self._runners += 1
+            self._database.keep(self._run_waiting())
         result: Result = await waiting.result
         return result
 
     async def run_alone(self, item: Item) -> Result:
-        """Write an item in a separate transaction; raises its error."""
-        return await self._database.write(lambda connection: self._write_one(connection, item))
+        """Run an item in a separate transaction; raises its error."""
+        result: Result = await self._transaction(lambda connection: self._run_one(connection, item))
+        return result
 
-    async def _write_waiting(self) -> None:
+    async def _run_waiting(self) -> None:
         try:
             while self._waiting:
                 group = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
-                await self._write_group(group)
+                await self._run_group(group)
         finally:
-            self._writers -= 1
+            self._runners -= 1
 
-    async def _write_group(self, group: Sequence[_Waiting[Item]]) -> None:
+    async def _run_group(self, group: Sequence[_Waiting[Item]]) -> None:
         if len(group) > 1:
             items = [each.item for each in group]
             try:
-                outcomes = await self._database.write(lambda connection: self._write(connection, items))
+                outcomes = await self._transaction(lambda connection: self._function(connection, items))
             except Exception:  # noqa: BLE001 - each meets its own error below
                 outcomes = [AloneError()] * len(group)
             alone = [each for each, outcome in zip(group, outcomes, strict=True) if isinstance(outcome, AloneError)]
@@ -95,8 +103,8 @@ class BatchWriter(Generic[Item, Result]):
             else:
                 _end(each.result, outcome)
 
-    def _write_one(self, connection: Connection, item: Item) -> Result:
-        (outcome,) = self._write(connection, [item])
+    def _run_one(self, connection: Connection, item: Item) -> Result:
+        (outcome,) = self._function(connection, [item])
         if isinstance(outcome, Exception):
             raise outcome  # undoes what was written for it
         return outcome
