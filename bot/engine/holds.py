@@ -102,15 +102,11 @@ class HoldBatch:
         self._decided.append(decision)
 
     def write(self) -> None:
-        """Write the jobs and their holds.
-
-        The budgets come last: their rows are shared, and the lock of all guilds' blocks all other holds until the
-        commit.
+        """Write the jobs and their holds, but not the budgets.
 
         Raises:
             DuplicateInteractionError: an interaction has a job; do not commit.
             sqlalchemy.exc.IntegrityError: the same among several, or an account was created meanwhile; do not commit.
-            BudgetSpentError: a month's budget is spent; do not commit.
         """
         if not self._decided:
             return
@@ -123,7 +119,25 @@ class HoldBatch:
         self._save_accounts()
         ledger.add_holds([(each.job, each.hold) for each in self._decided])
         ledger.add_all([entry for each in self._decided for entry in each.entries])
-        self._reserve()
+
+    def reserve(self) -> None:
+        """Reserve the prices in the budgets, as the last statements.
+
+        Their rows are shared, and the lock of all guilds' blocks all other holds until the commit.
+
+        Raises:
+            BudgetSpentError: a month's budget is spent; do not commit.
+        """
+        amounts: Counter[tuple[int, str]] = Counter()
+        last: dict[tuple[int, str], HoldDecision] = {}
+        for decision in self._decided:
+            for guild_id in decision.budgets:
+                amounts[guild_id, decision.hold.month] += decision.job.price
+                last[guild_id, decision.hold.month] = decision
+        for guild_id, month in sorted(amounts, key=locking_order):
+            decision, amount = last[guild_id, month], amounts[guild_id, month]
+            limit = decision.budgets[guild_id]
+            self._ledger.reserve(self._connection, guild_id, amount, limit, decision.job.created_at)
 
     def _account(self, key: AccountKey) -> Account:
         if (known := self._accounts.get(key)) is not None:
@@ -181,18 +195,6 @@ class HoldBatch:
         accounts.add_all([account for key, account in changed.items() if key not in self._existing])
         accounts.save_all([account for key, account in changed.items() if key in self._existing])
 
-    def _reserve(self) -> None:
-        amounts: Counter[tuple[int, str]] = Counter()
-        last: dict[tuple[int, str], HoldDecision] = {}
-        for decision in self._decided:
-            for guild_id in decision.budgets:
-                amounts[guild_id, decision.hold.month] += decision.job.price
-                last[guild_id, decision.hold.month] = decision
-        for guild_id, month in sorted(amounts, key=locking_order):
-            decision, amount = last[guild_id, month], amounts[guild_id, month]
-            limit = decision.budgets[guild_id]
-            self._ledger.reserve(self._connection, guild_id, amount, limit, decision.job.created_at)
-
 
 def hold_job(ledger: Ledger, connection: Connection, job: Job, rules: JobRules | None = None) -> Account:
     """Hold a job's price and insert it; return the member's account.
@@ -206,6 +208,7 @@ def hold_job(ledger: Ledger, connection: Connection, job: Job, rules: JobRules |
     decision = batch.decide(job, rules)
     batch.add(decision)
     batch.write()
+    batch.reserve()
     return decision.account
 
 

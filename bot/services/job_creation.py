@@ -101,7 +101,9 @@ class JobCreator:
             for each in checked:
                 batch.add(each)
             batch.write()
-            return tuple(self._snapshots.first(connection, batch.created))
+            snapshots = self._snapshots.first(connection, batch.created)
+            batch.reserve()
+            return tuple(snapshots)
 
         return await self._gate.record(place, self._database.write(write))
 
@@ -141,6 +143,7 @@ class JobCreator:
                 outcomes[at] = error
         batch.write()
         outcomes.update(zip(created, self._snapshots.first(connection, batch.created), strict=True))
+        batch.reserve()
         return [outcomes[at] for at in range(len(orders))]
 
     def _check(self, connection: Connection, job: Job, facts: RequestFacts, *, is_alone: bool) -> "_CheckedJob":
@@ -217,6 +220,10 @@ class _NewJobs:
         self._holds.write()
         for each in self._dry_matches:
             PromptBlockRepository(self._connection).add(each)
+
+    def reserve(self) -> None:
+        """Reserve the prices at the end, as `HoldBatch.reserve` does."""
+        self._holds.reserve()
 
     @property
     def created(self) -> list[tuple[Job, int | None]]:

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -214,12 +215,10 @@ async def test_second_delivery_keeps_first_time_and_channel(database: Database) 
         return live, set(undelivered)
 
     assert await owned() == ((live.id,), {first.id, second.id})
-    await database.write(
-        on_jobs(lambda jobs: jobs.set_delivered([DeliveredJob(job_id=first.id, at=START, delivery=Delivery.DIRECT)]))
-    )
-    await database.write(
-        on_jobs(lambda jobs: jobs.set_delivered([DeliveredJob(job_id=first.id, at=START + timedelta(hours=1))]))
-    )
+    early = DeliveredJob(job_id=first.id, at=START, delivery=Delivery.DIRECT)
+    await database.write(on_jobs(methodcaller("set_delivered", [early])))
+    late = DeliveredJob(job_id=first.id, at=START + timedelta(hours=1))
+    await database.write(on_jobs(methodcaller("set_delivered", [late])))
     assert await owned() == ((live.id,), {second.id})
     assert await get(database, first) == replace(first, delivered_at=START, delivery=Delivery.DIRECT)
 

@@ -69,7 +69,10 @@ def _files() -> tuple[tempfile.TemporaryDirectory[str], SqliteDatabases]:
 class _Unlimited:
     """Space for every job."""
 
-    def check_new_job(self, *_: object) -> None:
+    def check_space(self) -> None:
+        """Accept the job."""
+
+    def check_room(self, *_: object) -> None:
         """Accept the job."""
 
 

@@ -55,7 +55,8 @@ def adding(*jobs: Job) -> Callable[[Connection], None]:
 def hold(connection: Connection, ledger: Ledger, job: Job, now: datetime = START) -> Account:
     """Hold the job's price at a time and insert it."""
     account = hold_job(ledger, connection, replace(job, created_at=now))
-    connection.execute(update(jobs).where(jobs.c.id == job.id).values(created_at=job.created_at))
+    if job.created_at != now:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(created_at=job.created_at))
     return account
 
 
