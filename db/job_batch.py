@@ -16,7 +16,7 @@ class JobBatch:
 
     def __init__(self, connection: Connection, jobs: Sequence[Job]) -> None:
         self._repository = JobRepository(connection)
-        self._current = self._repository.lock_all(jobs)
+        self._current = self._repository.lock_all(jobs) if jobs else {}
         self._changes: list[tuple[Job, dict[str, Any]]] = []
 
     def require_current(self, job: Job) -> None:

@@ -71,7 +71,13 @@ class ResultImageRepository:
         self._connection = connection
 
     def add_all(self, new: Sequence[ResultImage], at: datetime) -> None:
-        """Insert a job's images."""
+        """Insert images stored at the same time."""
+        self.add_stored([(each, at) for each in new])
+
+    def add_stored(self, new: Sequence[tuple[ResultImage, datetime]]) -> None:
+        """Insert images with the times of their storage."""
+        if not new:
+            return
         self._connection.execute(
             _INSERT,
             [
@@ -82,10 +88,10 @@ class ResultImageRepository:
                     "stored_at": at,
                     "fingerprint": picture.file.fingerprint,
                 }
-                for picture in new
+                for picture, at in new
             ],
         )
-        FingerprintRepository(self._connection).add_all(new)
+        FingerprintRepository(self._connection).add_all([picture for picture, _ in new])
 
     def list_fingerprints(self, job_id: str) -> list[tuple[str, str]]:
         """Return the hashes and fingerprints of a job's kept pictures."""

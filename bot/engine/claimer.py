@@ -20,7 +20,7 @@ from bot.engine.slots import KeyLimits, Slots
 from db.attempts import AttemptRepository
 from db.fair_share import FairShareRepository
 from db.inputs import InputImageRepository
-from db.jobs import JobRepository
+from db.job_batch import JobBatch
 from db.locks import CLAIMING, advisory_lock
 from db.pauses import PauseRepository
 from db.queue import QueueRepository
@@ -164,7 +164,6 @@ class JobClaimer:
 
         Jobs without a usable key are added to `keyless`.
         """
-        jobs = JobRepository(connection)
         attempts = AttemptRepository(connection)
         claims: list[Claim] = []
         retries: list[datetime] = []
@@ -193,7 +192,10 @@ class JobClaimer:
         if new:
             attempts.add_all(new)
             FairShareRepository(connection).record_served((claim.job for claim in claims), now)
-        return [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims], retries
+        jobs = JobBatch(connection, [claim.job for claim in claims])
+        claims = [replace(claim, job=self._mark_submitting(jobs, claim, now)) for claim in claims]
+        jobs.write()
+        return claims, retries
 
     def _plan_calls(
         self, job: Job, offer: Offer, earlier: Sequence[Attempt], now: datetime, *, key_id: str | None
@@ -264,7 +266,7 @@ class JobClaimer:
             else:
                 skipped += len(page)
 
-    def _mark_submitting(self, jobs: JobRepository, claim: Claim, now: datetime) -> Job:
+    def _mark_submitting(self, jobs: JobBatch, claim: Claim, now: datetime) -> Job:
         """Move a claimed job to SUBMITTING and to this worker.
 
         The job may belong to another worker: nothing has been sent for it yet. The fence rises with every claim, so

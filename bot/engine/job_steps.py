@@ -118,8 +118,7 @@ class JobSteps:
         for _, settlement in ended:
             settlements.add(settlement)
         settlements.write()
-        for each, _ in ended:
-            images.add_all(each.images, each.at)
+        images.add_stored([(image, each.at) for each, _ in ended for image in each.images])
         return outcomes
 
 
