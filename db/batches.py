@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -21,6 +22,8 @@ _Transaction: TypeAlias = Callable[[Callable[[Connection], Any]], Coroutine[Any,
 
 # While one transaction is being committed, the next one is prepared. SQLite has one writer.
 _AT_ONCE: Final = {"sqlite": 1, "postgresql": 2}
+# Fewer than connections: others need them, too.
+_ALONE_AT_ONCE: Final = 4
 
 
 class AloneError(Exception):
@@ -55,6 +58,7 @@ class Batch(Generic[Item, Result]):
         self._transaction: _Transaction = database.read if reads else database.write
         self._waiting: deque[_Waiting[Item]] = deque()
         self._runners = 0
+        self._turns = asyncio.Semaphore(_ALONE_AT_ONCE)
 
     async def run(self, item: Item) -> Result:
         """Run an item with those that wait; raises its error.
@@ -83,25 +87,35 @@ class Batch(Generic[Item, Result]):
             self._runners -= 1
 
     async def _run_group(self, group: Sequence[_Waiting[Item]]) -> None:
-        if len(group) > 1:
-            items = [each.item for each in group]
-            try:
-                outcomes = await self._transaction(lambda connection: self._function(connection, items))
-            except Exception:  # noqa: BLE001 - each meets its own error below
-                outcomes = [AloneError()] * len(group)
-            alone = [each for each, outcome in zip(group, outcomes, strict=True) if isinstance(outcome, AloneError)]
-            for each, outcome in zip(group, outcomes, strict=True):
-                if not isinstance(outcome, AloneError):
-                    _end(each.result, outcome)
-        else:
-            alone = list(group)
-        for each in alone:
-            try:
-                outcome = await self.run_alone(each.item)
-            except Exception as error:  # noqa: BLE001 - raised again where its caller waits
-                _end(each.result, error)
+        """Run items and give each its outcome; those for themselves go on alone."""
+        if len(group) == 1:
+            await self._end_alone(group[0])
+            return
+        items = [each.item for each in group]
+        outcomes: Sequence[ItemOutcome[Result]]
+        try:
+            outcomes = await self._transaction(lambda connection: self._run_all(connection, items))
+        except Exception:  # noqa: BLE001 - each meets its own error
+            outcomes = [AloneError()] * len(group)
+        for each, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, AloneError):
+                self._database.keep(self._end_alone(each, self._turns))  # not here: it may wait for a lock for long
             else:
                 _end(each.result, outcome)
+
+    async def _end_alone(self, waiting: _Waiting[Item], turns: asyncio.Semaphore | None = None) -> None:
+        try:
+            async with turns or nullcontext():
+                outcome: ItemOutcome[Result] = await self.run_alone(waiting.item)
+        except Exception as error:  # noqa: BLE001 - raised again where its caller waits
+            outcome = error
+        _end(waiting.result, outcome)
+
+    def _run_all(self, connection: Connection, items: Sequence[Item]) -> Sequence[ItemOutcome[Result]]:
+        outcomes = self._function(connection, items)
+        if len(outcomes) != len(items):
+            raise ValueError(f"{len(outcomes)} outcomes of {len(items)} steps")
+        return outcomes
 
     def _run_one(self, connection: Connection, item: Item) -> Result:
         (outcome,) = self._function(connection, [item])
@@ -113,7 +127,11 @@ class Batch(Generic[Item, Result]):
 def _end(result: asyncio.Future[Any], outcome: ItemOutcome[Any]) -> None:
     if result.done():
         return  # its caller was cancelled
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, StopIteration):  # no future takes it
+        fault = RuntimeError("a step raised StopIteration")
+        fault.__cause__ = outcome
+        result.set_exception(fault)
+    elif isinstance(outcome, Exception):
         result.set_exception(outcome)
     else:
         result.set_result(outcome)
