@@ -82,7 +82,12 @@ class Batch(Generic[Item, Result]):
         try:
             while self._waiting:
                 group = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
-                await self._run_group(group)
+                try:
+                    await self._run_group(group)
+                except BaseException:
+                    for each in group:
+                        each.result.cancel()  # the loop ends
+                    raise
         finally:
             self._runners -= 1
 
