@@ -28,7 +28,7 @@ class AccessRuleRepository:
         return self.list_all([guild_id]).get(guild_id, ())
 
     def list_all(self, guilds: Collection[int]) -> dict[int, tuple[AccessRule, ...]]:
-        """Return the rules of those guilds that have any."""
+        """Return the rules of guilds; those without any are left out."""
         roles: dict[tuple[int, str, str], set[int]] = {}
         for guild_id, kind, name, role_id in self._connection.execute(_LIST, {"guilds": padded(guilds)}):
             roles.setdefault((guild_id, kind, name), set()).add(role_id)

@@ -149,7 +149,7 @@ class AttemptRepository:
         self._execute_all(_UPDATE_LATEST, [row for row in rows if len(row) > 1])
 
     def _execute_all(self, statement: Update, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute a statement for rows that may have different columns."""
+        """Execute a statement for rows with different columns."""
         by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
         for row in rows:
             by_columns.setdefault(tuple(row), []).append(row)
@@ -170,7 +170,7 @@ class AttemptRepository:
             self._connection.execute(_END_BATCH, [{"of_job": each, **_ending(outcome, at, {})} for each, at in ends])
 
     def list_last(self, jobs_: Collection[str]) -> dict[str, Attempt]:
-        """Return the last attempt of each job that has one."""
+        """Return the last attempt of each submitted job."""
         rows = self._connection.execute(_LAST_OF_EACH, {"of_jobs": padded(jobs_)})
         return {row.job_id: _from_row(row) for row in rows}
 

@@ -1,4 +1,4 @@
-"""Steps of one kind that wait at the same moment, in one transaction."""
+"""Steps waiting at the same moment, in one transaction."""
 
 import asyncio
 from collections import deque
@@ -27,7 +27,7 @@ _ALONE_AT_ONCE: Final = 4
 
 
 class AloneError(Exception):
-    """The outcome of an item whose rare case needs a separate transaction."""
+    """The outcome of an item in need of a separate transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class _Waiting(Generic[Item]):
 
 
 class Batch(Generic[Item, Result]):
-    """Runs steps that wait in one transaction.
+    """Runs waiting steps in one transaction.
 
     `function` returns an outcome for each item and writes those without an error. Of one item, it may raise or return
     the error. After a fault of a whole transaction each of its items is run alone, so that one cannot fail others.
@@ -61,7 +61,7 @@ class Batch(Generic[Item, Result]):
         self._turns = asyncio.Semaphore(_ALONE_AT_ONCE)
 
     async def run(self, item: Item) -> Result:
-        """Run an item with those that wait; raises its error.
+        """Run an item with the waiting ones; raises its error.
 
         If the caller is cancelled, the item is run nevertheless.
         """

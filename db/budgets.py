@@ -90,7 +90,7 @@ class BudgetRepository:
         return self._add(month, amount, limit)
 
     def list_used(self, months: Collection[str], guilds: Collection[int]) -> dict[tuple[int, str], int]:
-        """Return what is used of these guilds' budgets, by guild and month."""
+        """Return the used credits of budgets, by guild and month."""
         keys = {"months": padded(months), "guilds": padded(guilds)}
         return {(row.guild_id, row.month): row.used for row in self._connection.execute(_LIST_USED, keys)}
 

@@ -179,7 +179,7 @@ class PostedCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveredJob:
-    """A job whose result was delivered."""
+    """A job with a delivered result."""
 
     job_id: str
     at: datetime
@@ -218,7 +218,7 @@ class JobRepository:
             InputImageRepository(self._connection).add_all(job.id, job.request.inputs, job.created_at)
 
     def list_known_interactions(self, ids: Collection[int]) -> frozenset[int]:
-        """Return those interactions that have a job."""
+        """Return the interactions with a job."""
         return frozenset(self._connection.execute(_INTERACTIONS, {"ids": padded(ids)}).scalars())
 
     def get(self, job_id: str, *, hold: bool = False) -> Job:

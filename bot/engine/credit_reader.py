@@ -1,4 +1,4 @@
-"""Credits of members and the terms that they come under, read only."""
+"""Credits of members and their terms, read only."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace

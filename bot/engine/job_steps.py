@@ -1,4 +1,4 @@
-"""Frequent steps of jobs; those that wait at once share a transaction."""
+"""Frequent steps of jobs, many in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

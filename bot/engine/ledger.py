@@ -84,7 +84,7 @@ class Ledger(CreditReader):
 
     @property
     def month_limit(self) -> int:
-        """The most that the operator may owe a month for all guilds."""
+        """The operator's limit for a month of all guilds."""
         return self._budget
 
     def reserve(self, connection: Connection, guild_id: int, amount: int, limit: int | None, now: datetime) -> None:
@@ -288,7 +288,7 @@ class Ledger(CreditReader):
         return AccountRepository(connection).lock(guild_id, member_id, restore)
 
     def period_of(self, connection: Connection, account: Account) -> Period:
-        """Return the period in which an account's allowance was issued."""
+        """Return the period of an account's allowance."""
         rules = AllowanceRepository(connection).rules(account.guild_id, account.member_id, ())
         return period_named(account.period, rules.settings.zone)
 
@@ -333,7 +333,7 @@ class Ledger(CreditReader):
 
 
 def budgets_of(job: Job) -> list[int]:
-    """Return the guilds of the budgets that a job uses, in the order of locking.
+    """Return the guilds of a job's budgets, in the order of locking.
 
     The operator owes nothing for a job with the guild's own keys.
     """
@@ -342,7 +342,7 @@ def budgets_of(job: Job) -> list[int]:
 
 
 def locking_order(budget: tuple[int, str]) -> tuple[bool, int, str]:
-    """Return the place of a guild's month: that of all guilds comes last.
+    """Return the place of a guild's month; all guilds' comes last.
 
     Its lock blocks all other holds, and two transactions must not wait for each other.
     """

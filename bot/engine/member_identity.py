@@ -32,7 +32,7 @@ class MemberIdentity:
         self.restore(connection, member_id)
 
     def list_known(self, connection: Connection, members: Collection[int]) -> frozenset[int]:
-        """Return the members for whom `welcome` has something to do."""
+        """Return the members with something for `welcome` to do."""
         pseudonyms = {member: self._pseudonym_of(member) for member in members}
         known = DeletionRepository(connection).list_known([*members, *pseudonyms.values()])
         if not known:

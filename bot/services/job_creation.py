@@ -1,4 +1,4 @@
-"""Creation of jobs: checks, holds and rows in one transaction, several at once."""
+"""Creation of jobs, many in one transaction."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -62,7 +62,7 @@ Created: TypeAlias = Snapshot | ResolvedRequest
 
 
 class JobCreator:
-    """Creates jobs; orders that wait at the same moment share a transaction."""
+    """Creates jobs; waiting orders share a transaction."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class JobCreator:
     async def create_together(
         self, place: InteractionContext, jobs: Sequence[Job], prepare: Callable[[Connection, Sequence[Job]], None]
     ) -> tuple[Snapshot, ...]:
-        """Create all jobs of a member or none, after `prepare` in their transaction."""
+        """Create all jobs of a member or none, after `prepare`."""
 
         def write(connection: Connection) -> tuple[Snapshot, ...]:
             self._storage_gate.check_space()
@@ -227,7 +227,7 @@ class _NewJobs:
 
     @property
     def created(self) -> list[tuple[Job, int | None]]:
-        """The written jobs, with the credits that their members have left."""
+        """The written jobs, with their members' remaining credits."""
         return [(each.job, each.account.available) for each in self._holds.decided]
 
 

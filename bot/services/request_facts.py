@@ -1,4 +1,4 @@
-"""What the checks of requests need from the database, read for many at once."""
+"""Facts for the checks of requests, read for many at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,9 +33,9 @@ class RequestFacts:
 def read_facts(
     connection: Connection, places: Sequence[InteractionContext], now: datetime, returning: frozenset[int]
 ) -> list[RequestFacts]:
-    """Return the facts of each place; no pause begins before the transaction ends.
+    """Return the facts of each place.
 
-    `returning` are the members with something kept.
+    No pause begins before the transaction ends. `returning` are the members with something kept.
     """
     pauses = PauseRepository(connection)
     pauses.lock_for_new_job()

@@ -80,7 +80,7 @@ class RequestGate:
     def facts(
         self, connection: Connection, places: Sequence[InteractionContext], *, is_alone: bool
     ) -> list[RequestFacts]:
-        """Return what `check` needs about requests from these places.
+        """Return the facts of `check` about requests from these places.
 
         In a transaction for one member alone, a returning member gets the kept credits and bans back first.
 

@@ -1,4 +1,4 @@
-"""Steps that wait at the same moment share a transaction."""
+"""Waiting steps share a transaction."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from db.tables import facts
 
 
 class Saving:
-    """A batch that saves names, and the groups that it was called with."""
+    """A batch to save names, and its groups."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -23,7 +23,7 @@ class Saving:
         self.batch = Batch(database, self._save)
 
     async def run(self, *names: str) -> list[str | BaseException]:
-        """Save names that wait at the same moment; return the outcomes."""
+        """Save names at the same moment; return the outcomes."""
         self.groups.clear()
         return await asyncio.gather(*map(self.batch.run, names), return_exceptions=True)
 

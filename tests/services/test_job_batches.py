@@ -1,4 +1,4 @@
-"""Jobs asked for at the same moment: one transaction, and the outcomes of one after another."""
+"""Jobs asked for at the same moment end as one after another."""
 
 import asyncio
 from collections import Counter
@@ -64,7 +64,7 @@ SCENARIOS: dict[str, list[Asked]] = {
 
 
 async def outcomes(services: ServiceHarness, guild_id: int, asked: Sequence[Asked], *, at_once: bool) -> list[object]:
-    """Ask for jobs in a guild; return what their members are told."""
+    """Ask for jobs in a guild; return the answers."""
 
     async def create(each: Asked) -> object:
         try:
@@ -177,7 +177,7 @@ async def test_budget_for_ten_of_fifty_at_once_is_spent_by_ten(open_services: Op
 async def test_budget_spent_by_another_process_meanwhile_is_not_exceeded(
     open_services: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the group reads at its start is old when it reserves."""
+    """The group's reading at its start is old at its reservation."""
     services = open_services(budget=125)
     monkeypatch.setattr(BudgetRepository, "list_used", lambda *_: {})
     await services.jobs.create(make_context(), make_request())
@@ -232,7 +232,7 @@ async def make_jobs(services: ServiceHarness, number: int, *, guild_id: int = GU
 
 
 async def finish_all(services: ServiceHarness, jobs: Sequence[Job], *, at_once: bool) -> list[object]:
-    """Finish jobs; the first makes two images, the second one of two, and so on. The third is stale."""
+    """Finish jobs in turns with two images and one of two; the third is stale."""
     stale = jobs[2].id
 
     async def finish(job: Job) -> object:
