@@ -239,8 +239,8 @@ async def test_second_settlement_is_rejected_by_schema(database: Database) -> No
     await hold_one(database, ledger, other)  # so that `held` stays above zero
     await end_one(database, ledger, job, 12)
     before = await stored(database)
+    again = Settlement(job=job, charge=0, reason="again", at=START)
     with pytest.raises(IntegrityError):
-        again = Settlement(job=job, charge=0, reason="again", at=START)
         await database.write(lambda connection: settle(ledger, connection, again))
     assert await stored(database) == before
     assert await database.read(audit) == []
