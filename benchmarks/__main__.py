@@ -19,6 +19,7 @@ from benchmarks.measurements import Figure, show
 from benchmarks.micro import medians
 from benchmarks.profiling import profile
 from benchmarks.prompt_rules import measure_rules
+from benchmarks.real_pictures import measure_pictures
 from benchmarks.report import show as show_race
 from benchmarks.scale import Sizes, measure_scale
 from benchmarks.throughput import measure_rate
@@ -36,17 +37,21 @@ class Plan:
     polls: tuple[int, ...]
     rate: int
     flow: int
+    pictures: int
     attack_pixels: int
     weights: tuple[tuple[State, str], ...] = WEIGHTS
 
 
-WHOLE: Final = Plan(sizes=Sizes(), crowd=10_000, polls=(1_000, 10_000), rate=1_000, flow=20, attack_pixels=33_547_264)
+WHOLE: Final = Plan(
+    sizes=Sizes(), crowd=10_000, polls=(1_000, 10_000), rate=1_000, flow=20, pictures=300, attack_pixels=33_547_264
+)
 LITTLE: Final = Plan(
     sizes=Sizes(jobs=20_000, accounts=2_000, rounds=10),
     crowd=500,
     polls=(200,),
     rate=100,
     flow=3,
+    pictures=20,
     attack_pixels=1_000_000,
 )
 
@@ -83,6 +88,11 @@ async def flow(console: Console, plan: Plan) -> bool:
     return show(console, "From completion to picture", "bare", await measure_flow(plan.flow))
 
 
+async def pictures(console: Console, plan: Plan) -> bool:
+    """Measure jobs with small and with real pictures, many at once."""
+    return show(console, "Real pictures", "bare + parts", await measure_pictures(plan.pictures))
+
+
 async def attack(console: Console, plan: Plan) -> bool:
     """Measure a stranger's picture while a member sends hostile ones."""
     return show(console, "Hostile pictures", "unloaded", await measure_attack(plan.attack_pixels))
@@ -104,7 +114,8 @@ async def rules(console: Console, plan: Plan) -> bool:
 
 
 GROUPS: Final[Mapping[str, Callable[[Console, Plan], Coroutine[None, None, bool]]]] = {
-    group.__name__: group for group in (scale, crowd, polls, weight, rate, flow, attack, decoders, guilds, rules)
+    group.__name__: group
+    for group in (scale, crowd, polls, weight, rate, flow, pictures, attack, decoders, guilds, rules)
 }
 
 

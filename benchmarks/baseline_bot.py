@@ -1,6 +1,7 @@
-"""The baseline bot: answer, submit, poll, edit with the file.
+"""The baseline bot: answer with a card, submit, poll, edit with the file.
 
-It has no database, ledger, decoding or retries: the least work of any such bot. It runs as a separate process.
+Its cards have as many fields and buttons as the product's. It has no database, ledger, decoding or retries: the least
+work of any such bot. It runs as a separate process.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from discord import app_commands
 from discord.gateway import DiscordWebSocket
 
 _HTTP_ERRORS: Final = 400
+_ACTIONS: Final = ("Again", "Vary", "Edit", "Upscale", "Share", "More")
 
 
 class BaselineBot(discord.Client):
@@ -35,10 +37,11 @@ class BaselineBot(discord.Client):
 
         @self._tree.command(name="imagine", description="Make pictures from a prompt")
         async def imagine(interaction: discord.Interaction[Any], prompt: str) -> None:
-            await interaction.response.send_message("Drawing")
+            await interaction.response.send_message(embed=_card("Waiting", prompt), view=_buttons("Cancel"))
             picture = await self._draw(prompt)
             file = discord.File(io.BytesIO(picture), filename="picture.png")
-            await interaction.edit_original_response(content="Here it is", attachments=[file])
+            card = _card("Done", prompt)
+            await interaction.edit_original_response(embed=card, view=_buttons(*_ACTIONS), attachments=[file])
 
         await self._tree.sync()
 
@@ -65,6 +68,21 @@ class BaselineBot(discord.Client):
             if response.status >= _HTTP_ERRORS:
                 raise RuntimeError(f"{method} {path}: {response.status}")
             return document
+
+
+def _card(state: str, prompt: str) -> discord.Embed:
+    card = discord.Embed(title=state, description=f"> {prompt}", color=0x5865F2)
+    for name in ("Model", "Price", "Balance"):
+        card.add_field(name=name, value="reve-2.0")
+    return card.set_footer(text="usually 20 s")
+
+
+def _buttons(*labels: str) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for label in labels:
+        view.add_item(discord.ui.Button(label=label, custom_id=f"baseline:{label}"))
+    view.stop()  # nobody presses them, and the client must not keep them
+    return view
 
 
 async def main() -> None:

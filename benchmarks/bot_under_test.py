@@ -152,6 +152,10 @@ class BotUnderTest:
         await self.finished(invocation)
         return 1000 * (time.perf_counter() - start)
 
+    def send_picture(self, data: bytes | None) -> None:
+        """Let the provider send this file from now on; None is a drawing."""
+        self._skillboss.fixed_picture = data
+
     def hold_jobs(self) -> None:
         """Keep new jobs in the provider's queue."""
         self._skillboss.latency = MANUAL

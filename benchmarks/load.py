@@ -76,7 +76,7 @@ async def compare(
         try:
             for bot_process in stages.values():
                 await bot_process.start()
-                await stream(bot_process, _WARM_UP * 2)
+                await warm_up(bot_process)
             for _ in range(amounts.rounds):
                 for workload in (_single, _steady, _burst):
                     for name, bot_process in stages.items():
@@ -142,12 +142,17 @@ async def _waiting(bot_process: BotUnderTest, amounts: Amounts, result: Result) 
         await bot_process.stop()
 
 
-async def stream(bot_process: BotUnderTest, jobs: int) -> None:
-    """Run jobs, eight at a time."""
+async def warm_up(bot_process: BotUnderTest) -> None:
+    """Run some jobs that do not count."""
+    await stream(bot_process, _WARM_UP * 2)
+
+
+async def stream(bot_process: BotUnderTest, jobs: int, streams: int = _STREAMS) -> None:
+    """Run jobs, several at a time."""
     left = iter(range(jobs))
 
     async def one_after_another() -> None:
         for _ in left:
             await bot_process.job()
 
-    await asyncio.gather(*(one_after_another() for _ in range(_STREAMS)))
+    await asyncio.gather(*(one_after_another() for _ in range(streams)))

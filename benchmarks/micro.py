@@ -12,12 +12,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
 from benchmarks.bot_under_test import PROMPT
 from benchmarks.harness import Harness
+from benchmarks.photos import photo
 from bot.domain.images import ImageFile
 from bot.domain.jobs import Job
 from bot.images.download import ImageDownloader
@@ -27,6 +28,9 @@ from bot.images.thread_pool import ImageThreadPool
 from db.database import Database
 from db.migrate import migrate
 from sandbox.providers.pictures import draw_picture
+
+DRAWING: Final = "drawing"
+"""The sandbox's usual picture, a PNG of about 100 kB."""
 
 _WARM_UP = 20
 _SIDE = 1024
@@ -53,10 +57,10 @@ class Parts:
         return self.transactions_cpu + self.picture_cpu
 
 
-async def measure_parts(jobs: int, burst: int) -> Parts:
-    """Measure in a separate process."""
+async def measure_parts(jobs: int, burst: int, picture: str = DRAWING) -> Parts:
+    """Measure in a separate process, with a drawing or a photo of a format."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.micro", str(jobs), str(burst), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "benchmarks.micro", str(jobs), str(burst), picture, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     if process.returncode:
@@ -70,7 +74,7 @@ def medians(measured: Sequence[Parts]) -> Parts:
     return Parts(**{name: statistics.median(row[name] for row in rows) for name in rows[0]})
 
 
-async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
+async def _measure(jobs: int, burst: int, picture: str, folder: Path) -> Parts:
     image_service = ImageService(
         downloader=ImageDownloader(), store=ImageStore(folder / "pictures"), workers=ImageThreadPool()
     )
@@ -78,7 +82,8 @@ async def _measure(jobs: int, burst: int, folder: Path) -> Parts:
     try:
         await migrate(database)
         harness = Harness(database)
-        data = draw_picture(PROMPT, 0, width=_SIDE, height=_SIDE, format="png")
+        is_drawing = picture == DRAWING
+        data = draw_picture(PROMPT, 0, width=_SIDE, height=_SIDE, format="png") if is_drawing else photo(picture)
         stored = await image_service.store_bytes(data)
         for _ in range(_WARM_UP):
             await harness.finish(await harness.hold(), stored)
@@ -146,7 +151,7 @@ async def _burst(harness: Harness, stored: ImageFile, burst: int) -> dict[str, f
 def main() -> None:
     """Print the parts as JSON."""
     with tempfile.TemporaryDirectory(prefix="benchmark-parts-") as folder:
-        parts = asyncio.run(_measure(int(sys.argv[1]), int(sys.argv[2]), Path(folder)))
+        parts = asyncio.run(_measure(int(sys.argv[1]), int(sys.argv[2]), (sys.argv[3:] or [DRAWING])[0], Path(folder)))
     print(json.dumps(asdict(parts)))
 
 

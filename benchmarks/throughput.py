@@ -8,14 +8,18 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from benchmarks.databases import Maker, open_database
-from benchmarks.harness import Harness
+from benchmarks.harness import PROVIDER, Harness
 from benchmarks.measurements import Figure
+from bot.domain.jobs import Job
 
-TRANSACTIONS_A_LIFE = 7
-_STREAMS = 8
-_PROCESSES = 2
+_CALLERS: Final = (8, 256)
+_PROCESSES: Final = 2
+_MEMBERS: Final = 2_000
+_CLAIMS: Final = 64
+_CLAIM_PAUSE: Final = 0.02
 
 
 async def measure_rate(maker: Maker, jobs: int) -> list[Figure]:
@@ -34,7 +38,7 @@ async def measure_rate(maker: Maker, jobs: int) -> list[Figure]:
 
 
 def _figures(rates: dict[str, float], who: str) -> list[Figure]:
-    return [Figure(name=f"{name} a second, {who}", taken=rate, unit="") for name, rate in rates.items()]
+    return [Figure(name=f"{name}, a second, {who}", taken=rate, unit="") for name, rate in rates.items()]
 
 
 async def _processes(url: str, jobs: int, count: int) -> list[dict[str, float]]:
@@ -55,20 +59,51 @@ async def _rates(url: str, jobs: int) -> dict[str, float]:
     async with open_database(url) as database:
         harness = Harness(database, alone=False)
         await harness.worker_store.renew_lease()
-        await harness.finish(await harness.hold())
-
-        async def life() -> None:
-            await harness.finish(await harness.hold())
-
+        await _finish_one(harness)
+        await asyncio.gather(*(harness.hold(members=_MEMBERS) for _ in range(_MEMBERS)))  # each has an account now
         try:
-            lives = await _rate(life, jobs)
-            holds = await _rate(harness.hold, jobs)
+            rates: dict[str, float] = {}
+            for callers in _CALLERS:
+                lives = await _lives(harness, jobs, callers)
+                holds = await _rate(lambda: harness.hold(members=_MEMBERS), jobs, callers)
+                rates |= {f"holds, {callers} at once": holds, f"whole lives, {callers} at once": lives}
         finally:
             await harness.close()
-    return {"holds": holds, "whole lives": lives, "transactions of whole lives": lives * TRANSACTIONS_A_LIFE}
+    return rates
 
 
-async def _rate(do: Callable[[], Awaitable[object]], times: int) -> float:
+async def _finish_one(harness: Harness) -> None:
+    await harness.finish(await harness.hold())
+
+
+async def _lives(harness: Harness, jobs: int, callers: int) -> float:
+    """Return the whole lives per second.
+
+    One task claims for all, as the engine's dispatcher does.
+    """
+    claimed: asyncio.Queue[Job] = asyncio.Queue()
+
+    async def claim() -> None:
+        while True:
+            claims = (await harness.job_store.claim_batch(_CLAIMS, {PROVIDER: jobs}, with_queue=False)).claims
+            for each in claims:
+                claimed.put_nowait(each.job)
+            if len(claims) < _CLAIMS:
+                await asyncio.sleep(_CLAIM_PAUSE)
+
+    async def life() -> None:
+        held = await harness.hold(members=_MEMBERS)
+        await harness.generation.mark_acknowledged(held.id, held.place.interaction_id)
+        await harness.finish_claimed(await claimed.get())
+
+    claiming = asyncio.create_task(claim())
+    try:
+        return await _rate(life, jobs, callers)
+    finally:
+        claiming.cancel()
+
+
+async def _rate(do: Callable[[], Awaitable[object]], times: int, callers: int) -> float:
     """Return the completions per second with several callers."""
     left = iter(range(times))
 
@@ -77,7 +112,7 @@ async def _rate(do: Callable[[], Awaitable[object]], times: int) -> float:
             await do()
 
     start = time.perf_counter()
-    await asyncio.gather(*(one_after_another() for _ in range(_STREAMS)))
+    await asyncio.gather(*(one_after_another() for _ in range(callers)))
     return times / (time.perf_counter() - start)
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from sandbox.providers.assets import picture_paths, serve_picture
+from sandbox.providers.assets import picture_paths, serve_file, serve_picture
 from sandbox.providers.cases import Case
 from sandbox.providers.control import control_routes
 from sandbox.providers.faults import JOB_FAULTS, Endpoint, Fault, Faults, Kind
@@ -53,13 +53,15 @@ class ImageApiServer(ABC):
     give `clock` (monotonic seconds), `wall_clock` (Unix seconds) and `ids`. `middlewares` present at the start are put
     around the requests.
 
-    `cases` are the named cases. With `signs_pictures`, images have a provenance manifest. With
-    `stops_on_disconnect`, a handler is cancelled once its client is gone. `keyless_endpoints` need no key.
+    `cases` are the named cases. With `signs_pictures`, images have a provenance manifest; `fixed_picture` is sent in
+    place of every image, whatever its format. With `stops_on_disconnect`, a handler is cancelled once its client is
+    gone. `keyless_endpoints` need no key.
     """
 
     prepaid = False
     cases: ClassVar[Mapping[str, Case]] = {}
     signs_pictures = False
+    fixed_picture: bytes | None = None
     stops_on_disconnect = False
     keyless_endpoints: frozenset[Endpoint] = frozenset()
     reads_heif = False
@@ -342,4 +344,6 @@ class ImageApiServer(ABC):
         paths = picture_paths(job) if job is not None else []
         if job is None or request.path not in paths:
             return web.Response(status=404, text="no picture here")
+        if self.fixed_picture is not None:
+            return await serve_file(request, self.fixed_picture, f"image/{job.request.format}", fault)
         return await serve_picture(request, job, paths.index(request.path), fault, signed=self.signs_pictures)

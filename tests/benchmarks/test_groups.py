@@ -38,7 +38,7 @@ LINES = {
     "crowd": ("start with 30 jobs", "dispatch without a free slot", "twenty cards in line"),
     "polls": ("polls a second after a start", "polls a second later on"),
     "weight": ("a held job, counted",),
-    "rate": ("holds a second, one process", "whole lives a second, 2 processes"),
+    "rate": ("holds, 256 at once, a second, one process", "whole lives, 8 at once, a second, 2 processes"),
     "flow": ("by polling, median", "by a webhook, median"),
     "attack": ("a stranger's picture, median", "memory of all processes, most", "end after SIGTERM"),
     "guilds": ("a server of 50 channels, 30 roles",),
