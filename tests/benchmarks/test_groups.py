@@ -23,6 +23,7 @@ TINY = Plan(
     polls=(20,),
     rate=4,
     flow=1,
+    pictures=2,
     attack_pixels=90_000,
     weights=((State.HELD, "counted"),),
 )
@@ -40,6 +41,7 @@ LINES = {
     "weight": ("a held job, counted",),
     "rate": ("holds, 256 at once, a second, one process", "whole lives, 8 at once, a second, 2 processes"),
     "flow": ("by polling, median", "by a webhook, median"),
+    "pictures": ("processor a job, drawing", "64 at once, webp"),
     "attack": ("a stranger's picture, median", "memory of all processes, most", "end after SIGTERM"),
     "guilds": ("a server of 50 channels, 30 roles",),
     "rules": ("500 rules, a usual prompt", "hostile characters"),
