@@ -166,7 +166,7 @@ async def test_model_comes_back_by_a_probe(bot: BotHarness) -> None:
     bot.clock.advance(FIRST_PAUSE_SECONDS)
     assert "nano-banana" in bot.card(await bot.imagine(member, prompt="a fox"))[0]
     probe = await bot.imagine(member, prompt="a fox", model="reve-2.0")
-    await bot.until(lambda: bot.server.store.jobs)
+    await bot.server.wait_for(lambda: bot.server.store.jobs)
     bot.server.finish()
     await bot.polls_until(lambda: " credits" in bot.card(probe)[-1])
     assert "reve-2.0" in bot.card(await bot.imagine(member, prompt="a fox"))[0]
