@@ -23,7 +23,10 @@ FORMATS: Final = tuple(_QUALITIES)
 
 
 def photo(format_: str) -> bytes:
-    """Return a picture of 1024 x 1024 pixels with soft shapes and grain, the same in every run."""
+    """Return a picture with soft shapes and grain, the same in every run.
+
+    It has 1024 x 1024 pixels.
+    """
     random = np.random.default_rng(1)
     y, x = np.mgrid[0:_SIDE, 0:_SIDE] / _SIDE
     channels = []
