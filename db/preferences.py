@@ -1,5 +1,6 @@
 """Members' default options."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -7,7 +8,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, literal, select
 
 from bot.domain.preferences import DEFAULT_CONFIRM_OVER, NO_PREFERENCES, Notice, Preferences
-from db.dialects import insert
+from db.accounts import AccountKey
+from db.dialects import insert, padded
 from db.tables import communities, preferences
 
 # Built once: every command reads it, and building it costs more than running it.
@@ -17,6 +19,11 @@ _IN_GUILD: Final = select(preferences, communities.c.private_results).select_fro
     _ONE_ROW.outerjoin(preferences, preferences.c.member_id == bindparam("the_member")).outerjoin(
         communities, communities.c.id == bindparam("the_guild")
     )
+)
+
+_OF_MEMBERS: Final = select(preferences).where(preferences.c.member_id.in_(bindparam("members", expanding=True)))
+_PRIVATE_IN: Final = select(communities.c.id, communities.c.private_results).where(
+    communities.c.id.in_(bindparam("guilds", expanding=True))
 )
 
 
@@ -40,6 +47,23 @@ class PreferenceRepository:
         row = self._connection.execute(_IN_GUILD, keys).one()
         found = _from_row(row)
         return found if found.private is not None else replace(found, private=row.private_results)
+
+    def list_in_guilds(self, accounts: Collection[AccountKey]) -> dict[AccountKey, Preferences]:
+        """Return members' preferences in guilds, as `get_in_guild` does."""
+        if len(accounts) == 1:
+            return {(guild_id, member_id): self.get_in_guild(guild_id, member_id) for guild_id, member_id in accounts}
+        members = padded({member_id for _, member_id in accounts})
+        rows = self._connection.execute(_OF_MEMBERS, {"members": members})
+        own = {row.member_id: _from_row(row) for row in rows}
+        guilds = padded({guild_id for guild_id, _ in accounts})
+        private = dict(self._connection.execute(_PRIVATE_IN, {"guilds": guilds}).tuples().all())
+        found = {}
+        for guild_id, member_id in accounts:
+            of_member = own.get(member_id, NO_PREFERENCES)
+            if of_member.private is None:
+                of_member = replace(of_member, private=private.get(guild_id))
+            found[guild_id, member_id] = of_member
+        return found
 
     def mark_hinted(self, member_id: int, at: datetime) -> bool:
         """Record a member's first-use hint; return False if they had it."""

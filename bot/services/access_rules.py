@@ -37,9 +37,13 @@ class AccessRules:
 
     def reserved_models(self, connection: Connection, guild_id: int, roles: Collection[int]) -> frozenset[str]:
         """Return the models that need a role beyond these."""
+        return self.reserved_among(_of_guild(connection, guild_id), roles)
+
+    def reserved_among(self, of_guild: Sequence[AccessRule], roles: Collection[int]) -> frozenset[str]:
+        """Return what `reserved_models` does; `of_guild` are the guild's rules."""
         return frozenset(
             rule.name
-            for rule in (*self._of_operator, *_of_guild(connection, guild_id))
+            for rule in (*self._of_operator, *of_guild)
             if rule.kind is RuleKind.MODEL and rule.roles.isdisjoint(roles)
         )
 

@@ -30,7 +30,7 @@ from bot.services.job_snapshots import JobSnapshotService
 from bot.services.job_sources import check_source
 from bot.services.request_facts import RequestFacts
 from bot.services.request_gate import GateResult, RequestGate
-from bot.services.request_resolver import ResolvedRequest
+from bot.services.request_resolver import RequestResolver, ResolvedRequest, read_resolver_facts
 from db.accounts import AccountKey
 from db.age_restriction import comes_from_restricted
 from db.batches import AloneError, Batch, ItemOutcome
@@ -48,14 +48,28 @@ DEDUP_WINDOW: Final = timedelta(seconds=3)
 class JobOrder:
     """An order of a job from a place.
 
-    `job_of` returns the job, or the request if its member is to be asked first. It reads the database only, unless the
-    order is not `is_plain`.
+    `job_of` returns the job. It may only write to the database if the order is not `is_plain`.
     """
 
     place: InteractionContext
-    job_of: Callable[[Connection], Job | ResolvedRequest]
+    job_of: Callable[[Connection], Job]
     is_plain: bool = True
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedOrder:
+    """An order of a job whose request is resolved in the same transaction.
+
+    `job_of` returns the job, or the request if its member is to be asked first.
+    """
+
+    place: InteractionContext
+    resolver: RequestResolver
+    job_of: Callable[[ResolvedRequest], Job | ResolvedRequest]
+    is_plain: bool = True
+
+
+Order: TypeAlias = JobOrder | ResolvedOrder
 
 Created: TypeAlias = Snapshot | ResolvedRequest
 """A job's first snapshot, or the request that its member is asked about."""
@@ -80,9 +94,9 @@ class JobCreator:
         self._config = config
         self._storage_gate = storage_gate
         self._snapshots = snapshots
-        self._batch: Batch[JobOrder, Created] = Batch(database, self._create_all)
+        self._batch: Batch[Order, Created] = Batch(database, self._create_all)
 
-    async def create(self, order: JobOrder) -> Created:
+    async def create(self, order: Order) -> Created:
         """Create an order's job; raises as `JobService.create` does."""
         run = self._batch.run if order.is_plain else self._batch.run_alone
         return await self._gate.record(order.place, run(order))
@@ -107,7 +121,7 @@ class JobCreator:
 
         return await self._gate.record(place, self._database.write(write))
 
-    def _create_all(self, connection: Connection, orders: Sequence[JobOrder]) -> Sequence[ItemOutcome[Created]]:
+    def _create_all(self, connection: Connection, orders: Sequence[Order]) -> Sequence[ItemOutcome[Created]]:
         """Create jobs and return the outcome of each order.
 
         Nothing is written for those with an error, unless the order is the only one.
@@ -116,9 +130,15 @@ class JobCreator:
         self._storage_gate.check_space()
         outcomes: dict[int, ItemOutcome[Created]] = {}
         jobs: dict[int, Job] = {}
+        resolvers = {at: each.resolver for at, each in enumerate(orders) if isinstance(each, ResolvedOrder)}
+        resolved = dict(zip(resolvers, read_resolver_facts(connection, list(resolvers.values())), strict=True))
         for at, order in enumerate(orders):
+            made: Job | ResolvedRequest
             try:
-                made = order.job_of(connection)
+                if isinstance(order, ResolvedOrder):
+                    made = order.job_of(order.resolver.resolve(connection, resolved[at]))
+                else:
+                    made = order.job_of(connection)
             except AtelierError as error:
                 outcomes[at] = error
             else:

@@ -29,7 +29,7 @@ from bot.engine.engine import Engine
 from bot.engine.job_store import JobStore
 from bot.engine.ledger import Ledger
 from bot.engine.storage_gate import StorageGate
-from bot.services.job_creation import JobCreator, JobOrder
+from bot.services.job_creation import JobCreator, JobOrder, ResolvedOrder
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
@@ -138,13 +138,12 @@ class JobService:
         """
         now = self._clock.now()
 
-        def job_of(connection: Connection) -> Job | ResolvedRequest:
-            resolved = resolve(connection)
+        def job_of(resolved: ResolvedRequest) -> Job | ResolvedRequest:
             if price(resolved.request, self._catalogue) > resolved.confirm_over:
                 return resolved
             return self._job(places[resolved.private], resolved.request, origin, now)
 
-        order = JobOrder(place=places[False], job_of=job_of, is_plain=origin is None)
+        order = ResolvedOrder(place=places[False], resolver=resolve, job_of=job_of, is_plain=origin is None)
         made = await self._creator.create(order)
         if isinstance(made, Snapshot):
             self._engine.schedule_ack_check(made.job.id)

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection
 
+from bot.domain.access_rules import AccessRule
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import PresetNotFoundError, RequestError, StudioClosedError
 from bot.domain.images import InputImage
@@ -21,6 +22,7 @@ from bot.domain.quotes import Quote, quotes
 from bot.domain.requests import GenerationRequest
 from bot.services.access_rules import AccessRules
 from bot.services.guild_key_policy import GuildKeyPolicy
+from db.access_rules import AccessRuleRepository
 from db.database import Database
 from db.preferences import PreferenceRepository
 from db.presets import PresetRepository
@@ -38,8 +40,47 @@ class ResolvedRequest:
     confirm_over: int
 
 
-RequestResolver = Callable[[Connection], ResolvedRequest]
-"""Callback that resolves the request inside the caller's transaction, which saves a transaction per command."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverFacts:
+    """A member's preferences as they apply in a guild, and its access rules."""
+
+    preferences: Preferences
+    access_rules: tuple[AccessRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestResolver:
+    """Resolves a member's request inside the caller's transaction.
+
+    That saves a transaction per command. `resolve` gets the facts of the guild and the member.
+    """
+
+    guild_id: int
+    member_id: int
+    resolve: Callable[[Connection, ResolverFacts], ResolvedRequest]
+
+    def __call__(self, connection: Connection) -> ResolvedRequest:
+        """Return the request; raises as `resolve` does."""
+        (facts,) = read_resolver_facts(connection, [self])
+        return self.resolve(connection, facts)
+
+    def then(self, change: Callable[[ResolvedRequest], ResolvedRequest]) -> "RequestResolver":
+        """Return a resolver of the changed request."""
+        return replace(self, resolve=lambda connection, facts: change(self.resolve(connection, facts)))
+
+
+def read_resolver_facts(connection: Connection, resolvers: Sequence[RequestResolver]) -> list[ResolverFacts]:
+    """Return the facts of each resolver."""
+    if not resolvers:
+        return []
+    preferences = PreferenceRepository(connection).list_in_guilds(
+        [(each.guild_id, each.member_id) for each in resolvers]
+    )
+    rules = AccessRuleRepository(connection).list_all({each.guild_id for each in resolvers})
+    return [
+        ResolverFacts(preferences=preferences[each.guild_id, each.member_id], access_rules=rules.get(each.guild_id, ()))
+        for each in resolvers
+    ]
 
 
 class TypedRequest(TypedDict):
@@ -104,14 +145,15 @@ class ResolverService:
             StudioClosedError: no provider offers a model for it.
         """
 
-        def resolve(connection: Connection) -> ResolvedRequest:
-            preferences, stored = _read(connection, guild_id, member_id, preset)
+        def resolve(connection: Connection, facts: ResolverFacts) -> ResolvedRequest:
+            preferences = facts.preferences
+            stored = None if preset is None else PresetRepository(connection).find(guild_id, member_id, preset)
             if preset is not None and stored is None:
                 raise PresetNotFoundError(preset)
             refused: RequestError | None = None
             # Only a default model moves on to the next: a chosen one is refused before the hold.
             by_default = roles is not None and options.get("model") is None
-            reserved = self._rules.reserved_models(connection, guild_id, roles or ()) if by_default else frozenset()
+            reserved = self._rules.reserved_among(facts.access_rules, roles or ()) if by_default else frozenset()
             reserved |= self._keys.closed_models(connection, guild_id)
             for catalogue in self._catalogues(reserved):
                 try:
@@ -130,7 +172,7 @@ class ResolverService:
                     return self._resolved(request, preferences, private)
             raise refused or StudioClosedError
 
-        return resolve
+        return RequestResolver(guild_id, member_id, resolve)
 
     async def resolve_at(self, models: Sequence[str], **asked: Unpack[TypedRequest]) -> tuple[ResolvedRequest, ...]:
         """Return a command's request at each able one of the models.
@@ -167,12 +209,9 @@ class ResolverService:
 
         It adds the preferences of member and guild for privacy, and the member's for confirmation.
         """
-
-        def resolve(connection: Connection) -> ResolvedRequest:
-            preferences = PreferenceRepository(connection).get_in_guild(guild_id, member_id)
-            return self._resolved(request, preferences, private)
-
-        return resolve
+        return RequestResolver(
+            guild_id, member_id, lambda _, facts: self._resolved(request, facts.preferences, private)
+        )
 
     async def resolve(self, resolver: RequestResolver) -> ResolvedRequest:
         """Return a resolver's request; raises as the resolver does."""

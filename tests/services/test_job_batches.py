@@ -15,8 +15,10 @@ from bot.domain.bans import Ban, BanScope
 from bot.domain.errors import DeletionRunningError, StaleJobError
 from bot.domain.jobs import InteractionContext, Job, Snapshot, State
 from bot.domain.pauses import Pause, PauseScope
+from bot.domain.preferences import NO_PREFERENCES
 from bot.domain.prompt_rules import PromptRuleState
 from bot.providers.base import Finished, Pending
+from bot.services.request_resolver import ResolverService
 from db.allowances import AllowanceRepository
 from db.attempts import AttemptRepository
 from db.bans import BanRepository
@@ -26,9 +28,11 @@ from db.deletions import DeletionRepository
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
 from db.pauses import PauseRepository
+from db.preferences import PreferenceRepository
 from db.tables import accounts, movements, postings
 from tests.services.conftest import Open, ServiceHarness
 from tests.services.test_prompt_checks import add_rules, blocks
+from tests.support.catalogue import BOTH
 from tests.support.factories import GUILD, MEMBER, make_attempt, make_context, make_image, make_request
 
 TOGETHER, ONE_BY_ONE = GUILD, GUILD + 1
@@ -209,6 +213,37 @@ async def test_member_under_deletion_is_refused_among_others(services: ServiceHa
     await services.database.write(lambda connection: DeletionRepository(connection).add(MEMBER, now))
     results = await create_all(services, [make_context(), make_context(member_id=MEMBER + 1)])
     assert told(results) == {DeletionRunningError.__name__: 1, "Snapshot": 1}
+
+
+async def test_commands_at_once_are_resolved_as_one_after_another(open_services: Open) -> None:
+    services = open_services(admitted=None)
+    await set_up(services)
+    resolvers = ResolverService(database=services.database, catalogue=BOTH)
+
+    def prefer(connection: Connection) -> None:
+        now, preferences = services.clock.now(), PreferenceRepository(connection)
+        preferences.save(
+            MEMBER + 1, replace(NO_PREFERENCES, private=False, model="nano-banana-pro", confirm_over=500), now
+        )
+        preferences.save(MEMBER + 2, replace(NO_PREFERENCES, confirm_over=1), now)
+        GuildRepository(connection).change_settings(TOGETHER, {"private_results": True})
+        GuildRepository(connection).change_settings(ONE_BY_ONE, {"private_results": True})
+
+    await services.database.write(prefer)
+
+    async def command(guild_id: int, number: int) -> object:
+        place = make_context(guild_id=guild_id, member_id=MEMBER + number)
+        resolver = resolvers.resolver_for(
+            guild_id=guild_id, member_id=place.member_id, prompt=f"a fox {number}", options={}, roles=()
+        )
+        made = await services.jobs.resolve_and_create({True: replace(place, private=True), False: place}, resolver)
+        if isinstance(made, Snapshot):
+            return made.job.request, made.job.is_private, made.available
+        return made
+
+    together = list(await asyncio.gather(*(command(TOGETHER, number) for number in range(4))))
+    assert together == [await command(ONE_BY_ONE, number) for number in range(4)]
+    assert [type(each).__name__ for each in together] == ["tuple", "tuple", "ResolvedRequest", "tuple"]
 
 
 # --- the steps of jobs

@@ -8,7 +8,6 @@ import aiohttp
 import discord
 import structlog
 from discord import app_commands
-from sqlalchemy import Connection
 
 from bot.domain.catalogue import Catalogue
 from bot.domain.confirmations import CONFIRMATION_LIFETIME, Confirmation
@@ -132,13 +131,13 @@ class JobRequests:
         choose = choose if shown is None else _ask_above(shown, choose)
         resolved: list[ResolvedRequest] = []
 
-        def resolve(connection: Connection) -> ResolvedRequest:
-            resolved[:] = [choose(connection)]
-            return resolved[0]
+        def keep(request: ResolvedRequest) -> ResolvedRequest:
+            resolved[:] = [request]
+            return request
 
         try:
             with self._jobs.pause_dispatch():
-                created = await self._jobs.resolve_and_create(contexts, resolve, origin=origin)
+                created = await self._jobs.resolve_and_create(contexts, choose.then(keep), origin=origin)
                 if isinstance(created, ResolvedRequest):
                     dearer = bool(shown) and price(created.request, self._catalogue) > (shown or 0)
                     await self._ask(interaction, contexts[created.private], created.request, origin, dearer=dearer)
@@ -415,12 +414,7 @@ async def _shows(interaction: discord.Interaction[Any], target_id: str) -> bool:
 
 def _ask_above(shown: int, choose: RequestResolver) -> RequestResolver:
     """Return a resolver with a confirmation above a price, too."""
-
-    def resolve(connection: Connection) -> ResolvedRequest:
-        resolved = choose(connection)
-        return replace(resolved, confirm_over=min(resolved.confirm_over, shown))
-
-    return resolve
+    return choose.then(lambda resolved: replace(resolved, confirm_over=min(resolved.confirm_over, shown)))
 
 
 def _require_recent(interaction: discord.Interaction[Any]) -> None:
