@@ -27,7 +27,7 @@ class Backend(Protocol):
         """Run as `read`, on a connection for searches alone."""
         ...
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
+    async def write(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run in one durable transaction."""
         ...
 

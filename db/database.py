@@ -77,13 +77,14 @@ class Database:
         """
         return await self._run_to_end(self._backend.search(function))
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
+    async def write(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Return `function(connection)` from one transaction, durable or undone.
 
         A cancelled caller does not learn the outcome, but the transaction runs to its end. `function` may be run
-        again after a deadlock on PostgreSQL, so it must change nothing but the database.
+        again after a deadlock on PostgreSQL, so it must change nothing but the database. `long_running` is for a
+        command that fills a whole database while no bot runs: its statements may take longer than 30 seconds.
         """
-        return await self._run_to_end(self._backend.write(function))
+        return await self._run_to_end(self._backend.write(function, long_running=long_running))
 
     async def close(self) -> None:
         """Finish the running transactions and disconnect."""

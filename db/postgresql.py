@@ -46,7 +46,7 @@ _ARGUMENT: Final = re.compile(r"invalid input for query argument \$\d+")
 
 
 class PostgresqlBackend:
-    """Pools of connections: for all, for searches and for long reads."""
+    """Pools of connections: for all, for searches and for long transactions."""
 
     def __init__(self, engine: AsyncEngine, search_engine: AsyncEngine, long_engine: AsyncEngine) -> None:
         for each in (engine, search_engine, long_engine):
@@ -90,15 +90,16 @@ class PostgresqlBackend:
         async with self._search_turns, _transaction(self._search_snapshots) as connection:
             return await connection.run_sync(function)
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
+    async def write(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run, and run again after a deadlock or serialization failure."""
+        engine = self._long_engine if long_running else self._engine
         for _ in range(_RETRIES):
             try:
-                return await self._write(function)
+                return await self._write(function, engine)
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in _RETRIED_SQLSTATES:
                     raise
-        return await self._write(function)
+        return await self._write(function, engine)
 
     async def close(self) -> None:
         """Close the pools."""
@@ -106,8 +107,9 @@ class PostgresqlBackend:
         await self._search_engine.dispose()
         await self._long_engine.dispose()
 
-    async def _write(self, function: Callable[[Connection], T]) -> T:
-        async with _transaction(self._engine) as connection:
+    @staticmethod
+    async def _write(function: Callable[[Connection], T], engine: AsyncEngine) -> T:
+        async with _transaction(engine) as connection:
             return await connection.run_sync(function)
 
 

@@ -119,11 +119,12 @@ class SqliteBackend:
         async with self._search_turn:
             return await self._searcher.run(function)
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
+    async def write(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run on the writer, in one transaction with the writes that wait.
 
-        A failed one is undone alone. Nobody gets a result before the commit.
+        A failed one is undone alone. Nobody gets a result before the commit. `long_running` makes no difference.
         """
+        del long_running
         write = _Write(function, asyncio.get_running_loop().create_future())
         self._waiting.append(write)
         if self._committer is None:

@@ -1,27 +1,107 @@
 """Copies of all rows from one database to another, of any kind."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import JSON, Column, Connection, Table, false, func, insert, inspect, literal, null, select, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Table,
+    delete,
+    false,
+    func,
+    insert,
+    inspect,
+    literal,
+    null,
+    select,
+    text,
+)
 
 from db.backup_columns import copied_tables
+from db.columns import metadata
 from db.tables import facts
 
 _ROWS: Final = 500
 
 
+class CopyStoppedError(Exception):
+    """Somebody has stopped a copy."""
+
+
+class Stop:
+    """The end of a copy before its time.
+
+    A transaction runs on when its caller is cancelled. A copy of everything takes minutes, and must not be committed
+    then.
+    """
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+
+    @contextmanager
+    def if_cancelled(self) -> Iterator[None]:
+        """Stop the copy if the caller is cancelled in here."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._wanted.set()
+            raise
+
+    def check(self) -> None:
+        """Continue, unless the caller was cancelled.
+
+        Raises:
+            CopyStoppedError: it was.
+        """
+        if self._wanted.is_set():
+            raise CopyStoppedError
+
+
 def copy_rows(
-    source: Connection, target: Connection, tables: Iterable[Table], erased: Mapping[str, Mapping[str, Any]]
+    source: Connection,
+    target: Connection,
+    tables: Iterable[Table],
+    erased: Mapping[str, Mapping[str, Any]],
+    stop: Stop | None = None,
 ) -> dict[str, int]:
     """Copy all rows and return their numbers by table.
 
     `erased` has, by table and column, values in place of the stored ones; those are not even read. Rows are streamed.
+
+    Raises:
+        CopyStoppedError: the caller was cancelled.
     """
-    return {table.name: _copy_table(source, target, table, erased.get(table.name, {})) for table in tables}
+    stop = stop or Stop()
+    return {table.name: _copy_table(source, target, table, erased.get(table.name, {}), stop) for table in tables}
 
 
-def _copy_table(source: Connection, target: Connection, table: Table, erased: Mapping[str, Any]) -> int:
+def count_rows(connection: Connection) -> dict[str, int]:
+    """Return the number of rows of every table."""
+    return {
+        table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+        for table in metadata.sorted_tables
+    }
+
+
+def delete_rows(connection: Connection) -> None:
+    """Delete the rows of every table."""
+    for table in reversed(metadata.sorted_tables):
+        connection.execute(delete(table))
+
+
+def update_statistics(connection: Connection) -> None:
+    """Let PostgreSQL count new rows, so that it plans its first queries well."""
+    if connection.dialect.name == "postgresql":
+        quote = connection.dialect.identifier_preparer.quote
+        connection.exec_driver_sql(f"ANALYZE {', '.join(quote(table.name) for table in metadata.sorted_tables)}")
+
+
+def _copy_table(source: Connection, target: Connection, table: Table, erased: Mapping[str, Any], stop: Stop) -> int:
     columns = [column for column in table.columns if column.key not in erased]
     keys = [column.key for column in columns]
     # Without `null()`, a missing value of this type becomes JSON's null, and that is a value for SQL.
@@ -29,6 +109,7 @@ def _copy_table(source: Connection, target: Connection, table: Table, erased: Ma
     statement, count = insert(table), 0
     with source.execute(select(*columns).execution_options(yield_per=_ROWS)) as rows:
         for part in rows.partitions():
+            stop.check()
             values = [dict(zip(keys, row, strict=True)) | dict(erased) for row in part]
             for name in nullable_json:
                 for each in values:

@@ -37,10 +37,10 @@ class TimedBackend:
         with self._timed("search"):
             return await self._backend.search(function)
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
+    async def write(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run in one durable transaction."""
         with self._timed("write"):
-            return await self._backend.write(function)
+            return await self._backend.write(function, long_running=long_running)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -191,6 +191,40 @@ def test_newer_database_is_left_alone(tmp_path: Path, command: str) -> None:
     assert "The database is from a newer version of Atelier (revision 9999)." in result.stderr
 
 
+def test_move_copies_the_database_and_says_what_is_next(tmp_path: Path) -> None:
+    """Again, it refuses; with the new address, the audit passes."""
+    atelier("migrate")
+    new = f"sqlite+aiosqlite:///{tmp_path}/new/place.db"
+    moved = CliRunner().invoke(app, ["move", "-"], input=f"{new}\n")
+    assert moved.exit_code == 0
+    first, proof, *_, last = moved.stdout.splitlines()
+    assert first.endswith(f" tables, with 0 jobs, to {new}.")
+    assert proof == "Each table has as many rows as before, and the ledger balances."
+    assert last.startswith("Next: set DATABASE_URL to the new address, and start the bot.")
+    assert atelier("audit", DATABASE_URL=new).exit_code == 0
+    again = atelier("move", new, DATABASE_URL=new)
+    assert again.stderr == "This is the database of your settings already. Name another one.\n"
+    assert again.exit_code == 1
+
+
+@pytest.mark.parametrize("url", ["", "atelier.db", f"mysql://a:{SECRET}@host/x", f"postgresql+asyncpg://a:{SECRET}@h"])
+def test_move_to_strange_address_is_refused(url: str) -> None:
+    result = atelier("move", url)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "URL takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME, as DATABASE_URL.\n"
+    )
+
+
+def test_move_beside_running_bot_is_refused(tmp_path: Path) -> None:
+    atelier("migrate")
+    with hold_process_lock(tmp_path / "data" / "atelier.db"):
+        result = atelier("move", f"sqlite+aiosqlite:///{tmp_path}/new.db")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("A bot runs on the old database. Stop it first; nothing was moved.")
+    assert not (tmp_path / "new.db").exists()
+
+
 @pytest.mark.parametrize("command", ["audit", "money"])
 def test_read_before_migration_is_refused(command: str) -> None:
     """One line, no traceback."""

@@ -20,7 +20,15 @@ from bot.backup.archive import (
     require_new,
     write_backup,
 )
-from bot.backup.database_copy import copy_to_file, integrity_faults, is_damage, is_disk_fault, kept_pictures, sqlite_url
+from bot.backup.database_copy import (
+    copy_to_file,
+    copy_without_secrets,
+    integrity_faults,
+    is_damage,
+    is_disk_fault,
+    kept_pictures,
+    sqlite_url,
+)
 from bot.backup.workspace import open_workspace
 from bot.factories import build_picture_store
 from bot.images.picture_store import StoredImageName
@@ -133,6 +141,6 @@ async def _copy_source(settings: Settings, file: Path) -> tuple[dict[str, int], 
             )
         if await source.read(integrity_faults, long_running=True):
             raise BackupError(_DAMAGED)
-        return await copy_to_file(source, file), source.dialect
+        return await copy_to_file(source, file, copy_without_secrets), source.dialect
     finally:
         await source.close()

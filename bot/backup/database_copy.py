@@ -1,7 +1,7 @@
 """Copies between the product's database and the SQLite file of a backup."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,28 +28,31 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite+aiosqlite:///{file}"
 
 
-async def copy_to_file(source: Database, file: Path) -> dict[str, int]:
+CopyRows = Callable[[Connection, Connection], dict[str, int]]
+"""Copies rows from the first to the second database, and returns their numbers by table."""
+
+
+def copy_without_secrets(source: Connection, target: Connection) -> dict[str, int]:
+    """Copy the rows of a backup."""
+    return copy_rows(source, target, copied_tables(), ERASED)
+
+
+async def copy_to_file(source: Database, file: Path, copy: CopyRows) -> dict[str, int]:
     """Copy one state of the database to a new SQLite file.
 
     Return the numbers of rows by table.
     """
-    copy = await Database.open(sqlite_url(file))
+    empty = await Database.open(sqlite_url(file))
     try:
-        await migrate(copy)
+        await migrate(empty)
     finally:
-        await copy.close()
+        await empty.close()
 
     def read(connection: Connection) -> dict[str, int]:
-        with _connect(file) as target, target.begin():
-            return copy_rows(connection, target, copied_tables(), ERASED)
+        with open_file(file) as target, target.begin():
+            return copy(connection, target)
 
     return await source.read(read, long_running=True)
-
-
-def copy_from_file(file: Path, target: Connection) -> None:
-    """Copy all rows of a SQLite file into empty tables."""
-    with _connect(file) as source:
-        copy_rows(source, target, copied_tables(), {})
 
 
 def integrity_faults(connection: Connection) -> list[str]:
@@ -92,7 +95,8 @@ def kept_pictures(connection: Connection) -> list[StoredImageName]:
 
 
 @contextmanager
-def _connect(file: Path) -> Iterator[Connection]:
+def open_file(file: Path) -> Iterator[Connection]:
+    """Open a SQLite file without Atelier's threads."""
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True)
     try:
         with engine.connect() as connection:

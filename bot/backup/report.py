@@ -1,9 +1,10 @@
-"""Lines for the operator about a backup."""
+"""Lines for the operator about a backup or a move."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from bot.backup.creation import Created
+from bot.backup.database_move import Moved
 from bot.backup.restoration import Restored
 
 _TIME = "%Y-%m-%d at %H:%M UTC"
@@ -46,6 +47,23 @@ def checked_lines(restored: Restored) -> Iterator[str]:
     jobs = _count(manifest.rows.get("jobs", 0), "job")
     yield f"This backup of {manifest.made_at:{_TIME}} with {jobs} can be restored. Nothing was changed."
     yield from _details(restored)
+
+
+def moved_lines(moved: Moved) -> Iterator[str]:
+    """Yield the result of a move, and the next step."""
+    rows, jobs = _count(sum(moved.rows.values()), "row"), _count(moved.rows["jobs"], "job")
+    yield f"Moved {rows} of {_count(len(moved.rows), 'table')}, with {jobs}, to {moved.target}."
+    if moved.ledger_faults:
+        faults = _count(moved.ledger_faults, "mistake")
+        yield f"Each table has as many rows as before. The ledger does not balance, as before: {faults}."
+    else:
+        yield "Each table has as many rows as before, and the ledger balances."
+    if moved.aside is not None:
+        yield f"The database that was there is kept: {moved.aside}. Delete it once you do not need it."
+    if moved.live_jobs:
+        yield f"{_count(moved.live_jobs, 'job')} not ended: the next start goes on with them."
+    yield f"The old one is unchanged: {moved.source}. Start no bot on it: its jobs would be made twice."
+    yield "Next: set DATABASE_URL to the new address, and start the bot. DATA_DIR stays: it has the secret key."
 
 
 def _details(restored: Restored) -> Iterator[str]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.backup.archive import STORE_FAILED, BackupError, BackupReader, Manifest, open_backup, reason, require_space
 from bot.backup.database_copy import has_foreign_objects, integrity_faults, is_disk_fault, sqlite_url
-from bot.backup.targets import target_of
+from bot.backup.targets import BackupContents, target_of
 from bot.backup.workspace import open_workspace
 from bot.container import end_restored_jobs
 from bot.engine.restored_jobs import EndedJobs
@@ -69,7 +69,7 @@ async def restore_backup(settings: Settings, file: Path, now: datetime, *, force
                 staged = temporary / "atelier.db"
                 restored = await _stage(settings, backup, staged, now)
                 stored, damaged = await asyncio.to_thread(_store_pictures, settings, backup)
-                aside = await target.replace(staged)
+                aside = await target.replace(staged, BackupContents())
     except PictureStoreError as error:
         raise BackupError(STORE_FAILED.format(problem=error.problem)) from error
     except OSError as error:

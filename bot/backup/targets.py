@@ -1,4 +1,4 @@
-"""Databases to restore a backup to."""
+"""Databases to restore a backup to, or to move to."""
 
 import asyncio
 import os
@@ -10,29 +10,56 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from sqlalchemy import Connection, create_engine, delete, make_url
+from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from bot.backup.archive import BackupError, naming_the_database, sync_folder
-from bot.backup.database_copy import copy_from_file
+from bot.backup.database_copy import open_file, sqlite_url
 from db.backup_columns import copied_tables
 from db.database import Database
 from db.locks import MIGRATING, advisory_lock, disable_timeout
 from db.migrate import apply_migrations
 from db.process_lock import AlreadyRunningError, hold_process_lock
-from db.table_copy import is_used, move_aside
+from db.table_copy import Stop, copy_rows, delete_rows, is_used, move_aside, update_statistics
 from db.workers import WorkerRepository
 
 _RUNNING: Final = "A bot runs on this database. Stop it first; nothing was changed."
 _USED: Final = (
-    "This database is in use already, and nothing was changed. With --force the backup replaces it, and the old one is"
-    " kept aside."
+    "This database is in use already, and nothing was changed. With --force it is replaced, and the old one is kept"
+    " aside."
 )
 _BESIDE: Final = ("-wal", "-shm")
 
 
+class Contents(Protocol):
+    """Rows of a staged SQLite file, on their way to a target."""
+
+    def copy(self, staged: Connection, target: Connection, stop: Stop) -> None:
+        """Copy the rows into empty tables, until `stop` ends that."""
+        ...
+
+    def prove(self, target: Connection) -> None:
+        """Check the target before anything of it becomes valid.
+
+        Raises:
+            BackupError: it differs.
+        """
+        ...
+
+
+class BackupContents:
+    """Rows of a backup, proved by the restore before."""
+
+    def copy(self, staged: Connection, target: Connection, stop: Stop) -> None:
+        """Copy all rows that a backup has."""
+        copy_rows(staged, target, copied_tables(), {}, stop)
+
+    def prove(self, target: Connection) -> None:
+        """Do nothing."""
+
+
 class Target(Protocol):
-    """A database to restore to."""
+    """A database to restore or to move to."""
 
     def reserve(self, *, force: bool) -> AbstractAsyncContextManager[None]:
         """Keep bots away; refuse a used database without `force`.
@@ -42,10 +69,10 @@ class Target(Protocol):
         """
         ...
 
-    async def replace(self, staged: Path) -> str | None:
+    async def replace(self, staged: Path, contents: Contents) -> str | None:
         """Put the SQLite file in place of the database.
 
-        Return the place of the earlier one, or None if it was not used.
+        Return the place of the earlier one, or None if it was not used. A cancelled call changes nothing, or all.
         """
         ...
 
@@ -78,8 +105,13 @@ class SqliteTarget:
         except AlreadyRunningError:
             raise BackupError(_RUNNING) from None
 
-    async def replace(self, staged: Path) -> str | None:
+    async def replace(self, staged: Path, contents: Contents) -> str | None:
         """Rename the file into place."""
+        database = await Database.open(sqlite_url(staged))
+        try:
+            await database.read(contents.prove)
+        finally:
+            await database.close()
         await asyncio.to_thread(self._replace, staged)
         return str(self._aside) if self._keep else None
 
@@ -133,11 +165,12 @@ class PostgresqlTarget:
                 await database.close()
         yield
 
-    async def replace(self, staged: Path) -> str | None:
+    async def replace(self, staged: Path, contents: Contents) -> str | None:
         """Copy all rows in one transaction.
 
         A bot that starts meanwhile waits for the lock of migrations.
         """
+        stop = Stop()
 
         def write(connection: Connection) -> bool:
             disable_timeout(connection)
@@ -146,15 +179,20 @@ class PostgresqlTarget:
             if used := is_used(connection):
                 move_aside(connection, self._aside)
             apply_migrations(connection)
-            for table in reversed(copied_tables()):
-                connection.execute(delete(table))
-            copy_from_file(staged, connection)
+            delete_rows(connection)
+            with open_file(staged) as rows:
+                rows.exec_driver_sql("BEGIN")  # all tables in one state
+                contents.copy(rows, connection, stop)
+            update_statistics(connection)
+            contents.prove(connection)
+            stop.check()
             return used
 
         with naming_the_database():
             database = await Database.open(self._url)
             try:
-                used = await database.write(write)
+                with stop.if_cancelled():
+                    used = await database.write(write, long_running=True)
             finally:
                 await database.close()
         return f"schema {self._aside}" if used else None

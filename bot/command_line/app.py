@@ -8,7 +8,7 @@ import typer
 from bot import __version__
 from bot.command_line.checks import doctor, try_
 from bot.command_line.control import budget, credit_commands, pause, resume
-from bot.command_line.database import audit, backup, migrate, restore
+from bot.command_line.database import audit, backup, migrate, move, restore
 from bot.command_line.pictures import picture_commands
 from bot.command_line.reports import money, stats
 from bot.command_line.serving import run, sandbox, sync
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (run, sync, sandbox, migrate, audit, backup, restore, money, stats, pause, resume, budget):
+for _command in (run, sync, sandbox, migrate, audit, backup, restore, move, money, stats, pause, resume, budget):
     app.command()(_command)
 app.add_typer(credit_commands, name="credits")
 app.add_typer(picture_commands, name="pictures")

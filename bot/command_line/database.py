@@ -1,5 +1,6 @@
-"""`atelier migrate`, `audit`, `backup` and `restore`."""
+"""`atelier migrate`, `audit`, `backup`, `restore` and `move`."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +8,20 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from bot.backup import check_backup, checked_lines, create_backup, created_lines, restore_backup, restored_lines
+from bot.backup import (
+    check_backup,
+    checked_lines,
+    create_backup,
+    created_lines,
+    move_database,
+    moved_lines,
+    restore_backup,
+    restored_lines,
+)
 from bot.command_line.terminal import ERR, NOT_UP_TO_DATE, OUT, fail, read_settings, run_with_backup, run_with_database
 from bot.container import open_database
 from bot.domain.credits import Budget
+from bot.settings.validators import check_database
 from bot.ui.render.formatting import counted
 from db.audit import audit as audit_books
 from db.budgets import BudgetRepository
@@ -81,3 +92,22 @@ def restore(
         lines = restored_lines(run_with_backup(restore_backup(settings, file, now, force=force)))
     for line in lines:
         OUT.print(escape(line))
+
+
+def move(
+    url: Annotated[str, typer.Argument(help="The new DATABASE_URL; - reads it from the input.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace a used database; it is kept aside.")] = False,  # noqa: FBT002 - typer's form of a flag
+) -> None:
+    """Move the database to PostgreSQL or SQLite, while no bot runs."""
+    settings = read_settings()
+    # Other users of the machine can read the arguments of a command, and a URL has a password.
+    address = sys.stdin.readline().strip() if url == "-" else url
+    try:
+        check_database(address)
+    except ValueError:
+        fail("URL takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME, as DATABASE_URL.")
+    moved = run_with_backup(move_database(settings, address, datetime.now(UTC), force=force))
+    for line in moved_lines(moved):
+        OUT.print(escape(line))
+    if moved.ledger_faults:
+        raise typer.Exit(1)

@@ -77,7 +77,7 @@ def run_with_database(work: Coroutine[Any, Any, T]) -> T:
 
 
 def run_with_backup(work: Coroutine[Any, Any, T]) -> T:
-    """Run work on a backup, or end with a line about the fault."""
+    """Run work on a backup or a move, or end with a line about the fault."""
     try:
         return asyncio.run(_cancel_on_termination(work))
     except asyncio.CancelledError:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from bot.backup import BackupError, create_backup
-from bot.backup.targets import target_of
+from bot.backup.targets import BackupContents, target_of
 from db.audit import audit
 from db.backup_columns import ERASED
 from db.columns import metadata
@@ -214,5 +214,5 @@ async def test_bot_that_starts_during_a_restore_keeps_its_database(
             await studio.database.write(lambda each: each.execute(insert(workers), lease))
         before = await all_rows(url)
         with pytest.raises(BackupError, match="A bot runs on this database"):
-            await target.replace(tmp_path / "none.db")
+            await target.replace(tmp_path / "none.db", BackupContents())
     assert await all_rows(url) == before
