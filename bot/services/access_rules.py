@@ -40,7 +40,7 @@ class AccessRules:
         return self.reserved_among(_of_guild(connection, guild_id), roles)
 
     def reserved_among(self, of_guild: Sequence[AccessRule], roles: Collection[int]) -> frozenset[str]:
-        """Return what `reserved_models` does; `of_guild` are the guild's rules."""
+        """Return the models reserved by the rules of a guild, too."""
         return frozenset(
             rule.name
             for rule in (*self._of_operator, *of_guild)

@@ -58,7 +58,7 @@ class JobOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedOrder:
-    """An order of a job whose request is resolved in the same transaction.
+    """An order of a job with a request still to be resolved.
 
     `job_of` returns the job, or the request if its member is to be asked first.
     """
