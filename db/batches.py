@@ -38,11 +38,36 @@ class _Waiting(Generic[Item]):
     result: asyncio.Future[Any]
 
 
+class _GroupRun(Generic[Item, Result]):
+    """A batch's function on a group.
+
+    `is_cause` is True if the group's transaction failed in it, and so is undone.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Connection, Sequence[Item]], Sequence[ItemOutcome[Result]]],
+        items: Sequence[Item],
+    ) -> None:
+        self._function = function
+        self._items = items
+        self.is_cause = False
+
+    def __call__(self, connection: Connection) -> Sequence[ItemOutcome[Result]]:
+        self.is_cause = True
+        outcomes = self._function(connection, self._items)
+        if len(outcomes) != len(self._items):
+            raise ValueError(f"{len(outcomes)} outcomes of {len(self._items)} steps")
+        self.is_cause = False
+        return outcomes
+
+
 class Batch(Generic[Item, Result]):
     """Runs waiting steps in one transaction.
 
     `function` returns an outcome for each item and writes those without an error. Of one item, it may raise or return
-    the error. After a fault of a whole transaction each of its items is run alone, so that one cannot fail others.
+    the error. If it fails as a whole, each of its items is run alone, so that one cannot fail others. A fault outside
+    it is that of all: the connection may have been lost with the answer to the commit, and a step is not done twice.
     Nobody gets a result before the commit. `reads`: the steps only read.
     """
 
@@ -96,12 +121,12 @@ class Batch(Generic[Item, Result]):
         if len(group) == 1:
             await self._end_alone(group[0])
             return
-        items = [each.item for each in group]
+        run = _GroupRun(self._function, [each.item for each in group])
         outcomes: Sequence[ItemOutcome[Result]]
         try:
-            outcomes = await self._transaction(lambda connection: self._run_all(connection, items))
-        except Exception:  # noqa: BLE001 - each meets its own error
-            outcomes = [AloneError()] * len(group)
+            outcomes = await self._transaction(run)
+        except Exception as error:  # noqa: BLE001 - raised again where the callers wait
+            outcomes = [AloneError() if run.is_cause else error] * len(group)
         for each, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, AloneError):
                 self._database.keep(self._end_alone(each, self._turns))  # not here: it may wait for a lock for long
@@ -115,12 +140,6 @@ class Batch(Generic[Item, Result]):
         except Exception as error:  # noqa: BLE001 - raised again where its caller waits
             outcome = error
         _end(waiting.result, outcome)
-
-    def _run_all(self, connection: Connection, items: Sequence[Item]) -> Sequence[ItemOutcome[Result]]:
-        outcomes = self._function(connection, items)
-        if len(outcomes) != len(items):
-            raise ValueError(f"{len(outcomes)} outcomes of {len(items)} steps")
-        return outcomes
 
     def _run_one(self, connection: Connection, item: Item) -> Result:
         (outcome,) = self._function(connection, [item])

@@ -1,17 +1,22 @@
 """Waiting steps share a transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
+from db.backend import Backend
 from db.batches import AloneError, Batch, ItemOutcome
 from db.database import Database
 from db.dialects import padded
 from db.key_value import KeyValueRepository
 from db.tables import facts
+from db.timed_backend import TimedBackend
+
+T = TypeVar("T")
 
 
 class Saving:
@@ -93,6 +98,33 @@ async def test_fault_of_the_database_is_that_of_its_step(saving: Saving) -> None
     assert (one, other) == ("1", "2")
     assert isinstance(broken, IntegrityError)
     assert await saving.saved() == {"n-1", "n-2"}
+
+
+class FaultyBackend(TimedBackend):
+    """A backend with faults before the transactions or after their commits."""
+
+    def __init__(self, backend: Backend, *, is_late: bool) -> None:
+        super().__init__(backend, lambda _kind, _seconds: None)
+        self.is_late = is_late
+        self.begun = 0
+
+    async def write(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
+        """Lose the connection."""
+        self.begun += 1
+        if self.is_late:
+            await super().write(function, long_running=long_running)
+        raise ConnectionResetError
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_lost_connection_fails_each_step_without_another_try(database: Database, *, is_late: bool) -> None:
+    """Another try would find the committed steps done, or wait as long again."""
+    backend = FaultyBackend(database._backend, is_late=is_late)
+    saving = Saving(Database(backend))
+    results = await saving.run("1", "refused", "2")
+    assert [type(each) for each in results] == [ConnectionResetError] * 3
+    assert backend.begun == 1
+    assert await saving.saved() == ({"n-1", "n-2"} if is_late else set())
 
 
 async def test_error_after_a_write_undoes_it(saving: Saving) -> None:
