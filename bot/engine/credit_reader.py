@@ -204,6 +204,10 @@ class CreditReader:
         """Return the id of a member's kept credits; see `MemberIdentity`."""
         return member_id if self._identity is None else self._identity.kept_as(connection, member_id)
 
+    def list_returning(self, connection: Connection, members: Collection[int]) -> frozenset[int]:
+        """Return the members with something kept; see `MemberIdentity`."""
+        return frozenset() if self._identity is None else self._identity.list_known(connection, members)
+
     def require(self, connection: Connection, account: Account, terms: CreditTerms, needed: int) -> None:
         """Check that an account can pay under its terms.
 

@@ -46,7 +46,14 @@ class HoldBatch:
         self._ledger = ledger
         self._connection = connection
         self._is_alone = is_alone
-        self._accounts = AccountRepository(connection).lock_all({_key(job) for job in jobs}) if jobs else {}
+        keys = {_key(job) for job in jobs}
+        self._accounts = AccountRepository(connection).lock_all(keys) if jobs else {}
+        missing = keys - self._accounts.keys()
+        self._returning: frozenset[int] = frozenset()
+        if is_alone:
+            self._accounts.update({key: ledger.lock(connection, *key) for key in missing})
+        elif missing:
+            self._returning = ledger.list_returning(connection, {member_id for _, member_id in missing})
         self._existing = frozenset(self._accounts)
         self._decided: list[HoldDecision] = []
         self._reserved: Counter[tuple[int, str]] = Counter()
@@ -72,6 +79,8 @@ class HoldBatch:
         account = self._account(key)
         before = account.period
         account, movements = ledger.opened(self._connection, account, terms)
+        if account.period != before and not self._is_alone and self._has_decided(key):
+            raise AloneError  # what the new period counts as spent lacks the member's other holds
         reason = CHANGED_REASON if account.period == before else f"{terms.allowance.source} allowance"
         entries = [ledger.entry(account, each, now, reason=reason) for each in movements]
         if terms.allowance.purchase is not None and terms.allowance.purchase.is_unused:
@@ -142,19 +151,20 @@ class HoldBatch:
     def _account(self, key: AccountKey) -> Account:
         if (known := self._accounts.get(key)) is not None:
             return known
-        # Of several, a new account is inserted as a whole: nothing is kept of a member who was deleted.
+        # Of several, a new account is inserted as a whole.
         guild_id, member_id = key
-        if not self._is_alone:
-            return Account(guild_id=guild_id, member_id=member_id)
-        account = self._ledger.lock(self._connection, guild_id, member_id)
-        self._existing |= {key}
-        return account
+        if member_id in self._returning:
+            raise AloneError  # deleted since the checks of the request: an account is kept
+        return Account(guild_id=guild_id, member_id=member_id)
+
+    def _has_decided(self, key: AccountKey) -> bool:
+        return any(_key(each.job) == key for each in self._decided)
 
     def _require(self, job: Job, account: Account, terms: CreditTerms) -> None:
         try:
             self._ledger.require(self._connection, account, terms, job.price)
         except InsufficientCreditsError as error:
-            if not self._is_alone and any(_key(each.job) == _key(job) for each in self._decided):
+            if not self._is_alone and self._has_decided(_key(job)):
                 raise AloneError from error  # its words count the member's other holds, which are not written yet
             raise
 
