@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
 
 from bot.domain.credits import Account
 from db.dialects import insert_unless_there, padded
@@ -17,12 +17,10 @@ _OF_MEMBER: Final = (accounts.c.guild_id == bindparam("the_guild"), accounts.c.m
 # Built once: building a statement costs several times as much as running it.
 _FIND: Final = select(accounts).where(*_OF_MEMBER)
 _LOCK: Final = _FIND.with_for_update()
+# By pairs: those members may have many accounts in those guilds, which others would wait for.
 _LOCK_ALL: Final = (
     select(accounts)
-    .where(
-        accounts.c.guild_id.in_(bindparam("guilds", expanding=True)),
-        accounts.c.member_id.in_(bindparam("members", expanding=True)),
-    )
+    .where(tuple_(accounts.c.guild_id, accounts.c.member_id).in_(bindparam("the_keys", expanding=True)))
     .order_by(accounts.c.guild_id, accounts.c.member_id)
     .with_for_update()
 )
@@ -59,18 +57,18 @@ class AccountRepository:
 
     def lock_all(self, keys: Collection[AccountKey]) -> dict[AccountKey, Account]:
         """Return the existing ones of these accounts, locked in a fixed order."""
-        guilds, members = ({key[at] for key in keys} for at in (0, 1))
-        rows = self._connection.execute(_LOCK_ALL, {"guilds": padded(guilds), "members": padded(members)})
-        return {key: _from_row(row) for row in rows if (key := (row.guild_id, row.member_id)) in keys}
+        rows = self._connection.execute(_LOCK_ALL, {"the_keys": padded(keys)})
+        return {(row.guild_id, row.member_id): _from_row(row) for row in rows}
 
     def add_all(self, new: Sequence[Account]) -> None:
-        """Insert accounts.
+        """Insert accounts, in the order of their locks.
 
         Raises:
             sqlalchemy.exc.IntegrityError: one exists meanwhile.
         """
         if new:
-            self._connection.execute(_ADD, [asdict(each) for each in new])
+            ordered = sorted(new, key=lambda each: (each.guild_id, each.member_id))
+            self._connection.execute(_ADD, [asdict(each) for each in ordered])
 
     def sum_granted(self, member_id: int) -> int:
         """Return a member's granted credits in all guilds."""

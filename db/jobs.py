@@ -204,12 +204,15 @@ class JobRepository:
         self._add_inputs(job)
 
     def add_all(self, new: Sequence[Job]) -> None:
-        """Insert jobs.
+        """Insert jobs, in the order of their interactions.
+
+        Two transactions with the same ones then wait for each other, but not in a circle.
 
         Raises:
             sqlalchemy.exc.IntegrityError: the interaction of one has a job; see `list_known_interactions`.
         """
-        self._connection.execute(_INSERT, [_columns(job) for job in new])
+        ordered = sorted(new, key=lambda job: job.place.interaction_id)
+        self._connection.execute(_INSERT, [_columns(job) for job in ordered])
         for job in new:
             self._add_inputs(job)
 
@@ -300,7 +303,7 @@ class JobRepository:
             _ACKNOWLEDGE,
             [
                 {"the_id": each.job_id, "at": each.at, "the_message": each.message_id, "is_private": each.private}
-                for each in cards
+                for each in sorted(cards, key=_job_id)
             ],
         )
         rows = self._connection.execute(_ARE_PREPARED, {"the_ids": padded(each.job_id for each in cards)})
@@ -310,7 +313,10 @@ class JobRepository:
         """Record how and when results were delivered; the first record stays."""
         self._connection.execute(
             _DELIVER,
-            [{"the_id": each.job_id, "delivered_at": each.at, "delivery": each.delivery} for each in deliveries],
+            [
+                {"the_id": each.job_id, "delivered_at": each.at, "delivery": each.delivery}
+                for each in sorted(deliveries, key=_job_id)
+            ],
         )
 
     def set_direct(self, job_id: str, at: datetime) -> None:
@@ -521,6 +527,11 @@ class JobRepository:
             origin=origin_of(values),
             **{name: values[name] for name in _OWN},
         )
+
+
+def _job_id(event: PostedCard | DeliveredJob) -> str:
+    """Return the place of an event's job in the order of locks."""
+    return event.job_id
 
 
 def _columns(job: Job) -> dict[str, Any]:
