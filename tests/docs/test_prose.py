@@ -32,7 +32,10 @@ DOCUMENTS = sorted(
     for path in (
         *REPOSITORY.glob("*.md"),
         *(REPOSITORY / "docs").rglob("*.md"),
-        *(REPOSITORY / name for name in (".env.example", "Makefile", "compose.yaml", "Dockerfile", ".ci/run")),
+        *(
+            REPOSITORY / name
+            for name in (".env.example", "Makefile", "compose.yaml", "compose.scale.yaml", "Dockerfile", ".ci/run")
+        ),
     )
     if path != GLOSSARY
 )
