@@ -263,12 +263,15 @@ def reason(error: OSError) -> str:
 
 
 @contextmanager
-def naming_the_database() -> Iterator[None]:
+def naming_the_database(host: str | None = None) -> Iterator[None]:
     """Let an error of a connection name the database, and no file."""
     try:
         yield
     except OSError as error:
-        raise BackupError(f"The database cannot be reached: {reason(error)}. `atelier doctor` says more.") from error
+        place = "" if host is None else f" at {host}"
+        raise BackupError(
+            f"The database{place} cannot be reached: {reason(error)}. `atelier doctor` says more."
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -90,7 +90,7 @@ class SqliteTarget:
 
     def __init__(self, file: Path, now: datetime) -> None:
         self._file = file.resolve()
-        self._aside = self._file.with_name(f"{self._file.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+        self._aside = self._file.with_name(f"{self._file.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
         self._keep = False
 
     @asynccontextmanager
@@ -150,14 +150,14 @@ class PostgresqlTarget:
     def __init__(self, url: str, now: datetime) -> None:
         self._url = url
         self._now = now
-        self._aside = f"before_restore_{now:%Y%m%dt%H%M%Sz}"
+        self._aside = f"replaced_{now:%Y%m%dt%H%M%Sz}"
         self._force = False
 
     @asynccontextmanager
     async def reserve(self, *, force: bool) -> AsyncIterator[None]:
         """Check the leases of workers, which `replace` does again."""
         self._force = force
-        with naming_the_database():
+        with naming_the_database(make_url(self._url).host):
             database = await Database.open(self._url)
             try:
                 await database.read(self._check)
@@ -188,7 +188,7 @@ class PostgresqlTarget:
             stop.check()
             return used
 
-        with naming_the_database():
+        with naming_the_database(make_url(self._url).host):
             database = await Database.open(self._url)
             try:
                 with stop.if_cancelled():

@@ -347,7 +347,7 @@ async def test_unreachable_database_is_named(backup: Path, tmp_path: Path) -> No
     settings = settings_of("postgresql+asyncpg://atelier@localhost:1/atelier", tmp_path)
     with pytest.raises(BackupError, match=r"^The database cannot be reached: .*`atelier doctor`"):
         await create_backup(settings, tmp_path, NOW, pictures=False)
-    with pytest.raises(BackupError, match=r"^The database cannot be reached: .*`atelier doctor`"):
+    with pytest.raises(BackupError, match=r"^The database at localhost cannot be reached: .*`atelier doctor`"):
         await restore(backup, settings)
 
 
