@@ -15,6 +15,7 @@ from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.delay_queue import DelayQueue
 from bot.engine.held_jobs import HeldJobs
+from bot.engine.job_memory import JobMemory
 from bot.engine.job_store import JobStore
 from bot.engine.lease import Lease
 from bot.engine.observer import JobObserver
@@ -67,10 +68,15 @@ class JobExecutor:
         self._stopping = stopping
         self._on_slot_free = on_slot_free
         self._on_ended = on_ended
+        self._memory = JobMemory(is_alone=lease.is_alone)
         self._queue = DelayQueue(clock, self._advance, concurrency=_CONCURRENT_STEPS)
 
     def schedule(self, job_id: str, delay: float = 0.0) -> None:
-        """Run the job's next step in `delay` seconds, unless it is due sooner."""
+        """Run the job's next step in `delay` seconds, unless it is due sooner.
+
+        The step reads the job again.
+        """
+        self._memory.forget(job_id)
         self._queue.set(job_id, delay)
 
     def is_scheduled(self, job_id: str) -> bool:
@@ -93,19 +99,24 @@ class JobExecutor:
 
         All log lines of the step name the job, those of providers and downloads too.
         """
-        with structlog.contextvars.bound_contextvars(job=job_id):
-            await self._advance_logged(job_id)
+        known, unchanged = self._memory.begin(job_id), None
+        try:
+            with structlog.contextvars.bound_contextvars(job=job_id):
+                unchanged = await self._advance_logged(job_id, known)
+        finally:
+            self._memory.end(job_id, unchanged)
 
-    async def _advance_logged(self, job_id: str) -> None:
+    async def _advance_logged(self, job_id: str, known: tuple[Job, Attempt] | None) -> tuple[Job, Attempt] | None:
+        """Run the next step; return the job and its attempt if it changed neither."""
         if not self._lease.is_held:
             self.schedule(job_id, self._random.uniform(1.0, 2.0) * self._lease.renewal_interval)
-            return
+            return None
         term = self._lease.term
         try:
-            job, attempt = await self._job_store.get(job_id)
+            job, attempt = known or await self._job_store.get(job_id)
             if job.owner != self._lease.worker_id and not job.state.ended:
                 self._forget(job_id)
-                return
+                return None
             result = await self._step(job, attempt, term)
             if job.state is State.SUBMITTING:
                 # Only this step: one that read an earlier state says nothing about a submit begun since.
@@ -113,13 +124,16 @@ class JobExecutor:
         except (StaleJobError, JobStateError):
             # The job changed meanwhile: read it again.
             self.schedule(job_id)
-            return
+            return None
         except Exception:  # noqa: BLE001 - a fault of ours must not lose the job
             _log.exception("engine.step_failed", job=job_id)
             self.schedule(job_id, _RETRY_AFTER_ERROR_SECONDS)
             await self._end_overdue(job_id)
-            return
+            return None
         self._follow_up(job.state, result)
+        # Other steps may change a call and leave its job.
+        is_poll = job.state in (State.QUEUED, State.RUNNING) and attempt is not None and attempt.batch == attempt.number
+        return (job, attempt) if is_poll and attempt is not None and result.job is job else None
 
     async def _step(self, job: Job, attempt: Attempt | None, term: int) -> StepResult:
         """Do the step of the job's state.
@@ -204,4 +218,4 @@ class JobExecutor:
         if job.state is State.HELD or job.state.ended:
             self._on_slot_free()
         if result.next_step_in is not None:
-            self.schedule(job.id, result.next_step_in)
+            self._queue.set(job.id, result.next_step_in)
