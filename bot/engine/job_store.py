@@ -145,7 +145,16 @@ class JobStore:
             AttemptRepository(connection).remove_batch(job.id)
             return JobRepository(connection).advance(job, State.HELD, provider=None, submitted_at=None)
 
-        return await self._database.write(write)
+        return await self._write(job, write)
+
+    async def _write(self, job: Job, write: Callable[[Connection], Job]) -> Job:
+        """Run a transaction that locks the job before its attempts, as batches do."""
+
+        def locked(connection: Connection) -> Job:
+            JobRepository(connection).check_current(job)
+            return write(connection)
+
+        return await self._database.write(locked)
 
     async def record_late_answer(self, call: Attempt, answer: Pending | Finished | Failed) -> bool:
         """Record a call's answer after another worker took over its job.
@@ -205,7 +214,7 @@ class JobStore:
             )
             return self._endings.retry_or_fail(connection, job, error.kind, now)
 
-        return await self._database.write(write)
+        return await self._write(job, write)
 
     async def mark_reply_lost(self, job: Job, *, has_callback: bool) -> Job:
         """Record a lost reply: UNKNOWN, and never submitted again.
@@ -222,7 +231,7 @@ class JobStore:
             unknown = JobRepository(connection).advance(job, State.UNKNOWN)
             return unknown if has_callback else self._endings.give_up(connection, unknown, now)
 
-        return await self._database.write(write)
+        return await self._write(job, write)
 
     async def mark_never_taken(self, job: Job, error: ProviderError) -> Job:
         """Fail an UNKNOWN job: its provider says that it never took the call."""
@@ -233,7 +242,7 @@ class JobStore:
             attempts.end_call(attempts.latest(job.id), Outcome.REFUSED, now, fault=error.kind)
             return self._endings.end(connection, job, State.FAILED, now, fault=error.kind)
 
-        return await self._database.write(write)
+        return await self._write(job, write)
 
     async def give_up(self, job: Job) -> Job:
         """Fail an UNKNOWN job and book its possible cost to the operator.
@@ -286,7 +295,7 @@ class JobStore:
                 connection, job, State.FAILED, now, fault=fault, reconcile_at=reconcile_at, possible_cost=cost
             )
 
-        return await self._database.write(write)
+        return await self._write(job, write)
 
     async def mark_cancelled(self, job: Job) -> Job:
         """Cancel a job before any image exists, and release its hold."""
@@ -296,7 +305,7 @@ class JobStore:
             AttemptRepository(connection).end_batch(job.id, Outcome.CANCELLED, now)
             return self._endings.end(connection, job, State.CANCELLED, now)
 
-        return await self._database.write(write)
+        return await self._write(job, write)
 
     async def mark_withdrawn(self, job: Job, other_job_id: str | None) -> Job:
         """Cancel a job after another process answered its interaction.
@@ -343,7 +352,7 @@ class JobStore:
                 possible_cost=cost,
             )
 
-        return await self._database.write(write)
+        return await self._write(job, write)
 
     async def mark_cancel_refused(self, job: Job) -> Job:
         """Record a cancel request as too late."""

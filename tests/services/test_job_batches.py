@@ -2,22 +2,24 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, select, text
+from sqlalchemy.util import await_only
 
 from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.bans import Ban, BanScope
 from bot.domain.credits import Account
-from bot.domain.errors import DeletionRunningError, StaleJobError
+from bot.domain.errors import DeletionRunningError, FaultKind, ProviderError, StaleJobError
 from bot.domain.jobs import InteractionContext, Job, Snapshot, State
 from bot.domain.pauses import Pause, PauseScope
 from bot.domain.preferences import NO_PREFERENCES
 from bot.domain.prompt_rules import PromptRuleState
+from bot.engine.job_store import JobStore
 from bot.engine.member_identity import MemberIdentity
 from bot.providers.base import Finished, Pending
 from bot.services.request_resolver import ResolverService
@@ -29,6 +31,7 @@ from db.budgets import BudgetRepository
 from db.database import Database
 from db.deletions import DeletionRepository
 from db.guilds import GuildRepository
+from db.job_batch import JobBatch
 from db.jobs import JobRepository
 from db.pauses import PauseRepository
 from db.preferences import PreferenceRepository
@@ -380,3 +383,37 @@ async def test_job_finished_twice_at_once_is_charged_once(services: ServiceHarne
     )
     assert told(results) == {"Job": 2, "StaleJobError": 1}
     assert (await services.account()).held == 0
+
+
+REFUSED = ProviderError(FaultKind.GENERATION, provider="skillboss")
+ENDINGS: dict[str, Callable[[JobStore, Job], Awaitable[Job]]] = {
+    "released": lambda store, job: store.release_claim(job),
+    "refused": lambda store, job: store.mark_refused(job, REFUSED, 0.5),
+    "without a reply": lambda store, job: store.mark_reply_lost(job, has_callback=True),
+    "never taken": lambda store, job: store.mark_never_taken(job, REFUSED),
+    "failed": lambda store, job: store.mark_failed(job, FaultKind.GENERATION),
+    "cancelled": lambda store, job: store.mark_cancelled(job),
+    "lost": lambda store, job: store.mark_lost(job),
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
+async def test_ending_and_batch_of_a_job_do_not_wait_in_a_circle(
+    services: ServiceHarness, end: Callable[[JobStore, Job], Awaitable[Job]]
+) -> None:
+    """Both lock the job before its attempts."""
+    if services.database.dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    (job,) = await make_jobs(services, 1)
+    endings: list[asyncio.Future[Job]] = []
+
+    def move(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL lock_timeout = '500ms'"))
+        JobBatch(connection, [job]).require_current(job)
+        endings.append(asyncio.ensure_future(end(services.job_store, job)))
+        while not connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+            await_only(asyncio.sleep(0))
+        AttemptRepository(connection).update_latest(job.id, handle="h")
+
+    await services.database.write(move)
+    await asyncio.gather(*endings, return_exceptions=True)  # some do not end a submitting job
