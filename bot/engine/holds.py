@@ -120,12 +120,12 @@ class HoldBatch:
         if not self._decided:
             return
         jobs, ledger = JobRepository(self._connection), LedgerRepository(self._connection)
+        self._save_accounts()  # first: another process may hold a new one, and wait for the interaction's job
         if self._is_alone:
             for each in self._decided:
                 jobs.add(each.job)
         else:
             jobs.add_all([each.job for each in self._decided])
-        self._save_accounts()
         ledger.add_holds([(each.job, each.hold) for each in self._decided])
         ledger.add_all([entry for each in self._decided for entry in each.entries])
 

@@ -19,6 +19,7 @@ from bot.domain.jobs import InteractionContext, Job, Snapshot, State
 from bot.domain.pauses import Pause, PauseScope
 from bot.domain.preferences import NO_PREFERENCES
 from bot.domain.prompt_rules import PromptRuleState
+from bot.engine.holds import hold_job
 from bot.engine.job_store import JobStore
 from bot.engine.member_identity import MemberIdentity
 from bot.providers.base import Finished, Pending
@@ -39,7 +40,7 @@ from db.tables import accounts, movements, postings
 from tests.services.conftest import Open, ServiceHarness
 from tests.services.test_prompt_checks import add_rules, blocks
 from tests.support.catalogue import BOTH
-from tests.support.factories import GUILD, MEMBER, make_attempt, make_context, make_image, make_request
+from tests.support.factories import GUILD, MEMBER, make_attempt, make_context, make_image, make_job, make_request
 
 TOGETHER, ONE_BY_ONE = GUILD, GUILD + 1
 ROLE, WEEKLY = 501, 502
@@ -417,3 +418,22 @@ async def test_ending_and_batch_of_a_job_do_not_wait_in_a_circle(
 
     await services.database.write(move)
     await asyncio.gather(*endings, return_exceptions=True)  # some do not end a submitting job
+
+
+async def test_group_and_single_job_of_a_new_member_do_not_wait_in_a_circle(services: ServiceHarness) -> None:
+    """Both take the account before the interaction."""
+    if services.database.dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    place = make_context()
+    group: list[asyncio.Future[list[Snapshot | BaseException]]] = []
+
+    def hold(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL lock_timeout = '500ms'"))
+        AccountRepository(connection).lock(GUILD, MEMBER)
+        group.append(asyncio.ensure_future(create_all(services, [place, make_context(member_id=MEMBER + 1)])))
+        while not connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+            await_only(asyncio.sleep(0))
+        hold_job(services.ledger, connection, make_job(place=place))
+
+    await services.database.write(hold)
+    assert told(await group[0]) == {"DuplicateInteractionError": 1, "Snapshot": 1}
