@@ -102,12 +102,12 @@ def build_result_downloader(settings: Settings, verify: ssl.SSLContext | None = 
     return ImageDownloader(exempt=exempt, verify=verify, proxies=settings.proxies, trusted=trusted)
 
 
-def build_image_service(settings: Settings) -> ImageService:
+def build_image_service(settings: Settings, verify: ssl.SSLContext | None = None) -> ImageService:
     """Return the image service.
 
-    Results and members' images are downloaded by separate rules.
+    Results and members' images are downloaded by separate rules. `verify` has the certificates that both trust.
     """
-    verify = httpx.create_ssl_context(trust_env=False)
+    verify = verify or httpx.create_ssl_context(trust_env=False)
     trusted = TrustedNetworks(settings.trusted_download_networks)
     return ImageService(
         downloader=build_result_downloader(settings, verify),

@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -85,9 +86,9 @@ def seeded_random() -> random.Random:
 class EngineContainer:
     """The wired product. Each part is built once, when it is first read.
 
-    The constructor takes the settings and the replaceable parts: database, HTTP client, clock, ids, randomness. A test
-    harness or a benchmark replaces any other part by assigning it before it is first read. The caller closes the
-    database and the HTTP client; `close` closes everything built here.
+    The constructor takes the settings and the replaceable parts: database, HTTP client, clock, ids, randomness, trusted
+    certificates. A test harness or a benchmark replaces any other part by assigning it before it is first read. The
+    caller closes the database and the HTTP client; `close` closes everything built here.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class EngineContainer:
         clock: Clock | None = None,
         new_id: Callable[[], str] = new_id,
         randomness: random.Random | None = None,
+        verify: ssl.SSLContext | None = None,
     ) -> None:
         self.settings = settings
         self.database = database
@@ -106,6 +108,7 @@ class EngineContainer:
         self.clock = clock or build_clock(settings)
         self.new_id = new_id
         self.randomness = randomness or seeded_random()
+        self.verify = verify
 
     async def close(self) -> None:
         """Close the parts built here."""
@@ -154,7 +157,7 @@ class EngineContainer:
     @cached_property
     def image_service(self) -> ImageService:
         """Download, check and store images."""
-        return build_image_service(self.settings)
+        return build_image_service(self.settings, self.verify)
 
     @cached_property
     def is_alone(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import discord
+import httpx
 import structlog
 from sqlalchemy import make_url
 
@@ -18,9 +19,7 @@ from bot.container.engine import EngineContainer
 from bot.container.product import Container
 from bot.engine.clock import Clock
 from bot.engine.restored_jobs import EndedJobs
-from bot.factories import (
-    provider_connections,
-)
+from bot.factories import provider_connections
 from bot.providers.transport import provider_client
 from bot.settings import Settings
 from bot.ui.i18n import read_catalogues
@@ -69,12 +68,16 @@ async def run(
         applied = await migrate(database)
         if applied:
             _log.info("database.migrated", revisions=applied)
+        # One for all clients: reading the certificates takes 30 ms.
+        verify = httpx.create_ssl_context(trust_env=False)
         http = await stack.enter_async_context(
-            provider_client(max_connections=provider_connections(settings), proxies=settings.proxies)
+            provider_client(
+                max_connections=provider_connections(settings), verify=verify, proxies=settings.proxies
+            )
         )
         if settings.openrouter_list is not None:  # before the catalogue is built, which no later answer changes
             await settings.openrouter_list.refresh(settings.api_url_of("openrouter"), http)
-        container = Container(settings, database=database, http=http, clock=clock)
+        container = Container(settings, database=database, http=http, clock=clock, verify=verify)
         stack.push_async_callback(container.close)
         await asyncio.to_thread(container.load_secret_key)
         await container.install()

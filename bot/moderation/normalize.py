@@ -4,13 +4,12 @@ Letters that look alike get one key. Each keeps how it was typed, so that the ma
 """
 
 import re
+import tomllib
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, NamedTuple
-
-from confusable_homoglyphs import confusables
 
 PLAIN: Final = 0
 DIGIT: Final = 1
@@ -322,14 +321,11 @@ def _badge(code: int) -> str | None:
 @cache
 def _look_alikes() -> dict[str, str]:
     """Return the Latin letter of each look-alike in another script."""
-    found: dict[str, str] = {}
-    for letter in "abcdefghijklmnopqrstuvwxyz":
-        for typed in (letter, letter.upper()):
-            for alike in confusables.confusables_data.get(typed, ()):
-                other = alike["c"]
-                if len(other) == 1 and other.isalpha() and not other.isascii() and _script(other) != "LATIN":
-                    found.setdefault(other.casefold(), letter)
-    # The pairs of the library compare capitals with capitals; these are common in lower case, too.
+    data: dict[str, str] = tomllib.loads(
+        resources.files(__package__).joinpath("look_alikes.toml").read_text(encoding="utf-8")
+    )
+    found = {alike: letter for letter, alikes in data.items() for alike in alikes}
+    # The pairs of the file compare capitals with capitals; these are common in lower case, too.
     found |= dict(zip("кмтвнѕіјӏԁԛԝһүѵ", "kmtbhsijldqwhyv", strict=True))
     found |= dict(zip("αβεικνορτυχω", "abeiknoptuxw", strict=True))
     return found
