@@ -2,6 +2,8 @@
 
 import gc
 
+from bot.optional_imports import import_without_extras
+
 
 def main() -> None:
     """Import the program and run its command line.
@@ -9,7 +11,8 @@ def main() -> None:
     Imports make many objects and hardly any garbage: they are not searched then, nor later.
     """
     gc.disable()
-    from bot.command_line import main as run_command_line  # noqa: PLC0415 - after the line above
+    import_without_extras()
+    from bot.command_line import main as run_command_line  # noqa: PLC0415 - after the lines above
 
     gc.freeze()
     gc.enable()

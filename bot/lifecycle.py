@@ -1,7 +1,7 @@
 """The wired product between start and stop."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from pydantic import SecretStr
@@ -29,8 +29,10 @@ from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.duel_updater import DuelUpdater
 from bot.ui.delivery.outbox.publisher import OutboxPublisher
 from bot.ui.delivery.sharing.age_flag_watch import AgeFlagWatch
-from bot.web.interactions import InteractionEndpoint
 from bot.web.server import WebServer
+
+if TYPE_CHECKING:
+    from bot.web.interactions import InteractionEndpoint
 
 _log = structlog.get_logger(__name__)
 
@@ -79,7 +81,7 @@ class Lifecycle:
         duel_updater: DuelUpdater,
         housekeeping: Maintenance,
         web: WebServer,
-        interactions: InteractionEndpoint | None,
+        interactions: "InteractionEndpoint | None",
         drain_seconds: float,
         clock: Clock,
     ) -> None:

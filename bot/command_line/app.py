@@ -9,11 +9,11 @@ from bot import __version__
 from bot.command_line.checks import doctor, try_
 from bot.command_line.control import budget, credit_commands, pause, resume
 from bot.command_line.database import audit, backup, migrate, move, restore
+from bot.command_line.output import OUT
 from bot.command_line.pictures import picture_commands
 from bot.command_line.reports import money, stats
 from bot.command_line.serving import run, sandbox, sync
 from bot.command_line.takedown import takedown
-from bot.command_line.terminal import OUT
 
 app = typer.Typer(
     help="Atelier: an image studio for Discord communities.",

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import structlog
 import typer
-from rich.markup import escape
 
-from bot.command_line.terminal import ERR, OUT, fail, read_settings, stop_on_signals
+from bot.command_line.output import ERR, OUT
+from bot.command_line.terminal import fail, read_settings, stop_on_signals
 from bot.container import command_payload
 from bot.doctor import Finding, examine
 from bot.gateway import describe_fault
@@ -38,10 +38,11 @@ def doctor(
     settings = read_settings()
     findings = asyncio.run(examine(settings, commands=command_payload))
     for finding in findings:
-        sign = _sign_of(finding)
-        OUT.print(f"{sign} {escape(finding.what)}")
+        sign, style = _sign_of(finding)
+        OUT.print(sign, style=style, end="")
+        OUT.print(f" {finding.what}")
         if finding.remedy:
-            OUT.print(f"      {escape(finding.remedy)}")
+            OUT.print(f"      {finding.remedy}")
     if not all(finding.good and not (strict and finding.is_warning) for finding in findings):
         raise typer.Exit(1)
 
@@ -63,7 +64,7 @@ def try_(
         check_out(out)
         plan = asyncio.run(prepare(settings, wanted))
         for line in plan_lines(plan):
-            OUT.print(escape(line))
+            OUT.print(line)
         if not yes:
             _ask_to_send()
         picture = asyncio.run(_try_plan(settings, plan, out))
@@ -79,7 +80,7 @@ def try_(
             f"This ended by a fault of Atelier: {describe_fault(error)}. Please report it; LOG_LEVEL=DEBUG shows more."
         )
     for line in picture_lines(picture):
-        OUT.print(escape(line))
+        OUT.print(line)
 
 
 def _ask_to_send() -> None:
@@ -92,22 +93,26 @@ def _ask_to_send() -> None:
 
 async def _try_plan(settings: Settings, plan: Plan, out: Path | None) -> Picture:
     interrupted = stop_on_signals()[0]
-    if not ERR.is_terminal:
+    if not ERR.console.is_terminal:
         shown: list[str] = []
 
         def show_change(line: str) -> None:
             if line not in shown[-1:]:
-                ERR.print(escape(line))
+                ERR.print(line)
             shown.append(line)
 
         return await make_picture(settings, plan, out=out, show=show_change, interrupted=interrupted)
-    with ERR.status("") as status:
+    # Not at the top: `output` says why.
+    from rich.text import Text  # noqa: PLC0415 - see above
+
+    with ERR.console.status("") as status:
         return await make_picture(
-            settings, plan, out=out, show=lambda line: status.update(escape(line)), interrupted=interrupted
+            settings, plan, out=out, show=lambda line: status.update(Text(line)), interrupted=interrupted
         )
 
 
-def _sign_of(finding: Finding) -> str:
+def _sign_of(finding: Finding) -> tuple[str, str]:
+    """Return a finding's sign and the sign's style."""
     if not finding.good:
-        return "[red]fault[/]"
-    return "[yellow]warn[/] " if finding.is_warning else "[green]ok[/]   "
+        return "fault", "red"
+    return ("warn ", "yellow") if finding.is_warning else ("ok   ", "green")

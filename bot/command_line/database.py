@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from bot.backup import (
     check_backup,
@@ -18,7 +17,8 @@ from bot.backup import (
     restore_backup,
     restored_lines,
 )
-from bot.command_line.terminal import ERR, NOT_UP_TO_DATE, OUT, fail, read_settings, run_with_backup, run_with_database
+from bot.command_line.output import ERR, OUT
+from bot.command_line.terminal import NOT_UP_TO_DATE, fail, read_settings, run_with_backup, run_with_database
 from bot.container import open_database
 from bot.domain.credits import Budget
 from bot.settings.validators import check_database
@@ -59,7 +59,7 @@ def audit() -> None:
         parts = f"{budget.held} held, {budget.captured} captured, {budget.at_risk} at risk"
         OUT.print(f"Budget {budget.month}: {parts}, {budget.left} of {budget.limit} left.")
     for problem in problems:
-        ERR.print(escape(problem))
+        ERR.print(problem)
     if problems:
         fail(f"The ledger does not balance: {counted(len(problems), 'mistake')}.")
     OUT.print("The ledger balances.")
@@ -73,7 +73,7 @@ def backup(
     settings = read_settings()
     created = run_with_backup(create_backup(settings, file, datetime.now(UTC), pictures=pictures))
     for line in created_lines(created):
-        OUT.print(escape(line))
+        OUT.print(line)
     if created.manifest.ledger_faults:
         raise typer.Exit(1)
 
@@ -91,7 +91,7 @@ def restore(
     else:
         lines = restored_lines(run_with_backup(restore_backup(settings, file, now, force=force)))
     for line in lines:
-        OUT.print(escape(line))
+        OUT.print(line)
 
 
 def move(
@@ -108,6 +108,6 @@ def move(
         fail("URL takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME, as DATABASE_URL.")
     moved = run_with_backup(move_database(settings, address, datetime.now(UTC), force=force))
     for line in moved_lines(moved):
-        OUT.print(escape(line))
+        OUT.print(line)
     if moved.ledger_faults:
         raise typer.Exit(1)

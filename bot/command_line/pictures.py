@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, NoReturn, TypeVar
 
 import typer
-from rich.markup import escape
 
-from bot.command_line.terminal import NOT_UP_TO_DATE, OUT, fail, read_settings, run_with_database
+from bot.command_line.output import OUT
+from bot.command_line.terminal import NOT_UP_TO_DATE, fail, read_settings, run_with_database
 from bot.container import open_database
 from bot.factories import build_picture_store
 from bot.images.picture_store import PictureStore, StoredImageName
@@ -132,5 +132,5 @@ def _check(store: PictureStore, files: list[SizedName], *, read: bool) -> None:
         OUT.print(f"All {counted(len(files), 'picture')} of the database are in their place.")
         return
     for name in missing[:_MOST_NAMED]:
-        OUT.print(escape(f"  {name.file_name}"))
+        OUT.print(f"  {name.file_name}")
     fail(f"{counted(len(missing), 'picture')} of {len(files):,} missing or damaged.")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
 
 from bot.command_line.money_report import money_report
+from bot.command_line.output import OUT
 from bot.command_line.statistics_report import read_report, report_tables, write_csv
 from bot.command_line.studio_control import ControlError
-from bot.command_line.terminal import NOT_UP_TO_DATE, OUT, fail, read_settings, run_with_database
+from bot.command_line.terminal import NOT_UP_TO_DATE, fail, read_settings, run_with_database
 from bot.container import open_database
 from bot.domain.credits import month_of
 from bot.domain.statistics import Statistics
@@ -39,7 +39,7 @@ def money(
             return list(money_report(chosen, await database.read(lambda each: read_money(each, chosen))))
 
     for line in run_with_database(report()):
-        OUT.print(escape(line))
+        OUT.print(line)
 
 
 def stats(

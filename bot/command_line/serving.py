@@ -11,12 +11,12 @@ import aiohttp
 import discord
 import structlog
 import typer
-from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.client import TokenRefusedError
 from bot.command_line.ledger_view import sandbox_ledger
-from bot.command_line.terminal import OUT, fail, newer_database, read_settings, stop_on_signals
+from bot.command_line.output import OUT
+from bot.command_line.terminal import fail, newer_database, read_settings, stop_on_signals
 from bot.command_sync import describe_problem
 from bot.container import run as run_bot
 from bot.container import sync_commands
@@ -88,7 +88,7 @@ def sync() -> None:
         fail(f"The commands were not sent. {problem.reason}: {problem.remedy}.")
     for verb, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
         for name in names:
-            OUT.print(escape(f"{verb} {name}"))
+            OUT.print(f"{verb} {name}")
     OUT.print("Discord has the commands now." if changes else "Discord had the same commands. They were sent again.")
 
 
@@ -128,14 +128,14 @@ def _run_sandbox(settings: Settings, prompt: str, *, stay: bool) -> None:
             prompt=prompt,
             stay=stay,
             stop=stop_on_signals()[0],
-            show=lambda line, style: OUT.print(escape(line), style=style),
+            show=lambda line, style: OUT.print(line, style=style),
             over_http=settings.interactions == "http",
         )
 
     wanted = settings.data_dir / "sandbox"
     with reserve_folder(wanted) as folder:
         if folder != wanted:
-            OUT.print(escape(f"Another sandbox uses {wanted}. This one uses {folder} and removes it at its end."))
+            OUT.print(f"Another sandbox uses {wanted}. This one uses {folder} and removes it at its end.")
         code = asyncio.run(serve(folder))
     if code:
         raise typer.Exit(code)

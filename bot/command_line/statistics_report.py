@@ -4,12 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
-
-from rich import box
-from rich.console import RenderableType
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING, Final
 
 from bot.command_line.money_report import money_report
 from bot.command_line.studio_control import ControlError, check_guild
@@ -21,6 +16,10 @@ from bot.ui.render.statistics_numbers import Names
 from db.database import Database
 from db.guilds import GuildRepository
 from db.statistics import read_statistics
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
 
 _LONGEST_DAYS: Final = 3660
 _DAYS: Final = re.compile(r"([1-9][0-9]{0,5})d")
@@ -82,7 +81,7 @@ def write_csv(statistics: Statistics, file: Path | None) -> str:
     return f"Written to {file}.\n"
 
 
-def report_tables(statistics: Statistics) -> Iterator[RenderableType]:
+def report_tables(statistics: Statistics) -> "Iterator[RenderableType]":
     """Yield a line of totals, and tables by day, model, member and role."""
     period, total, names = statistics.period, statistics.total, _names(statistics)
     days = f"{period.first} to {period.last} ({period.zone})"
@@ -117,8 +116,7 @@ def report_tables(statistics: Statistics) -> Iterator[RenderableType]:
     roles = [(names.role(each), number(each.jobs), number(each.credits)) for each in statistics.roles]
     if roles:
         yield _table(("role", "jobs", "credits"), roles)
-    for line in money_report(days, statistics.money or ()):
-        yield escape(line)
+    yield from money_report(days, statistics.money or ())
 
 
 def _names(statistics: Statistics) -> Names:
@@ -143,7 +141,12 @@ def _waiting(waiting: Waiting | None) -> tuple[str, str]:
     return ("-", "-") if waiting is None else (f"{waiting.median} s", f"{waiting.late} s")
 
 
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> "Table":
+    # Not at the top: a bot that runs draws none. See `output`.
+    from rich import box  # noqa: PLC0415 - see above
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(header[0], overflow="fold")
     for name in header[1:]:

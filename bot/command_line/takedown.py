@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
 from sqlalchemy import Connection
 
+from bot.command_line.output import OUT
 from bot.command_line.studio_control import ControlError
-from bot.command_line.terminal import NOT_UP_TO_DATE, OUT, fail, print_work, read_settings, run_with_database
+from bot.command_line.terminal import NOT_UP_TO_DATE, fail, print_work, read_settings, run_with_database
 from bot.container import open_database
 from bot.container.engine import EngineContainer
 from bot.domain.errors import ImageError, JobNotFoundError, TakedownGoneError
@@ -89,13 +89,13 @@ def takedown(
     except ControlError as error:
         fail(str(error))
     for line in lines:
-        OUT.print(escape(line))
+        OUT.print(line)
     if dry_run:
         return
     if not yes and not typer.confirm("Take it down?"):
         fail("Nothing was removed.")
     for line in run_with_database(_carry_out(settings, wanted, subject)):
-        OUT.print(escape(line))
+        OUT.print(line)
 
 
 @asynccontextmanager

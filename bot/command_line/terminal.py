@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from bot.backup import BackupError
+from bot.command_line.output import ERR, OUT
 from bot.command_line.studio_control import ControlError
 from bot.container import open_database
 from bot.doctor import DATABASE_FAULTS, first_cause
@@ -20,9 +19,6 @@ from db.migrate import NewerDatabaseError, pending_migrations
 T = TypeVar("T")
 _TERMINATED: Final = 128 + signal.SIGTERM
 
-OUT: Final = Console(soft_wrap=True, highlight=False)
-ERR: Final = Console(stderr=True, soft_wrap=True, highlight=False)
-
 NOT_UP_TO_DATE = "This database is not up to date. Run `atelier migrate` first; a start of the bot does it too."
 
 
@@ -32,7 +28,7 @@ def read_settings() -> Settings:
         return load_settings()
     except SettingsError as error:
         for line in error.lines:
-            ERR.print(escape(line))
+            ERR.print(line)
         fail("Fix the settings above in the environment or in .env.")
 
 
@@ -50,7 +46,7 @@ def print_work(settings: Settings, work: Callable[[Database], Awaitable[list[str
     except ControlError as error:
         fail(str(error))
     for line in lines:
-        OUT.print(escape(line))
+        OUT.print(line)
 
 
 def stop_on_signals() -> tuple[asyncio.Event, asyncio.Event]:
@@ -107,5 +103,5 @@ def newer_database(error: NewerDatabaseError) -> str:
 
 def fail(line: str, *, code: int = 1) -> NoReturn:
     """End with a line on the error output."""
-    ERR.print(escape(line))
+    ERR.print(line)
     raise typer.Exit(code)

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import httpx
 import uuid6
@@ -30,7 +31,6 @@ from bot.engine.input_publisher import InputPublisher
 from bot.engine.input_store import InputStore
 from bot.engine.job_endings import JobEndings
 from bot.engine.job_store import JobStore
-from bot.engine.key_vault import KeyVault
 from bot.engine.lease import Lease
 from bot.engine.ledger import Ledger
 from bot.engine.maintenance import Maintenance
@@ -71,6 +71,9 @@ from bot.providers.openai_moderation import OpenAiModeration
 from bot.secret_key import SecretKey
 from bot.settings import Settings
 from db.database import Database
+
+if TYPE_CHECKING:
+    from bot.engine.key_vault import KeyVault
 
 
 def new_id() -> str:
@@ -314,8 +317,11 @@ class EngineContainer:
         return ProviderStatuses(self.provider_status, build)
 
     @cached_property
-    def key_vault(self) -> KeyVault:
+    def key_vault(self) -> "KeyVault":
         """Encryption of servers' keys."""
+        # Not at the top: cryptography takes 6 MB, also of bots without such keys.
+        from bot.engine.key_vault import KeyVault  # noqa: PLC0415 - see above
+
         return KeyVault(self.secret_key.for_encryption)
 
     @cached_property

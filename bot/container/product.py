@@ -2,6 +2,7 @@
 
 import contextlib
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from aiohttp.web import RouteDef
 
@@ -14,10 +15,12 @@ from bot.monitoring.metrics_page import MetricsPage
 from bot.monitoring.process_collector import ProcessCollector
 from bot.monitoring.studio_collector import StudioCollector
 from bot.services.webhooks import WebhookService
-from bot.web.interactions import InteractionEndpoint
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
+
+if TYPE_CHECKING:
+    from bot.web.interactions import InteractionEndpoint
 
 
 class Container(CommandContainer):
@@ -41,10 +44,13 @@ class Container(CommandContainer):
         return (*interactions, *webhooks.routes, *ServedFileEndpoint(self.served_files).routes)
 
     @cached_property
-    def interaction_endpoint(self) -> InteractionEndpoint | None:
+    def interaction_endpoint(self) -> "InteractionEndpoint | None":
         """Endpoint for Discord's interactions; None if the gateway has them."""
         if self.settings.interactions == "gateway":
             return None
+        # Not at the top: cryptography takes 6 MB, also of bots with a gateway.
+        from bot.web.interactions import InteractionEndpoint  # noqa: PLC0415 - see above
+
         intake = InteractionIntake(client=self.client, clock=self.clock)
         return InteractionEndpoint(intake, now=self.clock.now)
 

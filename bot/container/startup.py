@@ -71,9 +71,7 @@ async def run(
         # One for all clients: reading the certificates takes 30 ms.
         verify = httpx.create_ssl_context(trust_env=False)
         http = await stack.enter_async_context(
-            provider_client(
-                max_connections=provider_connections(settings), verify=verify, proxies=settings.proxies
-            )
+            provider_client(max_connections=provider_connections(settings), verify=verify, proxies=settings.proxies)
         )
         if settings.openrouter_list is not None:  # before the catalogue is built, which no later answer changes
             await settings.openrouter_list.refresh(settings.api_url_of("openrouter"), http)

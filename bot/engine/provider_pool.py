@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
@@ -11,10 +11,12 @@ from bot.domain.errors import FaultKind, ProviderError
 from bot.domain.guild_keys import KEY_FAULTS
 from bot.domain.jobs import Attempt
 from bot.engine.clock import Clock
-from bot.engine.key_vault import KeyVault
 from bot.providers.base import Failed, Provider
 from db.database import Database
 from db.guild_keys import GuildKeyRepository
+
+if TYPE_CHECKING:
+    from bot.engine.key_vault import KeyVault
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +38,7 @@ class ProviderPool:
         *,
         operators: Mapping[str, Provider],
         database: Database,
-        vault: Callable[[], KeyVault],
+        vault: "Callable[[], KeyVault]",
         build: Callable[[str, str], Provider],
         clock: Clock,
     ) -> None:

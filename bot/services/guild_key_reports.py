@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -10,12 +10,14 @@ from sqlalchemy import Connection
 from bot.domain.errors import FaultKind
 from bot.domain.guild_keys import GuildKey
 from bot.engine.clock import Clock
-from bot.engine.key_vault import KeyVault
 from bot.engine.provider_pool import ProviderPool
 from bot.engine.repeat import repeat
 from db.database import Database
 from db.guild_keys import GuildKeyRepository
 from db.guilds import GuildRepository
+
+if TYPE_CHECKING:
+    from bot.engine.key_vault import KeyVault
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +45,7 @@ class GuildKeyReports:
         self,
         *,
         database: Database,
-        vault: Callable[[], KeyVault],
+        vault: "Callable[[], KeyVault]",
         pool: ProviderPool,
         channels: KeyNotifier,
         clock: Clock,

@@ -3,19 +3,22 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from bot.domain.audit_log import AuditEntry
 from bot.domain.errors import FaultKind, KeyGoneError, KeyNotSavedError, KeysOffError, NotInServerError
 from bot.domain.guild_keys import KEY_FAULTS, GuildKey, read_key
-from bot.engine.key_vault import KeyVault
 from bot.services.access import AccessService
 from bot.services.member_limits import FreeAction, MemberLimits
 from db.audit_log import AuditLogRepository
 from db.database import Database
 from db.guild_keys import GuildKeyRepository
 from db.guild_presence import GuildPresenceRepository
+
+if TYPE_CHECKING:
+    from bot.engine.key_vault import KeyVault
 
 KeyCheck = Callable[[str, str], Awaitable[FaultKind | None]]
 """Returns the fault of a key for a provider, by a free call; None if it is accepted."""
@@ -46,7 +49,7 @@ class GuildKeyService:
         self,
         *,
         database: Database,
-        vault: Callable[[], KeyVault],
+        vault: "Callable[[], KeyVault]",
         check: KeyCheck,
         providers: Sequence[str],
         now: Callable[[], datetime],
