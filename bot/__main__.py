@@ -1,19 +1,22 @@
 """Start of the command line: `python -m bot`."""
 
 import gc
+import sys
 
 from bot.optional_imports import import_without_extras
 
 
 def main() -> None:
-    """Import the program and run its command line.
+    """Import what the command needs, and run the command line.
 
     Imports make many objects and hardly any garbage: they are not searched then, nor later.
     """
     gc.disable()
     import_without_extras()
-    from bot.command_line import main as run_command_line  # noqa: PLC0415 - after the lines above
+    from bot.command_line import import_command  # noqa: PLC0415 - after the lines above
+    from bot.command_line import main as run_command_line  # noqa: PLC0415 - as above
 
+    import_command("".join(sys.argv[1:2]))
     gc.freeze()
     gc.enable()
     run_command_line()

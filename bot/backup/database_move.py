@@ -18,11 +18,11 @@ from bot.backup.archive import BackupError, reason
 from bot.backup.database_copy import copy_to_file, integrity_faults, is_disk_fault, open_file
 from bot.backup.targets import target_of
 from bot.backup.workspace import open_workspace
-from bot.doctor import first_cause
 from bot.settings import Settings
 from db.audit import audit
 from db.columns import metadata
 from db.database import Database
+from db.faults import first_cause
 from db.locks import MIGRATING, advisory_lock
 from db.migrate import current_revision, pending_migrations
 from db.process_lock import AlreadyRunningError, hold_process_lock

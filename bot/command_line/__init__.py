@@ -1,5 +1,5 @@
 """The command line: `atelier`."""
 
-from bot.command_line.app import app, main
+from bot.command_line.app import app, import_command, main
 
-__all__ = ["app", "main"]
+__all__ = ["app", "import_command", "main"]

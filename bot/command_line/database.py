@@ -1,13 +1,17 @@
 """`atelier migrate`, `audit`, `backup`, `restore` and `move`."""
 
+import asyncio
+import signal
 import sys
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
 from bot.backup import (
+    BackupError,
     check_backup,
     checked_lines,
     create_backup,
@@ -18,15 +22,19 @@ from bot.backup import (
     restored_lines,
 )
 from bot.command_line.output import ERR, OUT
-from bot.command_line.terminal import NOT_UP_TO_DATE, fail, read_settings, run_with_backup, run_with_database
+from bot.command_line.terminal import NOT_UP_TO_DATE, fail, newer_database, read_settings, run_with_database
 from bot.container import open_database
 from bot.domain.credits import Budget
 from bot.settings.validators import check_database
 from bot.ui.render.formatting import counted
 from db.audit import audit as audit_books
 from db.budgets import BudgetRepository
+from db.faults import DATABASE_FAULTS, first_cause
+from db.migrate import NewerDatabaseError, pending_migrations
 from db.migrate import migrate as migrate_database
-from db.migrate import pending_migrations
+
+T = TypeVar("T")
+_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 def migrate() -> None:
@@ -71,7 +79,7 @@ def backup(
 ) -> None:
     """Write the database to one file, also while the bot runs."""
     settings = read_settings()
-    created = run_with_backup(create_backup(settings, file, datetime.now(UTC), pictures=pictures))
+    created = _run_with_backup(create_backup(settings, file, datetime.now(UTC), pictures=pictures))
     for line in created_lines(created):
         OUT.print(line)
     if created.manifest.ledger_faults:
@@ -87,9 +95,9 @@ def restore(
     settings = read_settings()
     now = datetime.now(UTC)
     if check:
-        lines = checked_lines(run_with_backup(check_backup(settings, file, now)))
+        lines = checked_lines(_run_with_backup(check_backup(settings, file, now)))
     else:
-        lines = restored_lines(run_with_backup(restore_backup(settings, file, now, force=force)))
+        lines = restored_lines(_run_with_backup(restore_backup(settings, file, now, force=force)))
     for line in lines:
         OUT.print(line)
 
@@ -106,8 +114,29 @@ def move(
         check_database(address)
     except ValueError:
         fail("URL takes sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME, as DATABASE_URL.")
-    moved = run_with_backup(move_database(settings, address, datetime.now(UTC), force=force))
+    moved = _run_with_backup(move_database(settings, address, datetime.now(UTC), force=force))
     for line in moved_lines(moved):
         OUT.print(line)
     if moved.ledger_faults:
         raise typer.Exit(1)
+
+
+def _run_with_backup(work: Coroutine[Any, Any, T]) -> T:
+    """Run work on a backup or a move, or end with a line about the fault."""
+    try:
+        return asyncio.run(_cancel_on_termination(work))
+    except asyncio.CancelledError:
+        fail("Stopped before the end.", code=_TERMINATED)
+    except BackupError as error:
+        fail(str(error))
+    except NewerDatabaseError as error:
+        fail(newer_database(error))
+    except DATABASE_FAULTS as error:
+        fail(f"The database cannot be used ({first_cause(error)}). `atelier doctor` says more.")
+
+
+async def _cancel_on_termination(work: Coroutine[Any, Any, T]) -> T:
+    """Await work, and let it delete its temporary files on SIGTERM."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task

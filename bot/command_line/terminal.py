@@ -3,21 +3,19 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import typer
 
-from bot.backup import BackupError
 from bot.command_line.output import ERR, OUT
 from bot.command_line.studio_control import ControlError
 from bot.container import open_database
-from bot.doctor import DATABASE_FAULTS, first_cause
 from bot.settings import Settings, SettingsError, load_settings
 from db.database import Database
+from db.faults import DATABASE_FAULTS
 from db.migrate import NewerDatabaseError, pending_migrations
 
 T = TypeVar("T")
-_TERMINATED: Final = 128 + signal.SIGTERM
 
 NOT_UP_TO_DATE = "This database is not up to date. Run `atelier migrate` first; a start of the bot does it too."
 
@@ -70,27 +68,6 @@ def run_with_database(work: Coroutine[Any, Any, T]) -> T:
         fail(newer_database(error))
     except DATABASE_FAULTS as error:
         fail(f"The database cannot be used ({type(error).__name__}). `atelier doctor` says more.")
-
-
-def run_with_backup(work: Coroutine[Any, Any, T]) -> T:
-    """Run work on a backup or a move, or end with a line about the fault."""
-    try:
-        return asyncio.run(_cancel_on_termination(work))
-    except asyncio.CancelledError:
-        fail("Stopped before the end.", code=_TERMINATED)
-    except BackupError as error:
-        fail(str(error))
-    except NewerDatabaseError as error:
-        fail(newer_database(error))
-    except DATABASE_FAULTS as error:
-        fail(f"The database cannot be used ({first_cause(error)}). `atelier doctor` says more.")
-
-
-async def _cancel_on_termination(work: Coroutine[Any, Any, T]) -> T:
-    """Await work, and let it delete its temporary files on SIGTERM."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
 
 
 def newer_database(error: NewerDatabaseError) -> str:

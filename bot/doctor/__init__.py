@@ -22,13 +22,13 @@ from bot.doctor.processes import check_processes
 from bot.doctor.providers import check_keys
 from bot.doctor.proxy import check_proxy
 from bot.doctor.secrets import check_secret_files, check_secret_key
-from bot.doctor.storage import DATABASE_FAULTS, check_database, check_folders, first_cause
+from bot.doctor.storage import check_database, check_folders
 from bot.doctor.vendor_models import check_vendor_models
 from bot.doctor.web import check_ports, check_webhook
 from bot.doctor.workflows import check_workflows
 from bot.settings import Settings
 
-__all__ = ["DATABASE_FAULTS", "Finding", "examine", "first_cause"]
+__all__ = ["Finding", "examine"]
 
 # In the order of the output.
 _CHECKS: Final[tuple[Callable[[Settings], Awaitable[list[Finding]]], ...]] = (

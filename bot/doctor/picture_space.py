@@ -1,10 +1,10 @@
 """Check of the space for pictures against the operator's limits."""
 
 from bot.doctor.finding import Finding
-from bot.doctor.storage import DATABASE_FAULTS
 from bot.images.disk_space import MEGABYTE, DiskSpace, FreeBytes, Shortage, free_bytes
 from bot.settings import Settings
 from db.database import Database
+from db.faults import DATABASE_FAULTS
 from db.file_references import stored_bytes
 
 

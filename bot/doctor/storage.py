@@ -1,26 +1,22 @@
 """Checks of the data folder, the picture folder and the database."""
 
 import os
-import sqlite3
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor.finding import Finding
 from bot.domain.credits import Budget, month_of
 from bot.settings import Settings
 from db.budgets import BudgetRepository
 from db.database import Database
+from db.faults import DATABASE_FAULTS, first_cause
 from db.key_value import KeyValueRepository
 from db.migrate import NewerDatabaseError, pending_migrations
 from db.other_process import SIGHTING_VALID_FOR, OtherProcessRepository
-
-# What opening or using a database may raise; SQLite's own errors are not wrapped while it is being opened.
-DATABASE_FAULTS = (SQLAlchemyError, OSError, ValueError, sqlite3.Error)
 
 _PROBE: Final = "atelier doctor"
 _PROBE_TABLE: Final = "atelier_doctor"
@@ -134,13 +130,3 @@ def _create_table(connection: Connection) -> None:
 
 def _drop_table(connection: Connection) -> None:
     connection.execute(text(f"DROP TABLE IF EXISTS {_PROBE_TABLE}"))
-
-
-def first_cause(error: BaseException) -> str:
-    """Return the name of the driver's own error.
-
-    The wrappers around it name nothing.
-    """
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return type(error).__name__

@@ -138,7 +138,7 @@ async def test_other_folder_is_written(tmp_path: Path) -> None:
 def test_bot_with_a_folder_loads_no_library_of_stores() -> None:
     code = (
         "import sys; from bot.factories import build_image_service; from bot.settings import ExplicitSettings;"
-        " import bot.command_line; build_image_service(ExplicitSettings());"
+        " import bot.command_line.serving; build_image_service(ExplicitSettings());"
         " build_image_service(ExplicitSettings(picture_store_url='s3://bucket'));"
         " sys.exit('obstore' in sys.modules)"
     )

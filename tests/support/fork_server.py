@@ -29,7 +29,13 @@ from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGCHLD, SIGKILL, signal
 from typing import Any, Literal, NoReturn, Self
 
-_PRELOADED = ("aiosqlite", "asyncpg", "bot.container", "bot.web.server", "sqlalchemy.dialects.sqlite.aiosqlite")
+_PRELOADED = (
+    "aiosqlite",
+    "asyncpg",
+    "bot.command_line.serving",
+    "bot.web.server",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+)
 
 
 class Fork:
