@@ -22,8 +22,9 @@ from bot.container.engine import EngineContainer
 from bot.domain.errors import ImageError, JobNotFoundError, TakedownGoneError
 from bot.domain.outbox import MessageKind
 from bot.domain.takedowns import EVERYWHERE, MAX_REASON, Takedown, TakedownKind, TakenPicture
-from bot.images.identity import hash_file, read_look
+from bot.images.identity import hash_file
 from bot.images.image_service import ImageService
+from bot.images.sanitize import read_look
 from bot.providers.transport import provider_client
 from bot.services.deletion_register import FILE_NAME, DeletionRegister
 from bot.services.takedown_extent import Subject

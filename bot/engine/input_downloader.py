@@ -17,10 +17,10 @@ from bot.domain.jobs import Job
 from bot.engine.decode_guard import DecodeGuard
 from bot.engine.picture_screen import PictureScreen
 from bot.engine.storage_gate import StorageGate
-from bot.images.decode import UNKNOWN_FORMAT
+from bot.images.decoder_values import SanitizedImage
 from bot.images.disk_space import DiskFullError
+from bot.images.file_types import UNKNOWN_FORMAT
 from bot.images.image_service import ImageService
-from bot.images.sanitize import SanitizedImage
 from bot.images.url_policy import RESOLVED
 
 _log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from bot.engine.clock import Clock
 from bot.engine.config import EngineConfig
 from bot.engine.job_endings import JobEndings
 from bot.engine.ledger import Ledger
-from bot.images.sanitize import SanitizedImage
+from bot.images.decoder_values import SanitizedImage
 from db.database import Database
 from db.file_references import stored_bytes
 from db.inputs import InputImageRepository

@@ -4,7 +4,6 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,8 @@ from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImag
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
+from bot.images.decoder_values import DEFAULT_LIMITS, ImageLimits
+from bot.images.file_types import HEAD_BYTES, sniff
 from bot.images.fingerprint import DRAFT_SIDE, fingerprint
 from bot.images.structure import check_structure
 
@@ -19,27 +20,6 @@ PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp":
 """The media types that are pictures here, with Pillow's names for them."""
 
 # The plugins are imported above: otherwise Pillow imports all that it has to find one of them.
-HEAD_BYTES: Final = 12
-UNKNOWN_FORMAT: Final = "magic"
-"""Detail of the error for a file that begins like no picture."""
-_RIFF_HEADER_BYTES: Final = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageLimits:
-    """Limits of decoding.
-
-    Bytes, pixels of one frame, pixels of a side, frames, pixels of all frames together.
-    """
-
-    max_bytes: int = 40 * 1024 * 1024
-    max_pixels: int = 64 * 1024 * 1024
-    max_side: int = 16_384
-    max_frames: int = 1_000
-    max_total_pixels: int = 256 * 1024 * 1024
-
-
-DEFAULT_LIMITS: Final = ImageLimits()
 
 
 def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
@@ -92,28 +72,6 @@ def pillow_faults() -> Iterator[None]:
         truncated = cut_off or "truncated" in str(error).lower()
         problem = ImageProblem.TRUNCATED if truncated else ImageProblem.NOT_A_PICTURE
         raise ImageError(problem, type(error).__name__) from None
-
-
-def sniff(head: bytes, size: int) -> str:
-    """Return the media type of a file.
-
-    `head` are its first `HEAD_BYTES`, `size` is its length in bytes.
-
-    Raises:
-        ImageError: NOT_A_PICTURE, or TRUNCATED for a WebP shorter than its header says.
-    """
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        # libwebp only says that it cannot make a decoder.
-        if struct.unpack("<I", head[4:8])[0] + _RIFF_HEADER_BYTES > size:
-            raise ImageError(ImageProblem.TRUNCATED, "RIFF")
-        return "image/webp"
-    raise ImageError(ImageProblem.NOT_A_PICTURE, UNKNOWN_FORMAT)
 
 
 def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> str | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
 from bot.domain.errors import ImageError, ImageProblem
-from bot.images import decode, identity, reencode, results, sanitize  # noqa: F401 - loaded before the memory is measured
+from bot.images import decode, decoder_calls, reencode, results, sanitize  # noqa: F401 - loaded before the memory is measured
 from bot.images.decoder_protocol import LENGTH, LENGTHS, Call
 
 _NICENESS: Final = 5

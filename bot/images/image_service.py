@@ -17,16 +17,15 @@ import structlog
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.domain.provenance import Mark
-from bot.images.decode import DEFAULT_LIMITS, HEAD_BYTES, ImageLimits, sniff
+from bot.images.decoder_calls import finish_result, fit, make_thumbnail, make_unsigned, read_look, sanitize_with_hash
 from bot.images.decoder_pool import BeforeDecoding, DecoderPool, do_nothing
+from bot.images.decoder_values import DEFAULT_LIMITS, ImageLimits, SanitizedImage, Upload
 from bot.images.disk_space import DiskSpace
 from bot.images.download import Claim, ImageDownloader
-from bot.images.identity import Identity, hash_file, read_look, sanitize_with_hash
+from bot.images.file_types import HEAD_BYTES, sniff
+from bot.images.identity import Identity, hash_file
 from bot.images.marks import build_packet
 from bot.images.picture_store import EXTENSIONS, PictureStore, StoredFile
-from bot.images.reencode import Upload, fit, make_thumbnail, make_unsigned
-from bot.images.results import finish_result
-from bot.images.sanitize import SanitizedImage
 from bot.images.thread_pool import ImageThreadPool
 from bot.images.url_policy import host_of
 

@@ -5,7 +5,7 @@ An image that fits stays untouched; any other keeps as many of its pixels as pos
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.images.decode import PILLOW_FORMATS, load_first_frame, pillow_faults
+from bot.images.decoder_values import Upload
 from bot.images.marks import MAX_PACKET_BYTES, add_packet, own_packet
 from bot.images.picture_store import EXTENSIONS
 
@@ -29,18 +30,6 @@ UNSIGNED_SIDE: Final = 1536
 """Pixels of the longer side of a picture with a secret model."""
 THUMBNAIL_SIDE: Final = 384
 """Pixels of a thumbnail's longer side: a third of a phone's width, at three device pixels each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """An image to upload: the stored file, or new bytes if `reencoded`.
-
-    `extension` has no dot.
-    """
-
-    content: Path | bytes
-    extension: str
-    reencoded: bool
 
 
 def fit(path: Path, image_file: ImageFile, limit_bytes: int, packet: bytes | None = None) -> Upload:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from bot.domain.errors import ImageError
 from bot.domain.images import ImageFile
-from bot.images.decode import HEAD_BYTES, ImageLimits, inspect, sniff
+from bot.images.decode import inspect
+from bot.images.decoder_values import ImageLimits
+from bot.images.file_types import HEAD_BYTES, sniff
 from bot.images.marks import add_packet, is_marked, remove_prompts
 
 

@@ -6,7 +6,7 @@ It enforces limits, converts what providers do not take, turns images upright, k
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -16,16 +16,11 @@ from pillow_heif import register_heif_opener
 
 from bot.domain.attachments import GIF, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE, SOURCE_PIXELS
 from bot.domain.errors import ImageError, ImageProblem
-from bot.domain.images import ImageFile, InputChange
-from bot.images.decode import (
-    HEAD_BYTES,
-    PILLOW_FORMATS,
-    ImageLimits,
-    inspect,
-    load_first_frame,
-    pillow_faults,
-    sniff,
-)
+from bot.domain.images import InputChange
+from bot.images.decode import PILLOW_FORMATS, inspect, load_first_frame, pillow_faults
+from bot.images.decoder_values import ImageLimits, Look, SanitizedImage
+from bot.images.file_types import HEAD_BYTES, sniff
+from bot.images.identity import hash_file
 from bot.images.strip_metadata import UPRIGHT, StrippedImage, colour_chunks, strip_metadata, with_colour_chunks
 
 INPUT_LIMITS: Final = ImageLimits(max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, max_side=MAX_SIDE)
@@ -69,18 +64,6 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 Image.MAX_IMAGE_PIXELS = max(SOURCE_PIXELS.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SanitizedImage:
-    """A member's image, ready for a provider.
-
-    `changes` are those that a person may notice. `original_sha256` is the hash of the file as it came.
-    """
-
-    file: ImageFile
-    changes: frozenset[InputChange] = frozenset()
-    original_sha256: str = ""
-
-
 def sanitize(path: Path) -> SanitizedImage:
     """Make a member's image file fit for a provider, in place.
 
@@ -101,6 +84,23 @@ def sanitize(path: Path) -> SanitizedImage:
     stripped = strip_metadata(data, media_type)
     path.write_bytes(stripped.data)
     return _still(path, media_type, stripped)
+
+
+def read_look(path: Path) -> Look:
+    """Sanitize a member's image file in place and return its look.
+
+    Takes processor time: run it in a worker. Raises as `sanitize` does.
+    """
+    return Look(fingerprint=sanitize(path).file.fingerprint)
+
+
+def sanitize_with_hash(path: Path) -> SanitizedImage:
+    """Sanitize a member's image file in place; keep the original's hash.
+
+    Takes processor time: run it in a worker. Raises as `sanitize` does.
+    """
+    original = hash_file(path)
+    return replace(sanitize(path), original_sha256=original)
 
 
 def _container(head: bytes) -> str | None:

@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from bot.domain.errors import ImageError
 from bot.domain.exports import END, Export
 from bot.domain.images import ImageFile
+from bot.images.decoder_values import Upload
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 from db.database import Database
 from db.inputs import InputImageRepository
 from db.member_records import MemberRecords, Record

@@ -10,7 +10,7 @@ from bot.domain.errors import StaleJobError
 from bot.domain.images import ImageFile
 from bot.domain.jobs import Job, State
 from bot.domain.requests import GenerationRequest
-from bot.images.sanitize import SanitizedImage
+from bot.images.decoder_values import SanitizedImage
 from db.database import Database
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository

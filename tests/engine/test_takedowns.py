@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select
 from bot.domain.errors import FaultKind
 from bot.domain.jobs import State
 from bot.domain.takedowns import EVERYWHERE, Takedown, TakedownKind, TakenPicture
-from bot.images.identity import sanitize_with_hash
+from bot.images.sanitize import sanitize_with_hash
 from db.database import Database
 from db.tables import accounts, inputs, pictures, takedown_jobs
 from db.takedowns import TakedownRepository

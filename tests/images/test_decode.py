@@ -12,7 +12,8 @@ from PIL import ImageFile as PillowImageFile
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ImageFile
-from bot.images.decode import DEFAULT_LIMITS, ImageLimits, inspect, pillow_faults
+from bot.images.decode import inspect, pillow_faults
+from bot.images.decoder_values import DEFAULT_LIMITS, ImageLimits
 from tests.images.samples import encoded, noise
 
 

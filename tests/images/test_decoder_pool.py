@@ -12,8 +12,9 @@ import pytest
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import InputChange
 from bot.images import decoder_process
-from bot.images.decode import DEFAULT_LIMITS, inspect
+from bot.images.decode import inspect
 from bot.images.decoder_pool import DecoderLimits, DecoderPool
+from bot.images.decoder_values import DEFAULT_LIMITS
 from bot.images.reencode import fit
 from bot.images.sanitize import sanitize
 from tests.images.decoder_tasks import announce_and_hang, crash, fail, grow, hang, report, spin, wait_for_go

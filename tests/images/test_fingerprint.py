@@ -9,10 +9,10 @@ from PIL import Image, ImageEnhance
 
 from bot.domain.errors import ImageError
 from bot.domain.provenance import MAX_DISTANCE, distance, index_keys, search_keys
-from bot.images.decode import DEFAULT_LIMITS
+from bot.images.decoder_values import DEFAULT_LIMITS
 from bot.images.fingerprint import fingerprint
-from bot.images.identity import read_look
 from bot.images.results import finish_result
+from bot.images.sanitize import read_look
 from sandbox.providers.pictures import draw_picture
 from tests.images.samples import encoded
 from tests.support.image_server import bomb, lying

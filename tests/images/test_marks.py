@@ -14,7 +14,9 @@ from PIL import Image, ImageSequence
 
 from bot.domain.errors import ImageError
 from bot.domain.provenance import Mark, SourceType
-from bot.images.decode import DEFAULT_LIMITS, inspect, sniff
+from bot.images.decode import inspect
+from bot.images.decoder_values import DEFAULT_LIMITS
+from bot.images.file_types import sniff
 from bot.images.marks import MAX_PACKET_BYTES, add_packet, build_packet, is_marked, own_packet, remove_prompts
 from bot.images.reencode import fit
 from bot.images.results import finish_result

@@ -7,7 +7,8 @@ from PIL import Image, ImageCms
 
 from bot.domain.errors import ImageError, ImageProblem
 from bot.images.decode import inspect
-from bot.images.reencode import Upload, fit
+from bot.images.decoder_values import Upload
+from bot.images.reencode import fit
 from tests.images.samples import encoded, noise
 
 

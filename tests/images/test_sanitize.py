@@ -15,8 +15,9 @@ from PIL import Image, ImageCms, PngImagePlugin
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import InputChange
 from bot.images import sanitize as sanitize_module
-from bot.images.decode import UNKNOWN_FORMAT
-from bot.images.sanitize import SanitizedImage, sanitize
+from bot.images.decoder_values import SanitizedImage
+from bot.images.file_types import UNKNOWN_FORMAT
+from bot.images.sanitize import sanitize
 from bot.images.strip_metadata import strip_metadata
 from tests.images.samples import encoded, noise
 from tests.support.image_server import a_photo, animated, bomb, drawn

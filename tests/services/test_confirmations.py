@@ -20,7 +20,7 @@ from bot.domain.fit import Fit
 from bot.domain.images import ImageFile, ImageRef, InputChange, InputImage
 from bot.domain.jobs import Action, Origin, State
 from bot.domain.requests import GenerationRequest
-from bot.images.sanitize import SanitizedImage
+from bot.images.decoder_values import SanitizedImage
 from bot.services.confirmations import ConfirmationService
 from bot.services.member_limits import MemberLimits
 from bot.services.request_gate import RequestGate

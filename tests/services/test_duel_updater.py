@@ -18,7 +18,7 @@ from bot.domain.bans import Ban, BanScope
 from bot.domain.duels import Phase
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.jobs import Delivery, Job
-from bot.images.reencode import Upload
+from bot.images.decoder_values import Upload
 from bot.services.duels import DuelView
 from bot.ui.delivery.duel_updater import DuelUpdater
 from bot.ui.delivery.input_attachments import KeptAttachment

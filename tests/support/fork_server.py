@@ -274,11 +274,9 @@ def _import_bot() -> None:
     import importlib  # noqa: PLC0415
 
     import httpx  # noqa: PLC0415
-    import PIL.Image  # noqa: PLC0415
 
     for name in _PRELOADED:
         importlib.import_module(name)
-    PIL.Image.init()
     # Each start reads the texts, the rules of prompts and the certificate authorities.
     importlib.import_module("bot.ui.i18n").read_catalogues()
     importlib.import_module("bot.moderation.builtin_rules").built_in_rules()

@@ -18,7 +18,7 @@ from bot.domain.errors import FaultKind
 from bot.domain.images import InputImage
 from bot.domain.jobs import Delivery, InteractionContext, Job, Snapshot, State
 from bot.engine.input_publisher import PublishError
-from bot.images.reencode import Upload
+from bot.images.decoder_values import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.card_updater import CardUpdater
 from bot.ui.delivery.input_publisher import CardInputPublisher

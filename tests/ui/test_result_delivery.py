@@ -12,7 +12,7 @@ from discord import ui
 from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.jobs import Action, Delivery, Job, Snapshot, State
 from bot.engine.card_store import DirectTurn
-from bot.images.reencode import Upload
+from bot.images.decoder_values import Upload
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.input_attachments import KeptAttachment
 from bot.ui.delivery.job_messages import DIRECT_UPLOAD_LIMIT, CardGoneError, Files

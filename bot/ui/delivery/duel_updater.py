@@ -20,8 +20,8 @@ from bot.domain.provenance import Mark, SourceType, mark_for
 from bot.engine.clock import Clock
 from bot.engine.delay_queue import DelayQueue
 from bot.engine.repeat import repeat
+from bot.images.decoder_values import Upload
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 from bot.services.duels import DuelService, DuelView
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify

@@ -9,9 +9,9 @@ from bot.domain.errors import FaultKind, ImageError, ImageProblem
 from bot.domain.images import ImageFile
 from bot.domain.jobs import Job
 from bot.engine.input_publisher import PublishError
+from bot.images.decoder_values import Upload
 from bot.images.fair_queue import FairQueue
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 from bot.services.job_snapshots import JobSnapshotService
 from bot.ui.delivery.bounded_requests import RateLimitError
 from bot.ui.delivery.card_updater import CardUpdater

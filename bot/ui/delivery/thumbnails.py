@@ -9,8 +9,8 @@ import structlog
 
 from bot.domain.errors import ImageError
 from bot.domain.images import ResultImage
+from bot.images.decoder_values import Upload
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 
 _SECONDS: Final = 10.0
 

@@ -12,8 +12,8 @@ import structlog
 from bot.domain.errors import ImageError, ImageProblem
 from bot.domain.images import ResultImage
 from bot.domain.provenance import Mark
+from bot.images.decoder_values import Upload
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 from bot.ui.render.job_card import Attached
 
 # Discord takes 25 MiB a request; the card itself and the multipart's seams need some of it.

@@ -10,8 +10,8 @@ from bot.domain.age_restriction import may_show
 from bot.domain.errors import ImageError, NotOfferedError, SearchGoneError
 from bot.domain.jobs import Action, Job
 from bot.domain.provenance import mark_for
+from bot.images.decoder_values import Upload
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 from bot.providers.registry import display_name
 from bot.services.history import Direction, HistoryService, Overview, Page, Selection
 from bot.ui.delivery.discord_errors import DiscordErrorKind, classify

@@ -13,8 +13,8 @@ from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.domain.provenance import mark_for
 from bot.domain.sharing.challenges import ChallengeState
 from bot.engine.clock import Clock
+from bot.images.decoder_values import Upload
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 from bot.services.sharing.challenge_snapshots import CARD, WINNERS, ChallengeSnapshot, ChallengeSnapshots, ShownEntry
 from bot.ui.delivery.age_flags import fetch_flag
 from bot.ui.delivery.guild_lookup import find_upload_limit

@@ -7,8 +7,8 @@ from bot.domain.age_restriction import may_show
 from bot.domain.errors import ImageError
 from bot.domain.outbox import OutboxEnd, OutboxMessage
 from bot.domain.provenance import mark_for
+from bot.images.decoder_values import Upload
 from bot.images.image_service import ImageService
-from bot.images.reencode import Upload
 from bot.services.sharing.picks import Pick, PickService
 from bot.ui.buttons import PICKS_ABOUT, guild_target
 from bot.ui.delivery.age_flags import fetch_flag
