@@ -22,6 +22,7 @@ from benchmarks.prompt_rules import measure_rules
 from benchmarks.real_pictures import measure_pictures
 from benchmarks.report import show as show_race
 from benchmarks.scale import Sizes, measure_scale
+from benchmarks.start import measure_start
 from benchmarks.throughput import measure_rate
 from bot.domain.jobs import State
 
@@ -108,6 +109,11 @@ async def guilds(console: Console, plan: Plan) -> bool:
     return show(console, "Memory for each server", "discord.py", await measure_guilds(plan.flow * 10))
 
 
+async def start(console: Console, plan: Plan) -> bool:
+    """Measure processor time and memory of a start."""
+    return show(console, "Start", "bare", await measure_start(max(1, plan.flow // 4)))
+
+
 async def rules(console: Console, plan: Plan) -> bool:
     """Measure searches for prompt rules."""
     return show(console, "Prompt rules", "plain words", measure_rules(500, plan.flow * 10))
@@ -115,7 +121,7 @@ async def rules(console: Console, plan: Plan) -> bool:
 
 GROUPS: Final[Mapping[str, Callable[[Console, Plan], Coroutine[None, None, bool]]]] = {
     group.__name__: group
-    for group in (scale, crowd, polls, weight, rate, flow, pictures, attack, decoders, guilds, rules)
+    for group in (scale, crowd, polls, weight, rate, flow, pictures, attack, decoders, guilds, rules, start)
 }
 
 

@@ -65,6 +65,10 @@ def test_no_command_prints_help() -> None:
         assert command in printed
 
 
+def test_typo_in_command_is_answered_with_similar_names() -> None:
+    assert "Did you mean 'doctor'?" in atelier("doctr").output
+
+
 def test_run_without_token_is_refused() -> None:
     """One line with the remedy."""
     result = atelier("run")

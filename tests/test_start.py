@@ -1,0 +1,67 @@
+"""Modules that a start leaves out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import bot
+
+_UNUSED = {
+    "PIL",
+    "alembic",
+    "asyncpg",
+    "bot.backup",
+    "bot.doctor",
+    "bot.trial",
+    "click",
+    "confusable_homoglyphs",
+    "cryptography",
+    "matplotlib",
+    "numpy",
+    "obstore",
+    "pillow_heif",
+    "pygments",
+    "rich",
+    "sandbox",
+    "sqlalchemy.ext.asyncio",
+    "sqlalchemy.orm",
+}
+"""Only other commands, child processes, or settings that are off need them."""
+
+_IMPORTS = """
+import json, sys
+from bot.optional_imports import import_without_extras
+import_without_extras()
+from bot.command_line import import_command
+import_command("run")
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_start_imports_nothing_unused() -> None:
+    """Each of them would take memory as long as the bot runs."""
+    imported = set(json.loads(_run(_IMPORTS)))
+    assert "bot.container" in imported
+    assert imported & _UNUSED == set()
+
+
+def test_extras_can_be_imported_later() -> None:
+    """`atelier doctor` prints by rich."""
+    lines = (
+        "from bot.optional_imports import import_without_extras",
+        "import_without_extras()",
+        "import rich.console, httpx._main",
+    )
+    assert _run("\n".join(lines)) == b""
+
+
+def _run(code: str) -> bytes:
+    """Return what a new process prints."""
+    return subprocess.run(  # noqa: S603 - this interpreter, with the code above
+        [sys.executable, "-c", code],
+        cwd=Path(bot.__file__).parents[1],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    ).stdout
