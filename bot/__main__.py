@@ -7,7 +7,7 @@ from bot.optional_imports import import_without_extras
 
 
 def main() -> None:
-    """Import what the command needs, and run the command line.
+    """Import the command's module, and run the command line.
 
     Imports make many objects and hardly any garbage: they are not searched then, nor later.
     """

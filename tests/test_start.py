@@ -57,7 +57,7 @@ def test_extras_can_be_imported_later() -> None:
 
 
 def _run(code: str) -> bytes:
-    """Return what a new process prints."""
+    """Return the output of a new process."""
     return subprocess.run(  # noqa: S603 - this interpreter, with the code above
         [sys.executable, "-c", code],
         cwd=Path(bot.__file__).parents[1],

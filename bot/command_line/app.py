@@ -34,7 +34,7 @@ _COMMANDS: Final = {
 
 
 class LazyCommands(TyperGroup):
-    """Commands whose modules are imported when they are run or listed.
+    """Commands with modules imported when they are run or listed.
 
     A bot that runs then holds no code of the other ones.
     """

@@ -1,4 +1,4 @@
-"""Values that the functions of the decoder processes take and return.
+"""Arguments and results of the functions of the decoder processes.
 
 Not beside those functions: the bot has the values, but no decoder.
 """
