@@ -1,4 +1,4 @@
-"""Exceptions of a database that cannot be used."""
+"""Exceptions of an unusable database."""
 
 import sqlite3
 

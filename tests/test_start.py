@@ -1,4 +1,4 @@
-"""Modules that a start leaves out."""
+"""Imports of a start."""
 
 import json
 import subprocess

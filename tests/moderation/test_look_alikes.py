@@ -9,7 +9,7 @@ from bot.moderation.normalize import fold
 
 
 def test_look_alikes_are_those_of_unicode() -> None:
-    """The file holds all that are not Latin letters themselves, case-folded."""
+    """The file holds all letters of other scripts, case-folded."""
     if unicodedata.unidata_version != "14.0.0":
         pytest.skip("other versions name other letters")
     expected: dict[str, set[str]] = {}
