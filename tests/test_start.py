@@ -21,6 +21,7 @@ _UNUSED = {
     "numpy",
     "obstore",
     "pillow_heif",
+    "prometheus_client",
     "pygments",
     "rich",
     "sandbox",

@@ -65,7 +65,6 @@ from bot.factories import (
     build_secret_key,
 )
 from bot.images.image_service import ImageService
-from bot.monitoring import Instruments
 from bot.providers.base import InputForm, Provider
 from bot.providers.openai_moderation import OpenAiModeration
 from bot.secret_key import SecretKey
@@ -74,6 +73,7 @@ from db.database import Database
 
 if TYPE_CHECKING:
     from bot.engine.key_vault import KeyVault
+    from bot.monitoring import Instruments
 
 
 def new_id() -> str:
@@ -127,9 +127,14 @@ class EngineContainer:
         raise LookupError("assign an observer, or use the whole Container")
 
     @cached_property
-    def instruments(self) -> Instruments | None:
+    def instruments(self) -> "Instruments | None":
         """Counters of events, for the metrics; None unless they are on."""
-        return Instruments() if self.settings.metrics else None
+        if not self.settings.metrics:
+            return None
+        # Not at the top: the library of Prometheus is not needed without metrics.
+        from bot.monitoring import Instruments  # noqa: PLC0415 - see above
+
+        return Instruments()
 
     @cached_property
     def engine_config(self) -> EngineConfig:

@@ -11,15 +11,13 @@ from bot.container.commands import CommandContainer
 from bot.factories import build_health_address
 from bot.interaction_intake import InteractionIntake
 from bot.lifecycle import Lifecycle
-from bot.monitoring.metrics_page import MetricsPage
-from bot.monitoring.process_collector import ProcessCollector
-from bot.monitoring.studio_collector import StudioCollector
 from bot.services.webhooks import WebhookService
 from bot.web.served_files import ServedFileEndpoint
 from bot.web.server import WebServer
 from bot.web.webhooks import WebhookEndpoint
 
 if TYPE_CHECKING:
+    from bot.monitoring.metrics_page import MetricsPage
     from bot.web.interactions import InteractionEndpoint
 
 
@@ -55,10 +53,15 @@ class Container(CommandContainer):
         return InteractionEndpoint(intake, now=self.clock.now)
 
     @cached_property
-    def metrics_page(self) -> MetricsPage | None:
+    def metrics_page(self) -> "MetricsPage | None":
         """Page of the metrics; None unless they are on."""
         if self.instruments is None:
             return None
+        # Not at the top: see `instruments`.
+        from bot.monitoring.metrics_page import MetricsPage  # noqa: PLC0415 - see above
+        from bot.monitoring.process_collector import ProcessCollector  # noqa: PLC0415 - see above
+        from bot.monitoring.studio_collector import StudioCollector  # noqa: PLC0415 - see above
+
         self.engine.subscribe(self.instruments.record_end)
         self.database.time_transactions(self.instruments.record_transaction)
         return MetricsPage(
