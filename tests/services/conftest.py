@@ -108,6 +108,8 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
 
     def build(
         *,
+        on: Database = database,
+        at: ManualClock = clock,
         allowance: int = 200,
         budget: int = 100_000,
         admitted: frozenset[int] | Literal["*"] | None = "*",
@@ -123,9 +125,9 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
                 communities=communities,
                 user_install=outside,
             ),
-            database=database,
+            database=on,
             http=http,
-            clock=clock,
+            clock=at,
             new_id=make_id,
             randomness=random.Random(0),  # noqa: S311 - jitter, the same in every run
         )
@@ -138,8 +140,8 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
         container.image_service = images
         container.deletion_register = DeletionRegister(tmp_path / "deletions.txt", "")
         return ServiceHarness(
-            database=database,
-            clock=clock,
+            database=on,
+            clock=at,
             ledger=container.ledger,
             job_store=container.job_store,
             input_store=container.input_store,
