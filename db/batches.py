@@ -110,8 +110,9 @@ class Batch(Generic[Item, Result]):
                 try:
                     await self._run_group(group)
                 except BaseException:
-                    for each in group:
-                        each.result.cancel()  # the loop ends
+                    for each in (*group, *self._waiting):
+                        each.result.cancel()
+                    self._waiting.clear()
                     raise
         finally:
             self._runners -= 1
@@ -139,6 +140,9 @@ class Batch(Generic[Item, Result]):
                 outcome: ItemOutcome[Result] = await self.run_alone(waiting.item)
         except Exception as error:  # noqa: BLE001 - raised again where its caller waits
             outcome = error
+        except BaseException:
+            waiting.result.cancel()  # the loop ends
+            raise
         _end(waiting.result, outcome)
 
     def _run_one(self, connection: Connection, item: Item) -> Result:

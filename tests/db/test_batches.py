@@ -156,6 +156,23 @@ async def test_step_may_raise_stop_iteration(database: Database) -> None:
     assert [type(each) for each in results] == [RuntimeError] * 2
 
 
+class LoopEndError(BaseException):
+    """An end of everything, as a cancellation is."""
+
+
+@pytest.mark.parametrize("is_alone", [False, True])
+async def test_no_caller_waits_forever_for_a_batch_that_ended(database: Database, *, is_alone: bool) -> None:
+    def end(_connection: Connection, names: Sequence[str]) -> list[ItemOutcome[str]]:
+        if is_alone and len(names) > 1:
+            return [AloneError() for _ in names]
+        raise LoopEndError
+
+    batch: Batch[str, str] = Batch(database, end)
+    async with asyncio.timeout(10):
+        results = await asyncio.gather(*(batch.run(str(number)) for number in range(500)), return_exceptions=True)
+    assert {type(each) for each in results} == {asyncio.CancelledError}
+
+
 async def test_close_waits_for_the_steps(database_url: str, database: Database) -> None:
     closing = await Database.open(database_url)
     saving = Saving(closing)
