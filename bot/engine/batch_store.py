@@ -164,6 +164,7 @@ class BatchStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> Job:
+            JobRepository(connection).check_current(job)
             attempts = AttemptRepository(connection)
             batch = attempts.latest_batch(job.id)
             if not any(call.result for call in batch):

@@ -15,12 +15,13 @@ from bot.domain.allowances import AllowanceEntry, PeriodKind
 from bot.domain.bans import Ban, BanScope
 from bot.domain.credits import Account
 from bot.domain.errors import DeletionRunningError, FaultKind, ProviderError, StaleJobError
-from bot.domain.jobs import InteractionContext, Job, Snapshot, State
+from bot.domain.jobs import InteractionContext, Job, Outcome, Snapshot, State
 from bot.domain.pauses import Pause, PauseScope
 from bot.domain.preferences import NO_PREFERENCES
 from bot.domain.prompt_rules import PromptRuleState
+from bot.engine.batch_store import BatchStore
+from bot.engine.config import EngineConfig
 from bot.engine.holds import hold_job
-from bot.engine.job_store import JobStore
 from bot.engine.member_identity import MemberIdentity
 from bot.providers.base import Finished, Pending
 from bot.services.request_resolver import ResolverService
@@ -387,34 +388,54 @@ async def test_job_finished_twice_at_once_is_charged_once(services: ServiceHarne
 
 
 REFUSED = ProviderError(FaultKind.GENERATION, provider="skillboss")
-ENDINGS: dict[str, Callable[[JobStore, Job], Awaitable[Job]]] = {
-    "released": lambda store, job: store.release_claim(job),
-    "refused": lambda store, job: store.mark_refused(job, REFUSED, 0.5),
-    "without a reply": lambda store, job: store.mark_reply_lost(job, has_callback=True),
-    "never taken": lambda store, job: store.mark_never_taken(job, REFUSED),
-    "failed": lambda store, job: store.mark_failed(job, FaultKind.GENERATION),
-    "cancelled": lambda store, job: store.mark_cancelled(job),
-    "lost": lambda store, job: store.mark_lost(job),
+OF_SOME = "past its deadline with some pictures"
+Ending = Callable[[ServiceHarness, Job], Awaitable[Job]]
+ENDINGS: dict[str, Ending] = {
+    "released": lambda services, job: services.job_store.release_claim(job),
+    "refused": lambda services, job: services.job_store.mark_refused(job, REFUSED, 0.5),
+    "without a reply": lambda services, job: services.job_store.mark_reply_lost(job, has_callback=True),
+    "never taken": lambda services, job: services.job_store.mark_never_taken(job, REFUSED),
+    "failed": lambda services, job: services.job_store.mark_failed(job, FaultKind.GENERATION),
+    "cancelled": lambda services, job: services.job_store.mark_cancelled(job),
+    "lost": lambda services, job: services.job_store.mark_lost(job),
+    OF_SOME: lambda services, job: BatchStore(
+        database=services.database,
+        ledger=services.ledger,
+        clock=services.clock,
+        catalogue=BOTH,
+        config=EngineConfig(),
+    ).close_waiting(job),
 }
 
 
 @pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
-async def test_ending_and_batch_of_a_job_do_not_wait_in_a_circle(
-    services: ServiceHarness, end: Callable[[JobStore, Job], Awaitable[Job]]
-) -> None:
+async def test_ending_and_batch_of_a_job_do_not_wait_in_a_circle(services: ServiceHarness, end: Ending) -> None:
     """Both lock the job before its attempts."""
     if services.database.dialect == "sqlite":
         pytest.skip("one writer at a time")
     (job,) = await make_jobs(services, 1)
+
+    def answer(connection: Connection) -> None:
+        """Name the first call, and finish another one."""
+        attempts = AttemptRepository(connection)
+        attempts.update_latest(job.id, handle="h")
+        attempts.add_all([make_attempt(job, number=2, batch=1, part=1)])
+        attempts.update_latest(job.id, result=["https://x/1"])
+
+    if end in (ENDINGS["cancelled"], ENDINGS["lost"]):  # not while it is being sent
+        job = await services.job_store.mark_accepted(job, Pending(handle="h", running=False))
+    if end is ENDINGS[OF_SOME]:
+        await services.database.write(answer)
     endings: list[asyncio.Future[Job]] = []
 
     def move(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = '500ms'"))
         JobBatch(connection, [job]).require_current(job)
-        endings.append(asyncio.ensure_future(end(services.job_store, job)))
-        while not connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+        endings.append(asyncio.ensure_future(end(services, job)))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while not (endings[0].done() or connection.execute(waiting).scalar_one()):
             await_only(asyncio.sleep(0))
-        AttemptRepository(connection).update_latest(job.id, handle="h")
+        AttemptRepository(connection).end_batch(job.id, Outcome.COMPLETED, job.created_at)
 
     await services.database.write(move)
     await asyncio.gather(*endings, return_exceptions=True)  # some do not end a submitting job
