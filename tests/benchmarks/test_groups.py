@@ -44,6 +44,7 @@ LINES = {
     "pictures": ("processor a job, drawing", "64 at once, webp"),
     "attack": ("a stranger's picture, median", "memory of all processes, most", "end after SIGTERM"),
     "guilds": ("a server of 50 channels, 30 roles",),
+    "start": ("processor time", "resident memory"),
     "rules": ("500 rules, a usual prompt", "hostile characters"),
     "decoders": ("usual PNG, product", "large lossless WebP, product, memory"),
 }
