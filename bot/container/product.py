@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Container(CommandContainer):
     """The wired product.
 
-    See `EngineContainer` for the replaceable parts.
+    See `FoundationContainer` for the replaceable parts.
     """
 
     @cached_property

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from bot.container.engine import new_id
+from bot.container.foundation import new_id
 from bot.domain.sharing.settings import ReviewMode, VoteKind
 from bot.domain.sharing.submissions import Submission, SubmissionOptions
 from bot.engine.clock import SystemClock
