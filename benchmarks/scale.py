@@ -22,6 +22,7 @@ from bot.domain.jobs import TOKEN_LIFE, Job
 from bot.services.history import Direction, Selection
 from db.attempts import AttemptRepository
 from db.audit import audit
+from db.cards import CardRepository
 from db.database import Database
 from db.incremental_audit import CheckpointRepository, audit_since
 from db.jobs import JobRepository
@@ -210,7 +211,7 @@ def _write(harness: Harness, function: Callable[[Connection], object]) -> Do:
 
 
 def _erase_tokens(connection: Connection) -> None:
-    JobRepository(connection).erase_tokens(datetime.now(UTC) - TOKEN_LIFE)
+    CardRepository(connection).erase_tokens(datetime.now(UTC) - TOKEN_LIFE)
 
 
 def _remove_pictures(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from bot.domain.confirmations import Confirmation, DuelPlan
 from bot.domain.errors import ConfirmationGoneError
 from bot.domain.jobs import Origin
-from db.jobs import origin_columns, origin_of
+from db.job_rows import origin_columns, origin_of
 from db.latest_rows import keep_latest
 from db.request_codec import INPUTS, inputs_of, options_of, plain_inputs, request_of
 from db.tables import drafts

@@ -27,7 +27,8 @@ from bot.domain.jobs import AT_PROVIDER, Job, State
 from db.accounts import AccountKey
 from db.dialects import padded
 from db.fair_share import WHOLE_GUILD
-from db.jobs import HELD, JobRepository
+from db.job_rows import read_jobs
+from db.jobs import HELD
 from db.tables import jobs, turns
 
 _NOT_CANCELLED: Final = (*HELD, jobs.c.prepared, jobs.c.cancel_requested_at.is_(None))
@@ -240,7 +241,7 @@ class QueueRepository:
             "own_models": list(own_models),
             "full": list(full),
         }
-        return JobRepository(self._connection).from_rows(self._connection.execute(_CLAIMABLE, parameters))
+        return read_jobs(self._connection, self._connection.execute(_CLAIMABLE, parameters))
 
     def list_first(self, most: int) -> tuple[tuple[str, str | None], ...]:
         """Return (id, owner) of the first `most` waiting jobs in queue order."""

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, case, func, select, update
 
 from bot.domain.jobs import LIVE, Delivery, Job, State
-from db.jobs import JobRepository
+from db.job_rows import read_jobs
 from db.tables import jobs
 
 _LIVE: Final = jobs.c.state.in_(LIVE)
@@ -25,7 +25,7 @@ class RestoredJobRepository:
     def list_live(self) -> tuple[Job, ...]:
         """Return the jobs without an end, oldest first."""
         rows = self._connection.execute(select(jobs).where(_LIVE).order_by(jobs.c.created_at, jobs.c.id)).all()
-        return JobRepository(self._connection).from_rows(rows)
+        return read_jobs(self._connection, rows)
 
     def close_deliveries(self, at: datetime) -> None:
         """Record all ended jobs as delivered: the images are in the history."""

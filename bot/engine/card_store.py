@@ -12,8 +12,9 @@ from bot.domain.preferences import Notice
 from bot.engine.clock import Clock
 from bot.engine.direct_messages import next_direct_message, wait_until
 from db.batches import Batch
+from db.cards import CardRepository, DeliveredJob, PostedCard
 from db.database import Database
-from db.jobs import DeliveredJob, JobRepository, PostedCard
+from db.jobs import JobRepository
 from db.locks import PLANNING_DIRECT_MESSAGES, advisory_lock
 from db.preferences import PreferenceRepository
 
@@ -78,14 +79,13 @@ class CardStore:
 
         def write(connection: Connection) -> DirectTurn | None:
             advisory_lock(connection, PLANNING_DIRECT_MESSAGES)
-            jobs = JobRepository(connection)
-            planned = jobs.get(job_id).direct_at
+            planned = JobRepository(connection).get(job_id).direct_at
             if planned is not None:
                 return DirectTurn(is_first=False, wait=wait_until(planned, now))
             at = next_direct_message(connection, now)
             if at is None:
                 return None
-            jobs.set_direct(job_id, at)
+            CardRepository(connection).set_direct(job_id, at)
             return DirectTurn(is_first=True, wait=(at - now).total_seconds())
 
         return await self._database.write(write)
@@ -101,8 +101,7 @@ class CardStore:
 
         def write(connection: Connection) -> NoticeTurn | None:
             advisory_lock(connection, PLANNING_DIRECT_MESSAGES)
-            jobs = JobRepository(connection)
-            job, notice = jobs.get(job_id), _notice(connection, job_id)
+            job, notice = JobRepository(connection).get(job_id), _notice(connection, job_id)
             if notice is None:
                 return None
             if job.notice_at is not None:
@@ -110,7 +109,7 @@ class CardStore:
             at = next_direct_message(connection, now) if notice is Notice.DIRECT else now
             if at is None:
                 return None
-            jobs.set_notice(job_id, notice, at)
+            CardRepository(connection).set_notice(job_id, notice, at)
             return NoticeTurn(notice=notice, is_first=True, wait=(at - now).total_seconds())
 
         return await self._database.write(write)
@@ -131,12 +130,12 @@ class CardStore:
 
 def _acknowledge_all(connection: Connection, cards: Sequence[PostedCard]) -> list[bool]:
     """Return whether each card's job is queued now; True without a job."""
-    queued = JobRepository(connection).set_acknowledged(cards)
+    queued = CardRepository(connection).set_acknowledged(cards)
     return [queued.get(each.job_id, True) for each in cards]
 
 
 def _deliver_all(connection: Connection, deliveries: Sequence[DeliveredJob]) -> list[None]:
-    JobRepository(connection).set_delivered(deliveries)
+    CardRepository(connection).set_delivered(deliveries)
     return [None] * len(deliveries)
 
 

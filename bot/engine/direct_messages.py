@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from db.jobs import JobRepository
+from db.cards import CardRepository
 from db.outbox import OutboxRepository
 
 MOST_DIRECT_PER_HOUR: Final = 30
@@ -19,7 +19,7 @@ def next_direct_message(connection: Connection, now: datetime, *, spared: int = 
     otherwise two processes would count the same messages and both add one.
     """
     since = now - timedelta(hours=1)
-    number, last = JobRepository(connection).direct_messages_since(since)
+    number, last = CardRepository(connection).direct_messages_since(since)
     notices, last_notice = OutboxRepository(connection).direct_messages_since(since)
     if number + notices >= MOST_DIRECT_PER_HOUR - spared:
         return None

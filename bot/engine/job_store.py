@@ -27,9 +27,11 @@ from bot.engine.retry_policy import back_off, refusals_of, remaining_offers
 from bot.engine.slots import NO_KEY_LIMITS, KeyLimits
 from bot.providers.base import Failed, Finished, Pending
 from db.attempts import AttemptRepository
+from db.cards import CardRepository, DeliveredJob
 from db.database import Database
-from db.jobs import DeliveredJob, JobRepository
+from db.jobs import JobRepository
 from db.other_process import OtherProcessRepository
+from db.reconciliations import ReconciliationRepository
 
 _log = structlog.get_logger(__name__)
 
@@ -180,7 +182,7 @@ class JobStore:
             )
             if not job.state.ended:
                 return True
-            return JobRepository(connection).schedule_reconciliation(job.id, self._clock.now())
+            return ReconciliationRepository(connection).schedule(job.id, self._clock.now())
 
         return await self._database.write(write)
 
@@ -318,7 +320,7 @@ class JobStore:
         def write(connection: Connection) -> tuple[Job, bool]:
             ended = self._endings.end(connection, job, State.CANCELLED, now)
             delivered = DeliveredJob(job_id=job.id, at=now, delivery=Delivery.NOWHERE)
-            JobRepository(connection).set_delivered([delivered])
+            CardRepository(connection).set_delivered([delivered])
             is_new = other_job_id is not None and OtherProcessRepository(connection).record(other_job_id, now)
             return ended, is_new
 

@@ -21,13 +21,13 @@ from bot.images.image_service import ImageService
 from bot.images.store_faults import PictureStoreError
 from db.appeals import AppealRepository
 from db.audit_results import AuditResult, AuditResultRepository
+from db.cards import CardRepository
 from db.confirmations import ConfirmationRepository
 from db.database import Database
 from db.file_references import referenced_hashes, stored_bytes
 from db.guild_presence import GuildPresenceRepository
 from db.incremental_audit import CheckpointRepository, audit_since
 from db.inputs import InputImageRepository
-from db.jobs import JobRepository
 from db.member_jobs import MemberJobRepository
 from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
@@ -152,7 +152,7 @@ class Maintenance:
         dead, unanswered = now - TOKEN_LIFE, now - CONFIRMATION_LIFETIME
 
         def write(connection: Connection) -> None:
-            JobRepository(connection).erase_tokens(dead)
+            CardRepository(connection).erase_tokens(dead)
             InputImageRepository(connection).erase_secrets()
             ConfirmationRepository(connection).purge_before(unanswered)
             SavedFormRepository(connection).purge_before(now - FORM_LIFE)

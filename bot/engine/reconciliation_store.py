@@ -14,8 +14,8 @@ from bot.engine.clock import Clock
 from bot.engine.ledger import Ledger
 from db.attempts import AttemptRepository
 from db.database import Database
-from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
+from db.reconciliations import ReconciliationRepository
 
 _RETRY_INTERVAL: Final = timedelta(minutes=10)
 
@@ -39,16 +39,16 @@ class ReconciliationStore:
         now = self._clock.now()
 
         def write(connection: Connection) -> tuple[Job, ...]:
-            jobs = JobRepository(connection)
-            due = jobs.list_reconcilable(now, limit)
-            return tuple(job for job in due if jobs.postpone_reconciliation(job, now + _RETRY_INTERVAL))
+            reconciliations = ReconciliationRepository(connection)
+            due = reconciliations.list_due(now, limit)
+            return tuple(job for job in due if reconciliations.postpone(job, now + _RETRY_INTERVAL))
 
         return await self._database.write(write)
 
     async def schedule(self, job: Job) -> None:
         """Reconcile an ended job soon: a webhook named it."""
         now = self._clock.now()
-        await self._database.write(lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now))
+        await self._database.write(lambda connection: ReconciliationRepository(connection).schedule(job.id, now))
 
     async def finish(
         self,
@@ -69,7 +69,7 @@ class ReconciliationStore:
         def write(connection: Connection) -> None:
             if outcome is not None:
                 self._ledger.decide_possible_costs(connection, job, outcome, now)
-            if JobRepository(connection).schedule_reconciliation(job.id, None) and images:
+            if ReconciliationRepository(connection).schedule(job.id, None) and images:
                 ResultImageRepository(connection).add_all(images, now)
                 for call, cost in costs:
                     AttemptRepository(connection).update_call(call, cost=cost, result=[])

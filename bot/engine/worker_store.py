@@ -9,7 +9,7 @@ from bot.domain.jobs import Job
 from bot.engine.clock import Clock
 from bot.engine.lease import Lease
 from db.database import Database
-from db.jobs import JobRepository
+from db.job_owners import JobOwnerRepository
 from db.workers import WorkerRepository
 
 TAKE_OVER_BATCH: Final = 1_000
@@ -51,7 +51,7 @@ class WorkerStore:
         The batch is limited so that other writes fit in between.
         """
         return await self._database.write(
-            lambda connection: JobRepository(connection).take_over(self._lease.worker_id, TAKE_OVER_BATCH)
+            lambda connection: JobOwnerRepository(connection).take_over(self._lease.worker_id, TAKE_OVER_BATCH)
         )
 
     async def adopt(self, job_id: str) -> bool:
@@ -60,21 +60,23 @@ class WorkerStore:
         The job's state must allow it.
         """
         return await self._database.write(
-            lambda connection: JobRepository(connection).adopt(job_id, self._lease.worker_id)
+            lambda connection: JobOwnerRepository(connection).adopt(job_id, self._lease.worker_id)
         )
 
     async def list_owned(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return ids of this worker's live jobs, and of undelivered ended ones."""
-        return await self._database.read(lambda connection: JobRepository(connection).list_owned(self._lease.worker_id))
+        return await self._database.read(
+            lambda connection: JobOwnerRepository(connection).list_owned(self._lease.worker_id)
+        )
 
     async def list_held(self, model: str) -> tuple[str, ...]:
         """Return the ids of this worker's jobs in HELD for a model."""
         return await self._database.read(
-            lambda connection: JobRepository(connection).list_held(self._lease.worker_id, model)
+            lambda connection: JobOwnerRepository(connection).list_held(self._lease.worker_id, model)
         )
 
     async def list_submitting(self) -> tuple[str, ...]:
         """Return the ids of this worker's jobs in SUBMITTING."""
         return await self._database.read(
-            lambda connection: JobRepository(connection).list_submitting(self._lease.worker_id)
+            lambda connection: JobOwnerRepository(connection).list_submitting(self._lease.worker_id)
         )

@@ -33,9 +33,9 @@ from bot.services.job_creation import JobCreator, JobOrder, ResolvedOrder
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import RequestResolver, ResolvedRequest
+from db.cards import CardRepository
 from db.confirmations import ConfirmationRepository
 from db.database import Database
-from db.jobs import JobRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +288,7 @@ class JobService:
 
     async def is_running(self, message_id: int) -> bool:
         """Return whether a message is the card of a job that has not ended."""
-        return await self._database.read(lambda connection: JobRepository(connection).has_live_on(message_id))
+        return await self._database.read(lambda connection: CardRepository(connection).has_live_on(message_id))
 
     async def get_prompt(self, job_id: str, actor: Actor) -> str:
         """Return a job's whole prompt.

@@ -25,6 +25,7 @@ from bot.services.jobs import Actor
 from bot.services.request_gate import check_ban
 from bot.services.sharing.availability import is_shareable
 from bot.services.sharing.submissions import Waker
+from db.cards import CardRepository
 from db.database import Database
 from db.guilds import GuildRepository
 from db.jobs import JobRepository
@@ -97,9 +98,8 @@ class PublicationService:
             snapshot = self._publishable(connection, job_id, actor)
             settings = _settings_of(connection, snapshot.job, parent_channel_id)
             is_first = snapshot.job.public_at is None
-            jobs = JobRepository(connection)
-            jobs.set_public(job_id, now)
-            job = jobs.get(job_id)
+            CardRepository(connection).set_public(job_id, now)
+            job = JobRepository(connection).get(job_id)
             job = replace(job, place=replace(job.place, private=False, locale=settings.locale or locale))
             return Publication(snapshot=replace(snapshot, job=job), is_first=is_first)
 
@@ -114,10 +114,9 @@ class PublicationService:
         shown = {each.position for each in publication.snapshot.pictures}
 
         def write(connection: Connection) -> tuple[bool, list[str]]:
-            jobs = JobRepository(connection)
             # A takedown holds the job's row, so one of the two sees the other.
-            jobs.set_public_message(job_id, message_id)
-            job = jobs.get(job_id)
+            CardRepository(connection).set_public_message(job_id, message_id)
+            job = JobRepository(connection).get(job_id)
             if job.deleted_at is not None:
                 return False, []
             if is_hidden(connection, job_id) or shown & TakedownRepository(connection).taken_of(job_id):
@@ -130,7 +129,7 @@ class PublicationService:
 
     async def withdraw(self, job_id: str) -> None:
         """Keep a job private after Discord refused its public card."""
-        await self._database.write(lambda connection: JobRepository(connection).withdraw_public(job_id))
+        await self._database.write(lambda connection: CardRepository(connection).withdraw_public(job_id))
 
     def _publishable(self, connection: Connection, job_id: str, actor: Actor) -> Snapshot:
         job = JobRepository(connection).get(job_id)

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -17,10 +16,9 @@ from bot.domain.errors import (
 )
 from bot.domain.fit import Fit
 from bot.domain.images import ImageFile, ImageRef, InputImage
-from bot.domain.jobs import Action, Delivery, Job, Origin, State
+from bot.domain.jobs import Action, Job, Origin, State
 from db.database import Database
-from db.jobs import DeliveredJob, JobRepository, PostedCard
-from db.workers import WorkerRepository
+from db.jobs import JobRepository
 from tests.support.clock import START
 from tests.support.factories import GUILD, MEMBER, make_context, make_job, make_request
 from tests.support.ledger import adding
@@ -163,66 +161,6 @@ async def test_note_changes_columns_only(database: Database) -> None:
     assert await get(database, job) == noted
 
 
-async def test_take_over_raises_fence_and_old_owner_is_rejected(database: Database) -> None:
-    await database.write(lambda connection: WorkerRepository(connection).renew("alive", START, START))
-    held, running = make_job(), make_job(state=State.RUNNING, created_at=START + timedelta(seconds=1), owner="gone")
-    ended = make_job(state=State.DONE, finished_at=START, charged=12, created_at=START + timedelta(seconds=2))
-    delivered = replace(make_job(), state=State.DONE, finished_at=START, charged=12, delivered_at=START)
-    others = make_job(owner="alive")
-    await add(database, ended, running, held, delivered, others)
-
-    taken = await database.write(lambda connection: JobRepository(connection).take_over("new", 9))
-    assert taken == tuple(replace(job, fence=2, owner="new") for job in (held, running, ended))
-    assert await get(database, delivered) == delivered
-    assert await get(database, others) == others
-
-    with pytest.raises(StaleJobError):
-        await database.write(on_jobs(lambda jobs: jobs.advance(running, State.STORING)))
-    await database.write(on_jobs(lambda jobs: jobs.advance(taken[1], State.STORING)))
-    assert await get(database, running) == replace(taken[1], state=State.STORING)
-
-
-@pytest.mark.parametrize("state", State)
-async def test_adopt_takes_only_jobs_in_repeatable_states(database: Database, state: State) -> None:
-    job = make_job(state=state, owner="first")
-    await add(database, job)
-    adoptable = state in (State.HELD, State.UNKNOWN, State.QUEUED, State.RUNNING)
-    for expected in (adoptable, False):  # by the second time it is adopted, or still cannot be
-        assert await database.write(lambda connection: JobRepository(connection).adopt(job.id, "second")) is expected
-    assert await get(database, job) == (replace(job, owner="second", fence=2) if adoptable else job)
-
-
-async def test_second_acknowledgement_keeps_first_time_and_message(database: Database) -> None:
-    job = make_job()
-    await add(database, job)
-    later = START + timedelta(seconds=2)
-    await database.write(
-        on_jobs(lambda jobs: jobs.set_acknowledged([PostedCard(job_id=job.id, message_id=5, at=START)]))
-    )
-    await database.write(
-        on_jobs(lambda jobs: jobs.set_acknowledged([PostedCard(job_id=job.id, message_id=6, at=later)]))
-    )
-    assert await get(database, job) == replace(job, acknowledged_at=START, place=replace(job.place, message_id=5))
-
-
-async def test_second_delivery_keeps_first_time_and_channel(database: Database) -> None:
-    live = make_job(state=State.RUNNING, owner="me")
-    first, second = (make_job(state=State.FAILED, finished_at=START, charged=0, owner="me") for _ in range(2))
-    await add(database, second, live, first, make_job(owner="another"))
-
-    async def owned() -> tuple[tuple[str, ...], set[str]]:
-        live, undelivered = await database.read(lambda connection: JobRepository(connection).list_owned("me"))
-        return live, set(undelivered)
-
-    assert await owned() == ((live.id,), {first.id, second.id})
-    early = DeliveredJob(job_id=first.id, at=START, delivery=Delivery.DIRECT)
-    await database.write(on_jobs(methodcaller("set_delivered", [early])))
-    late = DeliveredJob(job_id=first.id, at=START + timedelta(hours=1))
-    await database.write(on_jobs(methodcaller("set_delivered", [late])))
-    assert await owned() == ((live.id,), {second.id})
-    assert await get(database, first) == replace(first, delivered_at=START, delivery=Delivery.DIRECT)
-
-
 async def test_request_cancel_ignores_ended_jobs(database: Database) -> None:
     running = make_job(state=State.RUNNING)
     done = make_job(state=State.DONE, finished_at=START, charged=12)
@@ -231,15 +169,6 @@ async def test_request_cancel_ignores_ended_jobs(database: Database) -> None:
         await database.write(on_jobs(lambda jobs, job=job: jobs.request_cancel(job.id, START)))  # type: ignore[misc]
     assert (await get(database, running)).cancel_requested_at == START
     assert (await get(database, done)).cancel_requested_at is None
-
-
-async def test_take_over_respects_its_limit(database: Database) -> None:
-    await database.write(lambda connection: WorkerRepository(connection).renew("new", START, START))
-    await add(database, *(make_job() for _ in range(5)))
-    counts = [
-        len(await database.write(lambda connection: JobRepository(connection).take_over("new", 2))) for _ in range(4)
-    ]
-    assert counts == [2, 2, 1, 0]
 
 
 async def test_count_waiting_is_per_guild_and_count_live_is_global(database: Database) -> None:
@@ -257,15 +186,6 @@ async def test_count_waiting_is_per_guild_and_count_live_is_global(database: Dat
     waits = await database.read(lambda connection: JobRepository(connection).count_waiting(accounts))
     assert waits == {(GUILD, MEMBER): 2}
     assert await database.read(lambda connection: JobRepository(connection).count_live()) == (5, 1)
-
-
-async def test_erase_tokens_erases_old_tokens_only(database: Database) -> None:
-    old = make_job(created_at=START - timedelta(minutes=16))
-    young = make_job(created_at=START - timedelta(minutes=14))
-    await add(database, old, young)
-    await database.write(on_jobs(lambda jobs: jobs.erase_tokens(START - timedelta(minutes=15))))
-    assert (await get(database, old)).place.token is None
-    assert (await get(database, young)).place.token == young.place.token
 
 
 async def test_recent_durations_are_of_done_jobs_newest_first(database: Database) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy.util import await_only
 
 from bot.domain.credits import Account
 from db.accounts import AccountRepository
+from db.cards import CardRepository, DeliveredJob, PostedCard
 from db.database import Database
-from db.jobs import DeliveredJob, JobRepository, PostedCard
+from db.jobs import JobRepository
 from tests.support.clock import START
 from tests.support.databases import Databases
 from tests.support.factories import GUILD, MEMBER, make_context, make_job
@@ -56,14 +57,14 @@ CASES = {
     "cards": Case(
         first=lambda connection: JobRepository(connection).request_cancel(ONE.id, START),
         second=lambda connection: JobRepository(connection).request_cancel(OTHER.id, START),
-        both=lambda connection: JobRepository(connection).set_acknowledged(
+        both=lambda connection: CardRepository(connection).set_acknowledged(
             [PostedCard(job_id=job.id, message_id=5, at=LATER) for job in (OTHER, ONE)]
         ),
     ),
     "deliveries": Case(
         first=lambda connection: JobRepository(connection).request_cancel(ONE.id, START),
         second=lambda connection: JobRepository(connection).request_cancel(OTHER.id, START),
-        both=lambda connection: JobRepository(connection).set_delivered(
+        both=lambda connection: CardRepository(connection).set_delivered(
             [DeliveredJob(job_id=job.id, at=LATER) for job in (OTHER, ONE)]
         ),
     ),

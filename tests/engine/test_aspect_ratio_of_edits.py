@@ -12,7 +12,7 @@ from bot.domain.jobs import Job, State
 from bot.domain.requests import GenerationRequest
 from bot.images.decoder_values import SanitizedImage
 from db.database import Database
-from db.jobs import JobRepository
+from db.job_owners import JobOwnerRepository
 from db.pictures import ResultImageRepository
 from sandbox.providers import Reve2ImgServer
 from sandbox.providers.sizes import pixels
@@ -89,7 +89,7 @@ async def test_late_worker_does_not_change_aspect_ratio(
             image_host.put("a.png", drawn()), aspect_ratio="3:2", images=2, effect="sepia", keep_aspect_ratio=True
         )
         job = (await harness.job_service.create(make_context(), request)).job
-        await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
+        await database.write(lambda connection: JobOwnerRepository(connection).take_over(make_id(), 9))
         with pytest.raises(StaleJobError):
             await harness.input_store.mark_prepared(job, {0: SanitizedImage(file=UPRIGHT)})
         assert (await harness.read_job(job.id)).request == request

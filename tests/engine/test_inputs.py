@@ -23,7 +23,7 @@ from bot.engine.maintenance import Maintenance
 from bot.images.store_faults import PictureStoreError, StoreProblem
 from bot.services.served_files import ServedFileService
 from db.database import Database
-from db.jobs import JobRepository
+from db.job_owners import JobOwnerRepository
 from db.tables import accounts, inputs
 from sandbox.providers import Reve2ImgServer, derives_from
 from tests.engine.edit_requests import edit_harness, edit_request, publisher_of, serving_edit_harness
@@ -465,7 +465,7 @@ async def test_late_worker_cannot_mark_job_prepared(
     async with edit_harness(database, tmp_path, image_host, reve2img, start=False) as harness:
         request = edit_request(image_host.put("a.png", drawn()))
         job = (await harness.job_service.create(context_of(1), request)).job
-        await database.write(lambda connection: JobRepository(connection).take_over(make_id(), 9))
+        await database.write(lambda connection: JobOwnerRepository(connection).take_over(make_id(), 9))
         taken = await harness.read_job(job.id)
         assert taken.fence > job.fence
         stored = await harness.image_service.store_input(request.inputs[0].url or "", member=1)

@@ -38,6 +38,7 @@ from db.attempts import AttemptRepository
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.prompts import PromptRepository
+from db.reconciliations import ReconciliationRepository
 from db.tables import pictures
 from tests.services.conftest import ServiceHarness
 from tests.support.factories import GUILD, MEMBER, make_attempt, make_context, make_image, make_job, make_request
@@ -274,9 +275,7 @@ async def test_deleted_job_is_neither_delivered_nor_reconciled(services: Service
     await services.remix.delete(job.id, ME)
     kept = await stored_job(services, job.id)
     assert (kept.delivered_at, kept.delivery, kept.reconcile_at) == (now, Delivery.NOWHERE, None)
-    again = await services.database.write(
-        lambda connection: JobRepository(connection).schedule_reconciliation(job.id, now)
-    )
+    again = await services.database.write(lambda connection: ReconciliationRepository(connection).schedule(job.id, now))
     assert not again
 
 
