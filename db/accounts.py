@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
 
 from bot.domain.credits import Account
-from db.dialects import insert_unless_there, padded
+from db.dialects import InsertUnlessThere, padded
 from db.tables import accounts
 
 AccountKey: TypeAlias = tuple[int, int]
@@ -24,7 +24,7 @@ _LOCK_ALL: Final = (
     .order_by(accounts.c.guild_id, accounts.c.member_id)
     .with_for_update()
 )
-_INSERT: Final = insert_unless_there(accounts)
+_INSERT: Final = InsertUnlessThere(accounts)
 _ADD: Final = insert(accounts)
 _SAVE: Final = update(accounts).where(*_OF_MEMBER)
 
@@ -51,7 +51,7 @@ class AccountRepository:
             if before_creation is not None:
                 before_creation()
             account = Account(guild_id=guild_id, member_id=member_id)
-            self._connection.execute(_INSERT[self._connection.dialect.name], asdict(account))
+            self._connection.execute(_INSERT.on(self._connection), asdict(account))
             row = self._connection.execute(_LOCK, keys).one()
         return _from_row(row)
 

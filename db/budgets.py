@@ -7,11 +7,11 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, union, update
 
 from bot.domain.credits import Budget
-from db.dialects import insert_unless_there, padded
+from db.dialects import InsertUnlessThere, padded
 from db.tables import budgets, communities
 
 # Built once: building a statement costs several times as much as running it.
-_INSERT: Final = insert_unless_there(budgets)
+_INSERT: Final = InsertUnlessThere(budgets)
 _OF_MONTH: Final = (budgets.c.month == bindparam("of_month")) & (budgets.c.guild_id == bindparam("the_guild"))
 # More than a month of any guild takes, and still an integer of the database.
 _NO_LIMIT: Final = 2_000_000_000
@@ -86,7 +86,7 @@ class BudgetRepository:
         if (reserved := self._add(month, amount, limit)) is not None:
             return reserved
         fresh = {"guild_id": self._guild_id, "month": month, "held": 0, "captured": 0}
-        self._connection.execute(_INSERT[self._connection.dialect.name], fresh)
+        self._connection.execute(_INSERT.on(self._connection), fresh)
         return self._add(month, amount, limit)
 
     def list_used(self, months: Collection[str], guilds: Collection[int]) -> dict[tuple[int, str], int]:

@@ -1,12 +1,15 @@
 """Statements of SQLite and PostgreSQL: different words, one cache."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import Column, Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import CompiledCacheType
 from sqlalchemy.util import LRUCache
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 T = TypeVar("T")
 
@@ -25,21 +28,33 @@ class EqualDialect:
         return hash(type(self))
 
 
-def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """Return an INSERT with the `on_conflict_...` methods."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    # Not at the top: the dialect takes 2 MB, also of bots with SQLite.
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
+
+    return postgresql.insert(table)
 
 
-def insert_unless_there(table: Table, *columns: Column[int]) -> Mapping[str, postgresql.Insert | sqlite.Insert]:
-    """Return, per dialect, an INSERT for missing rows only.
+class InsertUnlessThere:
+    """An INSERT for missing rows only, built once for a dialect.
 
     A row exists if it has the same `columns`; without `columns`, any key counts.
     """
-    index_elements = columns or None
-    return {
-        "postgresql": postgresql.insert(table).on_conflict_do_nothing(index_elements=index_elements),
-        "sqlite": sqlite.insert(table).on_conflict_do_nothing(index_elements=index_elements),
-    }
+
+    def __init__(self, table: Table, *columns: Column[int]) -> None:
+        self._table = table
+        self._columns = columns or None
+        self._built: dict[str, postgresql.Insert | sqlite.Insert] = {}
+
+    def on(self, connection: Connection) -> "postgresql.Insert | sqlite.Insert":
+        """Return the statement for a connection."""
+        name = connection.dialect.name
+        if name not in self._built:
+            self._built[name] = insert(connection, self._table).on_conflict_do_nothing(index_elements=self._columns)
+        return self._built[name]
 
 
 def padded(values: Iterable[T]) -> list[T]:

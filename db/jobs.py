@@ -28,7 +28,7 @@ from bot.domain.jobs import (
 )
 from bot.domain.requests import GenerationRequest
 from db.accounts import AccountKey
-from db.dialects import insert_unless_there, padded
+from db.dialects import InsertUnlessThere, padded
 from db.inputs import InputImageRepository
 from db.job_rows import columns_of, read_job, read_jobs
 from db.request_codec import options_of
@@ -40,7 +40,7 @@ HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 
 # Built once: building a statement costs several times as much as running it.
 _INSERT: Final = insert(jobs)
-_INSERT_UNLESS_THERE: Final = insert_unless_there(jobs, jobs.c.interaction_id)
+_INSERT_UNLESS_THERE: Final = InsertUnlessThere(jobs, jobs.c.interaction_id)
 _INTERACTIONS: Final = select(jobs.c.interaction_id).where(jobs.c.interaction_id.in_(bindparam("ids", expanding=True)))
 _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
 _HELD: Final = _GET.with_for_update(read=True)
@@ -109,7 +109,7 @@ class JobRepository:
         Raises:
             DuplicateInteractionError: its interaction already has a job.
         """
-        if self._connection.execute(_INSERT_UNLESS_THERE[self._connection.dialect.name], columns_of(job)).rowcount != 1:
+        if self._connection.execute(_INSERT_UNLESS_THERE.on(self._connection), columns_of(job)).rowcount != 1:
             # Raising undoes the transaction, so nothing is held twice.
             raise DuplicateInteractionError
         self._add_inputs(job)

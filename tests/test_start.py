@@ -21,10 +21,12 @@ _UNUSED = {
     "numpy",
     "obstore",
     "pillow_heif",
+    "polib",
     "prometheus_client",
     "pygments",
     "rich",
     "sandbox",
+    "sqlalchemy.dialects.postgresql",
     "sqlalchemy.ext.asyncio",
     "sqlalchemy.orm",
 }

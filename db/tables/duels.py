@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, false
 
-from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+from db.columns import UtcDateTime, guild_id, id_column, metadata, partial_index, snowflake
 
 # The message of a duel is the place of its jobs.
 duels = Table(
@@ -23,7 +23,7 @@ duels = Table(
     CheckConstraint("hours > 0", name="hours_positive"),
 )
 _UNSHOWN = duels.c.shown_at.is_(None)
-Index("ix_duels_unshown", duels.c.ends_at, sqlite_where=_UNSHOWN, postgresql_where=_UNSHOWN)
+partial_index("ix_duels_unshown", duels.c.ends_at, where=_UNSHOWN)
 Index("ix_duels_community_id", duels.c.guild_id, duels.c.id)
 Index("ix_duels_member_id", duels.c.member_id)
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Index, Integer, String, Table, Text
 
-from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+from db.columns import UtcDateTime, guild_id, id_column, metadata, partial_index, snowflake
 
 # Guilds that were admitted or set up. None in a setting means that nobody has set it.
 communities = Table(
@@ -101,13 +101,8 @@ guild_keys = Table(
     Column("report_at", UtcDateTime),
 )
 _IN_USE = guild_keys.c.retired_at.is_(None)
-Index(
-    "ix_guild_keys_community_id_provider",
-    guild_keys.c.guild_id,
-    guild_keys.c.provider,
-    unique=True,
-    sqlite_where=_IN_USE,
-    postgresql_where=_IN_USE,
+partial_index(
+    "ix_guild_keys_community_id_provider", guild_keys.c.guild_id, guild_keys.c.provider, unique=True, where=_IN_USE
 )
 
 # Changes and decisions of admins, moderators and owners. Guild 0 is the operator's. Details hold no prompts.

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from db.columns import UtcDateTime, id_column, metadata
+from db.columns import UtcDateTime, id_column, metadata, partial_index
 
 pictures = Table(
     "pictures",
@@ -20,12 +20,7 @@ pictures = Table(
     Column("fingerprint", String(64)),
 )
 Index("ix_pictures_sha256", pictures.c.sha256)
-Index(
-    "ix_pictures_stored_at",
-    pictures.c.stored_at,
-    sqlite_where=pictures.c.removed_at.is_(None),
-    postgresql_where=pictures.c.removed_at.is_(None),
-)
+partial_index("ix_pictures_stored_at", pictures.c.stored_at, where=pictures.c.removed_at.is_(None))
 
 # An index of the fingerprints by each of their parts: copies share at least one, but for one bit.
 fingerprint_keys = Table(
@@ -59,37 +54,10 @@ inputs = Table(
     Column("provider_url", Text),
 )
 Index("ix_inputs_sha256", inputs.c.sha256)
-Index(
-    "ix_inputs_token_hash",
-    inputs.c.token_hash,
-    unique=True,
-    sqlite_where=inputs.c.token_hash.is_not(None),
-    postgresql_where=inputs.c.token_hash.is_not(None),
-)
-Index(
-    "ix_inputs_url",
-    inputs.c.job_id,
-    sqlite_where=inputs.c.url.is_not(None),
-    postgresql_where=inputs.c.url.is_not(None),
-)
-Index(
-    "ix_inputs_provider_url",
-    inputs.c.job_id,
-    sqlite_where=inputs.c.provider_url.is_not(None),
-    postgresql_where=inputs.c.provider_url.is_not(None),
-)
-Index(
-    "ix_inputs_stored_at",
-    inputs.c.stored_at,
-    sqlite_where=inputs.c.removed_at.is_(None),
-    postgresql_where=inputs.c.removed_at.is_(None),
-)
+partial_index("ix_inputs_token_hash", inputs.c.token_hash, unique=True, where=inputs.c.token_hash.is_not(None))
+partial_index("ix_inputs_url", inputs.c.job_id, where=inputs.c.url.is_not(None))
+partial_index("ix_inputs_provider_url", inputs.c.job_id, where=inputs.c.provider_url.is_not(None))
+partial_index("ix_inputs_stored_at", inputs.c.stored_at, where=inputs.c.removed_at.is_(None))
 # The jobs that were made from a picture.
 _HAS_PARENT = inputs.c.parent_id.is_not(None)
-Index(
-    "ix_inputs_parent_id",
-    inputs.c.parent_id,
-    inputs.c.parent_picture,
-    sqlite_where=_HAS_PARENT,
-    postgresql_where=_HAS_PARENT,
-)
+partial_index("ix_inputs_parent_id", inputs.c.parent_id, inputs.c.parent_picture, where=_HAS_PARENT)

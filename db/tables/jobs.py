@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from bot.domain.jobs import DEFAULT_LOCALE
-from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+from db.columns import UtcDateTime, guild_id, id_column, metadata, partial_index, snowflake
 
 jobs = Table(
     "jobs",
@@ -88,89 +88,34 @@ jobs = Table(
     CheckConstraint("charged >= 0 AND charged <= price", name="charged_within_price"),
 )
 # Partial indexes, because nearly all lookups want the few live jobs among the many old ones.
-Index(
+partial_index(
     "ix_jobs_live",
     jobs.c.state,
     jobs.c.guild_id,
     jobs.c.member_id,
     jobs.c.created_at,
     jobs.c.id,
-    sqlite_where=jobs.c.finished_at.is_(None),
-    postgresql_where=jobs.c.finished_at.is_(None),
+    where=jobs.c.finished_at.is_(None),
 )
-Index(
-    "ix_jobs_undelivered",
-    jobs.c.created_at,
-    sqlite_where=jobs.c.delivered_at.is_(None),
-    postgresql_where=jobs.c.delivered_at.is_(None),
-)
-Index(
-    "ix_jobs_token",
-    jobs.c.created_at,
-    sqlite_where=jobs.c.token.is_not(None),
-    postgresql_where=jobs.c.token.is_not(None),
-)
-Index(
-    "ix_jobs_reconcile_at",
-    jobs.c.reconcile_at,
-    sqlite_where=jobs.c.reconcile_at.is_not(None),
-    postgresql_where=jobs.c.reconcile_at.is_not(None),
-)
-Index(
-    "ix_jobs_direct_at",
-    jobs.c.direct_at,
-    sqlite_where=jobs.c.direct_at.is_not(None),
-    postgresql_where=jobs.c.direct_at.is_not(None),
-)
-Index(
-    "ix_jobs_notice_at",
-    jobs.c.notice_at,
-    sqlite_where=jobs.c.notice_at.is_not(None),
-    postgresql_where=jobs.c.notice_at.is_not(None),
-)
+partial_index("ix_jobs_undelivered", jobs.c.created_at, where=jobs.c.delivered_at.is_(None))
+partial_index("ix_jobs_token", jobs.c.created_at, where=jobs.c.token.is_not(None))
+partial_index("ix_jobs_reconcile_at", jobs.c.reconcile_at, where=jobs.c.reconcile_at.is_not(None))
+partial_index("ix_jobs_direct_at", jobs.c.direct_at, where=jobs.c.direct_at.is_not(None))
+partial_index("ix_jobs_notice_at", jobs.c.notice_at, where=jobs.c.notice_at.is_not(None))
 _IS_LISTED = jobs.c.finished_at.is_not(None) & jobs.c.deleted_at.is_(None)
 # The jobs of a member's history: counting them reads this index alone.
-Index(
-    "ix_jobs_listed",
-    jobs.c.member_id,
-    jobs.c.guild_id,
-    jobs.c.id,
-    sqlite_where=_IS_LISTED,
-    postgresql_where=_IS_LISTED,
-)
+partial_index("ix_jobs_listed", jobs.c.member_id, jobs.c.guild_id, jobs.c.id, where=_IS_LISTED)
 _IS_FAVOURITE = jobs.c.favourite_at.is_not(None)
-Index(
-    "ix_jobs_favourite",
-    jobs.c.member_id,
-    jobs.c.id,
-    sqlite_where=_IS_FAVOURITE,
-    postgresql_where=_IS_FAVOURITE,
-)
+partial_index("ix_jobs_favourite", jobs.c.member_id, jobs.c.id, where=_IS_FAVOURITE)
 Index("ix_jobs_member", jobs.c.guild_id, jobs.c.member_id, jobs.c.id)
 # The jobs of a server's period, for its statistics.
 Index("ix_jobs_community_id_created_at", jobs.c.guild_id, jobs.c.created_at)
 Index("ix_jobs_anywhere", jobs.c.member_id, jobs.c.id)
-Index(
-    "ix_jobs_parent",
-    jobs.c.parent_id,
-    jobs.c.id,
-    sqlite_where=jobs.c.parent_id.is_not(None),
-    postgresql_where=jobs.c.parent_id.is_not(None),
-)
+partial_index("ix_jobs_parent", jobs.c.parent_id, jobs.c.id, where=jobs.c.parent_id.is_not(None))
 # The jobs with words to erase: `db/prompts.py`.
 _HAS_WORDS = jobs.c.words_erased_at.is_(None)
-Index(
-    "ix_jobs_worded",
-    jobs.c.finished_at,
-    sqlite_where=_HAS_WORDS & jobs.c.delivered_at.is_not(None),
-    postgresql_where=_HAS_WORDS & jobs.c.delivered_at.is_not(None),
-)
-Index(
-    "ix_jobs_deleted_words",
-    jobs.c.deleted_at,
-    sqlite_where=_HAS_WORDS & jobs.c.deleted_at.is_not(None),
-    postgresql_where=_HAS_WORDS & jobs.c.deleted_at.is_not(None),
-)
+partial_index("ix_jobs_worded", jobs.c.finished_at, where=_HAS_WORDS & jobs.c.delivered_at.is_not(None))
+partial_index("ix_jobs_deleted_words", jobs.c.deleted_at, where=_HAS_WORDS & jobs.c.deleted_at.is_not(None))
 Index("ix_jobs_model_finished_at", jobs.c.model, jobs.c.state, jobs.c.finished_at)
 
 attempts = Table(
@@ -199,10 +144,6 @@ attempts = Table(
     # The guild's key of the call; None is the operator's. No foreign key: a key is deleted before its calls.
     id_column("key_id"),
 )
-Index(
-    "ix_attempts_webhook_hash",
-    attempts.c.webhook_hash,
-    unique=True,
-    sqlite_where=attempts.c.webhook_hash.is_not(None),
-    postgresql_where=attempts.c.webhook_hash.is_not(None),
+partial_index(
+    "ix_attempts_webhook_hash", attempts.c.webhook_hash, unique=True, where=attempts.c.webhook_hash.is_not(None)
 )

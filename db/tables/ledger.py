@@ -15,7 +15,7 @@ from sqlalchemy import (
     false,
 )
 
-from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+from db.columns import UtcDateTime, guild_id, id_column, metadata, partial_index, snowflake
 
 accounts = Table(
     "accounts",
@@ -62,7 +62,7 @@ budget_alerts = Table(
     Column("due_at", UtcDateTime, nullable=False),
 )
 _IS_UNSENT = budget_alerts.c.percentage > budget_alerts.c.sent
-Index("ix_budget_alerts_due_at", budget_alerts.c.due_at, sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT)
+partial_index("ix_budget_alerts_due_at", budget_alerts.c.due_at, where=_IS_UNSENT)
 
 holds = Table(
     "holds",

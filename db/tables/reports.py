@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
 
-from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+from db.columns import UtcDateTime, guild_id, id_column, metadata, partial_index, snowflake
 
 # All reports of a job until a moderator decides. A job has one open case at most.
 report_cases = Table(
@@ -19,13 +19,7 @@ report_cases = Table(
     Column("hidden_at", UtcDateTime),
 )
 _IS_OPEN = report_cases.c.closed_at.is_(None)
-Index(
-    "ix_report_cases_open",
-    report_cases.c.job_id,
-    unique=True,
-    sqlite_where=_IS_OPEN,
-    postgresql_where=_IS_OPEN,
-)
+partial_index("ix_report_cases_open", report_cases.c.job_id, unique=True, where=_IS_OPEN)
 Index("ix_report_cases_job_id", report_cases.c.job_id)
 
 # The position is that of a picture; None is the whole job. Words are the member's, erased with their other data.

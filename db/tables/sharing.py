@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, false
 
-from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+from db.columns import UtcDateTime, guild_id, id_column, metadata, partial_index, snowflake
 
 # A guild without a row has the default settings.
 sharing_settings = Table(
@@ -48,13 +48,12 @@ submissions = Table(
 Index("ix_submissions_job_id", submissions.c.job_id)
 Index("ix_submissions_community_id_member_id", submissions.c.guild_id, submissions.c.member_id, submissions.c.id)
 _AWAITS_REVIEW = submissions.c.state.in_(("waiting", "hidden"))
-Index(
+partial_index(
     "ix_submissions_awaiting_review",
     submissions.c.guild_id,
     submissions.c.waiting_since,
     submissions.c.id,
-    sqlite_where=_AWAITS_REVIEW,
-    postgresql_where=_AWAITS_REVIEW,
+    where=_AWAITS_REVIEW,
 )
 
 # The pictures of submissions. A picture is in one live submission at most.
@@ -67,13 +66,12 @@ submission_pictures = Table(
     Column("is_live", Boolean, nullable=False),
 )
 _IS_LIVE = submission_pictures.c.is_live
-Index(
+partial_index(
     "ix_submission_pictures_live",
     submission_pictures.c.job_id,
     submission_pictures.c.position,
     unique=True,
-    sqlite_where=_IS_LIVE,
-    postgresql_where=_IS_LIVE,
+    where=_IS_LIVE,
 )
 
 # Votes for submissions in the showcase: one for each member, by its latest way. Those by reactions end with them.
@@ -135,19 +133,9 @@ Index(
     unique=True,
 )
 _IS_DIRECT = outbox_messages.c.direct_at.is_not(None)
-Index(
-    "ix_outbox_messages_direct_at",
-    outbox_messages.c.direct_at,
-    sqlite_where=_IS_DIRECT,
-    postgresql_where=_IS_DIRECT,
-)
+partial_index("ix_outbox_messages_direct_at", outbox_messages.c.direct_at, where=_IS_DIRECT)
 _IS_DUE = outbox_messages.c.wanted > outbox_messages.c.shown
-Index(
-    "ix_outbox_messages_due_at",
-    outbox_messages.c.due_at,
-    sqlite_where=_IS_DUE,
-    postgresql_where=_IS_DUE,
-)
+partial_index("ix_outbox_messages_due_at", outbox_messages.c.due_at, where=_IS_DUE)
 
 # Challenges; the theme is its moderator's words. `due_at` is the end of the present phase, None once it has ended.
 challenges = Table(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from db.columns import UtcDateTime, guild_id, id_column, metadata, snowflake
+from db.columns import UtcDateTime, guild_id, id_column, metadata, partial_index, snowflake
 
 # Guild 0 is everywhere. The job has no foreign key: its guild's data may be erased before.
 takedowns = Table(
@@ -26,12 +26,7 @@ takedowns = Table(
     UniqueConstraint("code"),
 )
 _IS_OPEN = takedowns.c.finished_at.is_(None)
-Index(
-    "ix_takedowns_open",
-    takedowns.c.at,
-    sqlite_where=_IS_OPEN,
-    postgresql_where=_IS_OPEN,
-)
+partial_index("ix_takedowns_open", takedowns.c.at, where=_IS_OPEN)
 
 takedown_pictures = Table(
     "takedown_pictures",
