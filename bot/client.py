@@ -93,7 +93,7 @@ class AtelierClient(commands.AutoShardedBot):
     `user_installs` also offers the commands to members who installed the application on their own account.
     `read_settings` is read at the begin of every interaction in a guild, so handlers know the guild's settings.
     `count_purchases` runs then too, except while a command is typed. `offer_purchases` returns the buttons to buy
-    credits.
+    credits. `translator` translates the commands' descriptions.
     """
 
     def __init__(
@@ -110,6 +110,7 @@ class AtelierClient(commands.AutoShardedBot):
         read_settings: GuildSettingsReader = no_settings,
         count_purchases: PurchaseCounter = no_purchases,
         offer_purchases: PurchaseOffer = no_offers,
+        translator: CommandTranslator | None = None,
     ) -> None:
         # No voice here, so no warning that voice is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -150,7 +151,7 @@ class AtelierClient(commands.AutoShardedBot):
         self.count_purchases = count_purchases
         self.offer_purchases = offer_purchases
         self.components = ComponentRegistry(self.seen, read_settings, count_purchases)
-        self._translator = CommandTranslator()
+        self._translator = translator or CommandTranslator()
         self._has_shards = has_shards
         self._identify_turn = identify_turn
         self._user_installs = user_installs
@@ -285,9 +286,11 @@ class AtelierClient(commands.AutoShardedBot):
 
     async def command_payload(self) -> list[dict[str, Any]]:
         """Return the prepared commands as Discord takes them."""
-        return [
-            await command.get_translated_payload(self.tree, self._translator) for command in self.tree.get_commands()
-        ]
+        commands = self.tree.get_commands()
+        if not self._translator.has_translations():
+            # discord.py would ask for each text in each of its languages: 16,000 times.
+            return [command.to_dict(self.tree) for command in commands]
+        return [await command.get_translated_payload(self.tree, self._translator) for command in commands]
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer presses on permanent buttons and menus, and forms.

@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Location
 from discord.app_commands import TranslationContextTypes, locale_str
 
-from bot.ui.i18n import _, has_catalogue, use_locale
+from bot.ui.i18n import _, has_catalogue, has_catalogues, use_locale
 from bot.ui.truncation import cut
 
 # Commands and options are called the same everywhere: texts and help name them.
@@ -21,6 +21,10 @@ class CommandTranslator(app_commands.Translator):
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+
+    def has_translations(self) -> bool:
+        """Return whether there is a language to translate into."""
+        return has_catalogues(self._folder)
 
     async def translate(
         self, string: locale_str, locale: discord.Locale, context: TranslationContextTypes

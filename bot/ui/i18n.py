@@ -14,8 +14,6 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final
 
-import polib
-
 from bot.domain.lazy_text import LazyPlural, LazyText
 
 CATALOGUES: Final = Path(__file__).parents[1] / "locale"
@@ -99,14 +97,23 @@ def has_catalogue(locale: str, folder: Path | None = None) -> bool:
     return catalogue(locale, folder) is not _ENGLISH
 
 
+def has_catalogues(folder: Path | None = None) -> bool:
+    """Return whether any language has texts apart from the English ones."""
+    return bool(_filled(folder or CATALOGUES))
+
+
 def read_catalogues() -> None:
     """Read all catalogues now: no member should wait for it.
 
     Reading one takes longer than an answer.
     """
-    for path in CATALOGUES.glob(f"*/{CATALOGUE}"):
-        if _has_texts(path):
-            _compiled(path)
+    for path in _filled(CATALOGUES):
+        _compiled(path)
+
+
+def _filled(folder: Path) -> list[Path]:
+    """Return the catalogues with texts."""
+    return [path for path in folder.glob(f"*/{CATALOGUE}") if _has_texts(path)]
 
 
 @lru_cache(maxsize=128)
@@ -132,6 +139,9 @@ def _has_texts(path: Path) -> bool:
 
 @lru_cache(maxsize=128)
 def _compiled(path: Path) -> bytes:
+    # Not at the top: a bot that speaks English alone parses no catalogue.
+    import polib  # noqa: PLC0415 - see above
+
     return bytes(polib.pofile(str(path)).to_binary())
 
 

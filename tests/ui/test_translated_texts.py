@@ -502,3 +502,24 @@ async def test_english_commands_have_no_translations() -> None:
     tree = AtelierClient(shard_count=1).tree
     payloads = [await each.get_translated_payload(tree, CommandTranslator()) for each in registered()]
     assert "en-US" not in json.dumps(payloads)
+
+
+@pytest.mark.parametrize("is_translated", [False, True])
+async def test_commands_are_sent_with_translations_of_the_catalogues(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, is_translated: bool
+) -> None:
+    """Without a catalogue the translator is not even asked."""
+    asked: list[str] = []
+    translate = CommandTranslator.translate
+
+    async def note(self: CommandTranslator, string: Any, locale: Any, context: Any) -> str | None:
+        asked.append(string.message)
+        return await translate(self, string, locale, context)
+
+    monkeypatch.setattr(CommandTranslator, "translate", note)
+    client = AtelierClient(shard_count=1, translator=CommandTranslator(folder if is_translated else None))
+    for each in registered():
+        client.tree.add_command(each)
+    payload = json.dumps(await client.command_payload())
+    assert ('"de": ' in payload) is is_translated
+    assert bool(asked) is is_translated
