@@ -29,7 +29,8 @@ _MOST_INPUTS: Final = 14
 class Table(BaseModel):
     """A table of the file: no unknown keys, no values of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Deferred, because a table within another needs no separate validator.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 def is_model_id(text: str) -> bool:

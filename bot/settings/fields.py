@@ -104,6 +104,8 @@ class Settings(_ProviderSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        # A start uses one of the classes below.
+        defer_build=True,
     )
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
