@@ -129,7 +129,7 @@ class CommandContainer(HandlerContainer):
                 BudgetCommands(budgets=BudgetHandlers(budgets=self.budgets)),
                 PauseCommands(client=client, pauses=PauseHandlers(pauses=self.pauses)),
                 ModerationCommands(client=client, handlers=self.moderation_handlers),
-                StatisticsCommands(handlers=self.statistics_handlers),
+                StatisticsCommands(handlers=lambda: self.statistics_handlers),
                 PickCommands(
                     client=client,
                     handlers=PickHandlers(

@@ -1,8 +1,8 @@
 """Answers to commands, buttons, menus and forms."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from bot.charts.drawer import ChartDrawer
 from bot.container.sharing import SharingContainer
 from bot.domain.remix import possible_actions
 from bot.services.publications import PublicationService
@@ -31,8 +31,10 @@ from bot.ui.handlers.sharing.review import ReviewHandlers
 from bot.ui.handlers.sharing.review_queue import ReviewQueueHandlers
 from bot.ui.handlers.sharing.share import ShareHandlers
 from bot.ui.handlers.sharing.showcase import ShowcaseHandlers
-from bot.ui.handlers.statistics import StatisticsHandlers
 from bot.ui.handlers.versions import VersionHandlers
+
+if TYPE_CHECKING:
+    from bot.ui.handlers.statistics import StatisticsHandlers
 
 
 class HandlerContainer(SharingContainer):
@@ -182,8 +184,12 @@ class HandlerContainer(SharingContainer):
         return OriginHandlers(origins=self.origins, jobs=self.jobs, messages=self.messages)
 
     @cached_property
-    def statistics_handlers(self) -> StatisticsHandlers:
+    def statistics_handlers(self) -> "StatisticsHandlers":
         """Answers to `/studio stats`."""
+        # Not at the top: charts take 1 MB, also of bots whose statistics nobody reads.
+        from bot.charts.drawer import ChartDrawer  # noqa: PLC0415 - see above
+        from bot.ui.handlers.statistics import StatisticsHandlers  # noqa: PLC0415 - see above
+
         return StatisticsHandlers(
             statistics=self.statistics,
             drawer=ChartDrawer(folder=self.settings.data_dir / "fonts"),

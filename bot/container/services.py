@@ -1,6 +1,7 @@
 """The use cases above the engine."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bot.container.engine import EngineContainer
 from bot.domain.errors import FaultKind
@@ -45,8 +46,10 @@ from bot.services.request_gate import RequestGate
 from bot.services.request_resolver import ResolverService
 from bot.services.saved_forms import SavedFormService
 from bot.services.served_files import ServedFileService
-from bot.services.statistics import StatisticsService
 from bot.services.status import StatusService
+
+if TYPE_CHECKING:
+    from bot.services.statistics import StatisticsService
 
 
 class ServiceContainer(EngineContainer):
@@ -338,8 +341,11 @@ class ServiceContainer(EngineContainer):
         )
 
     @cached_property
-    def statistics(self) -> StatisticsService:
+    def statistics(self) -> "StatisticsService":
         """Numbers of a server's jobs."""
+        # Not at the top: see `HandlerContainer.statistics_handlers`.
+        from bot.services.statistics import StatisticsService  # noqa: PLC0415 - see above
+
         return StatisticsService(
             database=self.database, access=self.access, limits=self.member_limits, clock=self.clock
         )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
@@ -192,15 +191,3 @@ class Statistics:
             for model, counts in day.models.items():
                 sums[model] = sums.get(model, Counts()) + counts
         return dict(sorted(sums.items(), key=lambda each: (-each[1].jobs, each[0])))
-
-
-class StatisticsChart(StrEnum):
-    """A choice of charts."""
-
-    OVERVIEW = "overview"  # the most useful ones
-    MODELS = "models"
-    MEMBERS = "members"
-    ROLES = "roles"
-    SUCCESS = "success"
-    WAITING = "waiting"
-    COST = "cost"  # the operator's money: for the application's owner alone

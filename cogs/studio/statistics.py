@@ -1,14 +1,17 @@
 """`/studio stats`: charts of a server's jobs."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.statistics import StatisticsChart
-from bot.ui.handlers.statistics import StatisticsHandlers
+from bot.domain.statistics_chart import StatisticsChart
+
+if TYPE_CHECKING:
+    from bot.ui.handlers.statistics import StatisticsHandlers
 
 _DEFAULT_DAYS: Final = 30
 _PERIODS: Final = [
@@ -28,9 +31,12 @@ _CHARTS: Final = [
 
 
 class StatisticsCommands(commands.Cog):
-    """The statistics of a server, for its admins."""
+    """The statistics of a server, for its admins.
 
-    def __init__(self, *, handlers: StatisticsHandlers) -> None:
+    `handlers` builds the handlers at the first command.
+    """
+
+    def __init__(self, *, handlers: "Callable[[], StatisticsHandlers]") -> None:
         self._handlers = handlers
 
     @app_commands.command(name="stats", description=locale_str("See charts of jobs, credits and waiting times"))
@@ -46,4 +52,4 @@ class StatisticsCommands(commands.Cog):
         chart: str = StatisticsChart.OVERVIEW.value,
     ) -> None:
         """Answer with the statistics of this server."""
-        await self._handlers.show(interaction, period, StatisticsChart(chart))
+        await self._handlers().show(interaction, period, StatisticsChart(chart))

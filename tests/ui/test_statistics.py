@@ -21,9 +21,9 @@ from bot.domain.statistics import (
     Period,
     RoleCredits,
     Statistics,
-    StatisticsChart,
     Waiting,
 )
+from bot.domain.statistics_chart import StatisticsChart
 from bot.ui.render.statistics_charts import DescribedChart, charts_of
 from bot.ui.render.statistics_csv import COLUMNS, csv_text, neutralize
 from bot.ui.render.statistics_numbers import Names

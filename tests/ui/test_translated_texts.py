@@ -31,7 +31,7 @@ from bot.domain.pauses import Pause, PauseScope
 from bot.domain.quotes import quotes
 from bot.domain.sharing.settings import SHARING_SETTINGS, ReviewMode, SharingSettings, VoteKind
 from bot.domain.sharing.submissions import SubmissionState
-from bot.domain.statistics import StatisticsChart
+from bot.domain.statistics_chart import StatisticsChart
 from bot.engine.health import ProviderHealth
 from bot.engine.ledger import CHANGED_REASON
 from bot.services.access import Admission

@@ -7,7 +7,8 @@ from typing import Any, Final
 import discord
 
 from bot.charts.drawer import ChartDrawer, DrawingError
-from bot.domain.statistics import Statistics, StatisticsChart
+from bot.domain.statistics import Statistics
+from bot.domain.statistics_chart import StatisticsChart
 from bot.services.statistics import StatisticsService
 from bot.ui.delivery.member_names import find_names
 from bot.ui.handlers.interactions import require_owner

@@ -9,7 +9,8 @@ from bot.charts.scale import duration_steps, round_steps
 from bot.charts.specs import Bar, BarPairs, Bars, Chart, Lines, Pair, Series, StackedBars, Tick
 from bot.domain.costs import Currency
 from bot.domain.money import ModelMoney
-from bot.domain.statistics import Day, Statistics, StatisticsChart
+from bot.domain.statistics import Day, Statistics
+from bot.domain.statistics_chart import StatisticsChart
 from bot.ui.i18n import _, ngettext
 from bot.ui.render.formatting import alternative, in_credits, number
 from bot.ui.render.statistics_numbers import Names, costs, duration, numbered_member, percent, short_day
