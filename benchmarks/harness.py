@@ -25,7 +25,7 @@ from bot.providers.base import (
     Submission,
     SubmitAnswer,
 )
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from db.database import Database
 
 ALLOWANCE: Final = 1_000_000
@@ -92,7 +92,7 @@ class Harness:
         # No request is sent: the provider answers in this process.
         self._http = httpx.AsyncClient(trust_env=False)
         container = Container(
-            ExplicitSettings(communities="*", default_allowance=ALLOWANCE, monthly_budget=_BUDGET, lease_seconds=60.0),
+            Settings(communities="*", default_allowance=ALLOWANCE, monthly_budget=_BUDGET, lease_seconds=60.0),
             database=database,
             http=self._http,
             clock=clock,

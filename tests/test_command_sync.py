@@ -21,7 +21,7 @@ from bot.command_sync import (
     read_commands,
 )
 from bot.container import command_payload
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from sandbox.discord import DiscordServer, default_world
 from tests.support.clock import AwaitedClock, ManualClock, let_others_run
 
@@ -102,7 +102,7 @@ async def test_real_commands_are_equal_to_what_discord_returns(
     """No false difference, with all options, choices and translations."""
     del server
     settings: dict[str, Any] = {"skillboss_wholesale_key": "key", "user_install": user_install}
-    commands = await command_payload(ExplicitSettings(**settings))
+    commands = await command_payload(Settings(**settings))
     application_id = (await http.application_info())["id"]
     assert compare_commands(commands, []).added
     await http.bulk_upsert_global_commands(application_id, payload=commands)

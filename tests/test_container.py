@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.container.engine import EngineContainer
 from bot.providers.base import ProviderDefaults
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 
 
 class ClosableProvider(ProviderDefaults):
@@ -21,7 +21,7 @@ class ClosableProvider(ProviderDefaults):
 def container() -> EngineContainer:
     """Return a container without database and HTTP client."""
     nothing: Any = None
-    return EngineContainer(ExplicitSettings(), database=nothing, http=nothing)
+    return EngineContainer(Settings(), database=nothing, http=nothing)
 
 
 async def test_close_closes_the_providers() -> None:

@@ -19,7 +19,7 @@ from bot.factories import build_catalogue
 from bot.providers.openrouter_models import MOST_MODELS, fetch_models, parse_models
 from bot.providers.registry import PROVIDERS
 from bot.providers.transport import provider_client
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from bot.ui.handlers.modals import select_options
 from bot.ui.render.panels import help_panel
 from sandbox.providers import OpenRouterServer
@@ -76,9 +76,9 @@ def entry(folder: Path, found: object) -> tuple[Model, Offer]:
     return only
 
 
-def settings_of(**values: Any) -> ExplicitSettings:
+def settings_of(**values: Any) -> Settings:
     """Return settings of these values alone."""
-    return ExplicitSettings(**values)
+    return Settings(**values)
 
 
 def catalogue(folder: Path, wanted: str = "all") -> Catalogue:
@@ -128,7 +128,7 @@ async def test_shipped_word_reads_and_offers_nothing(tmp_path: Path) -> None:
     entries(tmp_path, row())
 
     assert settings_of(openrouter_api_key=KEY).openrouter_list is None
-    assert ExplicitSettings(openrouter_models=("all",)).openrouter_list is None
+    assert Settings(openrouter_models=("all",)).openrouter_list is None
     assert [model.id for model in catalogue(tmp_path).models][-1] == "model-1"
     assert "model-1" not in [model.id for model in catalogue(tmp_path, "shipped").models]
 

@@ -9,13 +9,13 @@ import pytest
 
 from bot.factories import build_secret_key
 from bot.secret_key import KEY_FILE, SecretKey, SecretKeyError, load_secret_key
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 
 CONFIGURED = "k3y-" * 8
 
 
 def test_configured_key_writes_no_file(tmp_path: Path) -> None:
-    settings = ExplicitSettings.model_validate({"secret_key": CONFIGURED, "data_dir": tmp_path})
+    settings = Settings.model_validate({"secret_key": CONFIGURED, "data_dir": tmp_path})
     assert build_secret_key(settings) == SecretKey(CONFIGURED.encode())
     assert list(tmp_path.iterdir()) == []
 

@@ -270,6 +270,15 @@ def test_env_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert (settings.http_port, settings.log_level, settings.monthly_budget) == (1234, "ERROR", 100_000)
 
 
+def test_empty_variable_does_not_override_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("http_port=1234\nHTTP_HOST=::2\n")
+    monkeypatch.setenv("HTTP_PORT", "")
+    monkeypatch.setenv("http_host", "::1")
+    settings = load_settings(metrics="on")
+    assert (settings.http_port, settings.http_host, settings.metrics) == (1234, "::1", True)
+
+
+
 def test_wrong_value_in_env_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DISCORD_TOKEN={SECRET}\nHTTP_PORT=none\n")
     assert mistakes(monkeypatch) == ("HTTP_PORT takes a port, 0 to 65535 (0: any)",)

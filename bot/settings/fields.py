@@ -10,7 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     IPvAnyNetwork,
     PrivateAttr,
@@ -20,7 +22,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 
 from bot.catalogue_file import OpenRouterList, load_catalogue_file
@@ -86,9 +87,10 @@ ENV_FILE: Final = Path(".env")
 
 
 if TYPE_CHECKING:
-    _ProviderSettings = BaseSettings
+    _ProviderSettings = BaseModel
 else:
-    _ProviderSettings = create_model("_ProviderSettings", __base__=BaseSettings, **provider_fields())
+    # Its validators are never used, so they are not built.
+    _ProviderSettings = create_model("_ProviderSettings", __config__=ConfigDict(defer_build=True), **provider_fields())
 
 
 class Settings(_ProviderSettings):
@@ -97,16 +99,7 @@ class Settings(_ProviderSettings):
     Descriptions say which values a variable takes.
     """
 
-    model_config = SettingsConfigDict(
-        # "-sig": some editors begin a file with a byte order mark.
-        env_file=ENV_FILE,
-        env_file_encoding="utf-8-sig",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        # A start uses one of the classes below.
-        defer_build=True,
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
 
     discord_token: Annotated[SecretStr | None, Field(description="takes the bot's token")] = None
     discord_api_url: Annotated[Address, Field(description=AN_ADDRESS)] = DISCORD_API_URL
@@ -119,21 +112,18 @@ class Settings(_ProviderSettings):
     # After `models_file`: its services and models can be named here.
     provider_order: Annotated[
         tuple[str, ...],
-        NoDecode,
         BeforeValidator(split_names),
         AfterValidator(check_providers),
         Field(description="takes names of providers with commas between"),
     ] = PROVIDER_NAMES
     default_model: Annotated[
         tuple[str, ...],
-        NoDecode,
         BeforeValidator(split_names),
         AfterValidator(check_models),
         Field(description="takes names of models with commas between"),
     ] = ()
     openrouter_models: Annotated[
         tuple[str, ...],
-        NoDecode,
         BeforeValidator(split_names),
         AfterValidator(check_openrouter_models),
         Field(description="takes shipped, all, or OpenRouter's names of models with commas between"),
@@ -190,7 +180,6 @@ class Settings(_ProviderSettings):
     no_proxy: Annotated[str, Field(description="takes hosts with commas between, or *")] = ""
     trusted_download_networks: Annotated[
         tuple[IPvAnyNetwork, ...],
-        NoDecode,
         BeforeValidator(split_names),
         Field(description="takes networks with commas between, such as 198.18.0.0/15"),
     ] = ()
@@ -203,7 +192,6 @@ class Settings(_ProviderSettings):
     shard_count: Annotated[Count | None, Field(description="takes a whole number, 1 or more")] = None
     shard_ids: Annotated[
         tuple[Annotated[Whole, Field(ge=0)], ...] | Literal["none"] | None,
-        NoDecode,
         BeforeValidator(parse_shards),
         Field(description=SHARD_IDS),
     ] = None
@@ -229,13 +217,11 @@ class Settings(_ProviderSettings):
     max_active_jobs: Annotated[Count, Field(description="takes a whole number, 1 or more")] = 64
     communities: Annotated[
         tuple[int, ...] | Literal["*"] | None,
-        NoDecode,
         BeforeValidator(parse_communities),
         Field(description="takes server ids with commas between, or *"),
     ] = None
     effects: Annotated[
         tuple[str, ...],
-        NoDecode,
         BeforeValidator(split_names),
         AfterValidator(check_effects),
         Field(description=f"takes names of effects with commas between, up to {MAX_WORD} letters and digits each"),
@@ -244,7 +230,6 @@ class Settings(_ProviderSettings):
     mark_pictures: Annotated[bool, Field(description="takes on or off")] = True
     prompt_moderation: Annotated[
         tuple[str, ...],
-        NoDecode,
         BeforeValidator(split_moderation),
         AfterValidator(check_moderation),
         Field(
@@ -265,7 +250,6 @@ class Settings(_ProviderSettings):
     ] = 9
     budget_alerts: Annotated[
         tuple[Annotated[Whole, Field(ge=1, le=100)], ...],
-        NoDecode,
         BeforeValidator(split_names),
         Field(min_length=1, description="takes percentages, 1 to 100, separated by commas"),
     ] = (50, 80, 95, 100)
@@ -283,7 +267,6 @@ class Settings(_ProviderSettings):
     ] = Decimal(5)
     premium_skus: Annotated[
         tuple[tuple[int, Benefit], ...],
-        NoDecode,
         BeforeValidator(parse_premium_skus),
         Field(description=PREMIUM_SKUS),
     ] = ()
@@ -291,6 +274,10 @@ class Settings(_ProviderSettings):
     free_repeats: Annotated[Whole, Field(ge=0, description="takes a number of jobs, 0 or more")] = 2
 
     _secret_files: Mapping[str, Path] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, **values: Any) -> None:
+        """Check values, such as the texts of variables."""
+        super().__init__(**values)
 
     @model_validator(mode="before")
     @classmethod
@@ -474,23 +461,3 @@ class Settings(_ProviderSettings):
 
 def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
-
-
-class ExplicitSettings(Settings):
-    """Settings from keyword arguments alone.
-
-    Neither the environment nor `.env` is read.
-    """
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the keyword arguments as the only source."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)

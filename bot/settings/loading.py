@@ -37,9 +37,11 @@ def load_settings(**overrides: Any) -> Settings:
     lines = {*file_mistakes(ENV_FILE, text), *misspelled_names((*names_of(text), *os.environ), known)}
     if lines:  # what they are about is missing from the settings
         raise SettingsError(tuple(sorted(lines))) from None
-    read_files = partial(read_secret_files, environment=os.environ, env_file=dotenv_values(stream=StringIO(text)))
+    env_file = dotenv_values(stream=StringIO(text))
+    variables = _set_variables(env_file) | _set_variables(os.environ)
+    read_files = partial(read_secret_files, environment=os.environ, env_file=env_file)
     files = read_files(secret_names(Settings.model_fields))
-    settings = _build(Settings, files, overrides)
+    settings = _build(Settings, variables, files, overrides)
     if keys := _service_keys(settings):
         fields: Any = {name: (SecretStr | None, Field(default=None, description=_A_KEY)) for name in keys}
         of_services = read_files(keys)
@@ -48,22 +50,31 @@ def load_settings(**overrides: Any) -> Settings:
             paths=files.paths | of_services.paths,
             mistakes=of_services.mistakes,
         )
-        settings = _build(create_model("SettingsWithServices", __base__=Settings, **fields), files, overrides)
+        kind = create_model("SettingsWithServices", __base__=Settings, **fields)
+        settings = _build(kind, variables, files, overrides)
     settings.note_secret_files(files.paths)
     if lines := set(_mistakes_of_services(settings)):
         raise SettingsError(tuple(sorted(lines)))
     return settings
 
 
-def _build(kind: type[Settings], files: SecretFiles, overrides: Mapping[str, Any]) -> Settings:
+def _set_variables(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the variables with a value, by names in lower case."""
+    return {name.lower(): value for name, value in variables.items() if value}
+
+
+def _build(
+    kind: type[Settings], variables: Mapping[str, str], files: SecretFiles, overrides: Mapping[str, Any]
+) -> Settings:
     """Validate the settings, with the secrets of these files.
 
     Raises:
         SettingsError: A setting has a wrong value, or a file has no secret.
     """
     lines = set(files.mistakes)
+    values = {name: value for name, value in variables.items() if name in kind.model_fields}
     try:
-        settings = kind(**{**files.contents, **overrides})
+        settings = kind(**{**values, **files.contents, **overrides})
     except ValidationError as error:
         for each in error.errors(include_input=False, include_url=False):
             for name in _variables(each):

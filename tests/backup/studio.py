@@ -19,7 +19,7 @@ from bot.engine.claimer import CallbackUrl
 from bot.engine.config import EngineConfig
 from bot.images.store import ImageStore
 from bot.providers.base import Finished, Pending
-from bot.settings import ExplicitSettings, Settings
+from bot.settings import Settings
 from db.backup_columns import copied_tables
 from db.database import Database
 from db.key_value import KeyValueRepository
@@ -55,7 +55,7 @@ class Studio:
 def settings_of(url: str, folder: Path, **changes: Any) -> Settings:
     """Return settings with a database and a data folder."""
     values = {"database_url": url, "data_dir": folder, "models_file": SEED_MODELS_FILE, **changes}
-    return ExplicitSettings(**values)
+    return Settings(**values)
 
 
 def sqlite_settings(folder: Path, **changes: Any) -> Settings:

@@ -27,7 +27,7 @@ from bot.images.image_service import ImageService
 from bot.images.store import ImageStore
 from bot.images.thread_pool import ImageThreadPool
 from bot.providers.transport import provider_client
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from bot.ui.component_tree import walk
 from db.audit import audit
 from db.database import Database
@@ -204,7 +204,7 @@ class BotHarness:
         if self.reve2img is not None:
             settings |= {"reve2img_api_key": KEY, "reve2img_api_url": self.reve2img.url}
         container = Container(
-            ExplicitSettings(**settings),
+            Settings(**settings),
             database=self.database,
             http=self._http,
             clock=self.clock,

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from bot.settings import ExplicitSettings, Settings
+from bot.settings import Settings
 from bot.web.interactions import PATH
 from tests.docs.test_container_files import LIMITS
 from tests.docs.test_documentation import SETTINGS, read
@@ -30,7 +30,7 @@ def settings_of(name: str) -> Settings:
     """Return a bot's settings, with values in place of the secrets."""
     values = {key.lower(): REQUIRED.sub("0123456789abcdef" * 4, value) for key, value in environment(name).items()}
     chosen: dict[str, Any] = {"discord_token": "token", **values}
-    return ExplicitSettings(**chosen)
+    return Settings(**chosen)
 
 
 def flatten(values: Any) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from bot.doctor import machine
 from bot.doctor.machine import MIB, _disk
 from bot.doctor.picture_hosts import check_picture_hosts
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from bot.web.server import WebServer
 from db.database import Database
 from db.migrate import migrate
@@ -136,7 +136,7 @@ async def test_picture_hosts_are_resolved(addresses: list[str], networks: str, s
     variables: dict[str, Any] = {"skillboss_wholesale_key": KEY, "reve2img_api_key": KEY}
     if networks:
         variables["trusted_download_networks"] = networks
-    findings = await check_picture_hosts(ExplicitSettings(**variables), lookup)
+    findings = await check_picture_hosts(Settings(**variables), lookup)
     assert asked == ["cdn.discordapp.com", "assets.skillboss.co", "reve2img.com"]
     if said is None:
         assert [finding.good for finding in findings] == [True]

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from bot.doctor.models import check_models
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 
 ALL = "reve-2.0, nano-banana, nano-banana-pro, seedream-5"
 
 
 async def findings(**settings: Any) -> list[tuple[str, str]]:
     """Return kind and text of each finding."""
-    found = await check_models(ExplicitSettings(**settings))
+    found = await check_models(Settings(**settings))
     kinds = {(True, False): "ok", (True, True): "warn", (False, False): "fault"}
     return [(kinds[each.good, each.is_warning], each.what) for each in found]
 

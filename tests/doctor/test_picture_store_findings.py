@@ -10,7 +10,7 @@ import pytest
 
 from bot.doctor.picture_store import check_picture_store
 from bot.doctor.storage import check_folders
-from bot.settings import ExplicitSettings, Settings
+from bot.settings import Settings
 from tests.support.s3_server import ACCESS_KEY, REGION, SECRET_KEY, Fault, FaultyProxy, S3Server, new_name, open_proxy
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def settings_of(url: str, bucket: str, **changes: Any) -> Settings:
         "aws_secret_access_key": SECRET_KEY,
         **changes,
     }
-    return ExplicitSettings(**values)
+    return Settings(**values)
 
 
 async def test_healthy_store_is_tried_with_an_object(s3_server: S3Server, proxy: FaultyProxy) -> None:
@@ -45,8 +45,8 @@ async def test_healthy_store_is_tried_with_an_object(s3_server: S3Server, proxy:
 
 
 async def test_folder_needs_no_store() -> None:
-    assert await check_picture_store(ExplicitSettings()) == []
-    assert await check_picture_store(ExplicitSettings(picture_store_url="file:///srv/pictures")) == []
+    assert await check_picture_store(Settings()) == []
+    assert await check_picture_store(Settings(picture_store_url="file:///srv/pictures")) == []
 
 
 async def test_missing_bucket_is_named(s3_server: S3Server) -> None:
@@ -89,7 +89,7 @@ async def test_unreachable_server_is_named() -> None:
 
 
 async def test_missing_account_is_named() -> None:
-    (finding,) = await check_picture_store(ExplicitSettings(picture_store_url="az://container"))
+    (finding,) = await check_picture_store(Settings(picture_store_url="az://container"))
     assert "no credentials are set" in finding.what
     assert finding.remedy == "Set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY."
 
@@ -110,18 +110,18 @@ async def test_unencrypted_endpoint_elsewhere_is_warned_about() -> None:
 @pytest.mark.parametrize("elsewhere", ["file:///srv/pictures", "file://{folder}/data/pictures"])
 async def test_pictures_left_in_the_folder_are_warned_about(tmp_path: Path, elsewhere: str) -> None:
     data, url = tmp_path / "data", elsewhere.format(folder=tmp_path)
-    settings = ExplicitSettings(data_dir=data, picture_store_url=url)
+    settings = Settings(data_dir=data, picture_store_url=url)
     assert await check_picture_store(settings) == []
     (data / "pictures" / "ab" / "cd").mkdir(parents=True)
     (data / "pictures" / "ab" / "cd" / "x.png").touch()
     found = await check_picture_store(settings)
     assert [each.is_warning for each in found] == ([True] if "srv" in url else [])
     assert all("atelier pictures move" in each.remedy for each in found)
-    assert await check_picture_store(ExplicitSettings(data_dir=data)) == []
+    assert await check_picture_store(Settings(data_dir=data)) == []
 
 
 async def test_other_folder_is_written(tmp_path: Path) -> None:
-    settings = ExplicitSettings(data_dir=tmp_path / "data", picture_store_url=f"file://{tmp_path}/my%20pictures")
+    settings = Settings(data_dir=tmp_path / "data", picture_store_url=f"file://{tmp_path}/my%20pictures")
     (finding,) = await check_folders(settings)
     folder = tmp_path / "my pictures"
     assert finding.what == f"DATA_DIR {tmp_path / 'data'} and the folder {folder} of pictures can be written"
@@ -130,16 +130,16 @@ async def test_other_folder_is_written(tmp_path: Path) -> None:
 
     (tmp_path / "file").write_text("")
     (fault,) = await check_folders(
-        ExplicitSettings(data_dir=tmp_path / "data", picture_store_url=f"file://{tmp_path}/file/below")
+        Settings(data_dir=tmp_path / "data", picture_store_url=f"file://{tmp_path}/file/below")
     )
     assert fault.what == f"PICTURE_STORE_URL {tmp_path}/file/below cannot be written: Not a directory"
 
 
 def test_bot_with_a_folder_loads_no_library_of_stores() -> None:
     code = (
-        "import sys; from bot.factories import build_image_service; from bot.settings import ExplicitSettings;"
-        " import bot.command_line.serving; build_image_service(ExplicitSettings());"
-        " build_image_service(ExplicitSettings(picture_store_url='s3://bucket'));"
+        "import sys; from bot.factories import build_image_service; from bot.settings import Settings;"
+        " import bot.command_line.serving; build_image_service(Settings());"
+        " build_image_service(Settings(picture_store_url='s3://bucket'));"
         " sys.exit('obstore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603 - our own code

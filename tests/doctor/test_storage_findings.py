@@ -16,7 +16,7 @@ from bot.command_line import app
 from bot.container import open_database
 from bot.doctor.picture_space import check_picture_space
 from bot.domain.images import ImageFile, ResultImage
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from db.database import Database
 from db.migrate import migrate
 from db.pictures import ResultImageRepository
@@ -170,7 +170,7 @@ async def test_open_files_are_warnings_with_command(services: FakeServices, tmp_
 async def test_space_for_pictures_is_compared_with_limits(
     tmp_path: Path, free: int, limits: dict[str, Any], *, good: bool, said: str
 ) -> None:
-    settings = ExplicitSettings(data_dir=tmp_path, **limits)
+    settings = Settings(data_dir=tmp_path, **limits)
     async with open_database(settings) as database:
         await migrate(database)
         if "max_stored_mb" in limits:
@@ -186,7 +186,7 @@ async def test_space_for_pictures_is_compared_with_limits(
 
 
 async def test_disk_is_compared_with_limit_before_first_start(tmp_path: Path) -> None:
-    settings = ExplicitSettings(data_dir=tmp_path)
+    settings = Settings(data_dir=tmp_path)
     (finding,) = await check_picture_space(settings, lambda _: 499_000_000)
     assert not finding.good
     assert "MIN_FREE_DISK_MB" in finding.what

@@ -10,7 +10,7 @@ import pytest
 from bot.doctor.providers import check_keys
 from bot.doctor.vendor_models import check_vendor_models, compare_models
 from bot.providers.model_list import ListedModel
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from sandbox.providers import OpenAiImagesServer
 from tests.support.catalogue import offer_of
 
@@ -64,11 +64,11 @@ async def server() -> AsyncIterator[OpenAiImagesServer]:
     await server.close()
 
 
-def settings_of(folder: Path, url: str, model: str = "stablediffusion") -> ExplicitSettings:
+def settings_of(folder: Path, url: str, model: str = "stablediffusion") -> Settings:
     """Return settings with a service."""
     file = folder / "own.toml"
     file.write_text(FILE.format(url=url, model=model))
-    return ExplicitSettings(models_file=file)
+    return Settings(models_file=file)
 
 
 async def test_offer_of_a_service_is_compared_with_its_list(server: OpenAiImagesServer, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_shutdown_at_openai_is_a_warning(tmp_path: Path) -> None:
     keys = {"openai_api_key": "sk-doctor", "openai_api_url": f"{server.url}/v1"}
     settings: Any = {"models_file": file, **keys}
 
-    found = await check_vendor_models(ExplicitSettings(**settings))
+    found = await check_vendor_models(Settings(**settings))
     await server.close()
 
     assert [(finding.is_warning, finding.what) for finding in found] == [

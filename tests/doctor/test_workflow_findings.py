@@ -9,7 +9,7 @@ import pytest
 
 from bot.doctor.providers import check_keys
 from bot.doctor.workflows import check_workflows
-from bot.settings import ExplicitSettings, Settings
+from bot.settings import Settings
 from sandbox.providers.comfy import ComfyServer
 from tests.providers.comfy_support import EXAMPLES, MODEL, example, write
 
@@ -26,7 +26,7 @@ async def comfy() -> AsyncIterator[ComfyServer]:
 def settings_of(comfy: ComfyServer, folder: Path) -> Settings:
     """Return settings with ComfyUI alone."""
     values: dict[str, Any] = {"comfyui_url": comfy.url, "comfyui_workflows": folder}
-    return ExplicitSettings(**values)
+    return Settings(**values)
 
 
 async def warnings(comfy: ComfyServer, folder: Path) -> list[str]:
@@ -79,4 +79,4 @@ async def test_server_that_is_down_is_reported_once(comfy: ComfyServer) -> None:
 
 
 async def test_without_comfyui_nothing_is_checked() -> None:
-    assert await check_workflows(ExplicitSettings()) == []
+    assert await check_workflows(Settings()) == []

@@ -42,7 +42,7 @@ from bot.providers.base import Provider
 from bot.providers.transport import provider_client
 from bot.services.job_snapshots import JobSnapshotService
 from bot.services.jobs import Actor, JobService
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from db.audit import audit
 from db.database import Database
 from sandbox.providers import MANUAL, Reve2ImgServer, SkillBossServer
@@ -272,7 +272,7 @@ async def engine_harness(
     if policy.extra_origin is not None:
         exempt.append(policy.extra_origin)
     container = Container(
-        ExplicitSettings(**settings),
+        Settings(**settings),
         database=database,
         http=client,
         clock=clock,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from bot.container import Container
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from db.database import Database
 from db.timed_backend import TimedBackend
 
@@ -17,7 +17,7 @@ async def test_parts_have_hooks_only_while_metrics_are_on(
     sqlite_database: Database, tmp_path: Path, *, is_on: bool
 ) -> None:
     provider_settings: Any = {"skillboss_wholesale_key": "key"}
-    settings = ExplicitSettings(metrics=is_on, data_dir=tmp_path, **provider_settings)
+    settings = Settings(metrics=is_on, data_dir=tmp_path, **provider_settings)
     async with httpx.AsyncClient() as http:
         container = Container(settings, database=sqlite_database, http=http)
         container.web  # noqa: B018 - builds the page

@@ -40,7 +40,7 @@ from bot.services.jobs import JobService
 from bot.services.remix import RemixService
 from bot.services.request_gate import RequestGate
 from bot.services.status import StatusService
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from db.audit import audit
 from db.database import Database
 from tests.support.clock import ManualClock
@@ -119,7 +119,7 @@ async def open_services(database: Database, clock: ManualClock, tmp_path: Path) 
     ) -> ServiceHarness:
         communities = tuple(admitted) if isinstance(admitted, frozenset) else admitted
         container = Container(
-            ExplicitSettings(
+            Settings(
                 default_allowance=allowance,
                 monthly_budget=budget,
                 communities=communities,

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import pytest
 from PIL import Image
 
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from bot.trial import Wanted, prepare
 from sandbox.providers import MANUAL, Latency, OpenAiImagesServer, SkillBossServer, State
 from tests.support.fork_server import ForkServer
@@ -141,7 +141,7 @@ async def test_edit_is_sanitized_and_keeps_its_aspect_ratio(
     assert (end.code, (tmp_path / "snow.png").exists()) == (0, True)
     assert "Model         gpt-image-2.6-flare, 4:3\nMember pays   8 credits\nList price    $0.03\n" in end.out
     keys: Any = {"openai_api_key": KEY}
-    plan = await prepare(ExplicitSettings(**keys), Wanted(prompt=PROMPT, image=photo))
+    plan = await prepare(Settings(**keys), Wanted(prompt=PROMPT, image=photo))
     assert b"camera" in photo.read_bytes()
     assert b"camera" not in plan.inputs[0].data
 

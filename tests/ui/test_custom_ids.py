@@ -9,7 +9,7 @@ import pytest
 
 import bot.ui
 from bot.container import Container
-from bot.settings import ExplicitSettings
+from bot.settings import Settings
 from bot.ui.buttons import (
     BUTTONS,
     CUSTOM_ID,
@@ -46,7 +46,7 @@ def action_of(form: str) -> str:
 async def components(sqlite_database: Database) -> AsyncIterator[ComponentRegistry]:
     """Yield the registry of a client with every cog loaded."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503))) as http:
-        container = Container(ExplicitSettings(shard_count=1), database=sqlite_database, http=http)
+        container = Container(Settings(shard_count=1), database=sqlite_database, http=http)
         await container.install()
         yield container.client.components
         await container.close()
