@@ -4,6 +4,7 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from bot.domain.images import ImageFile
 from bot.images.decoder_values import DEFAULT_LIMITS, ImageLimits
 from bot.images.file_types import HEAD_BYTES, sniff
 from bot.images.fingerprint import DRAFT_SIDE, fingerprint
+from bot.images.quick_png import decode_usual_png
 from bot.images.structure import check_structure
 
 PILLOW_FORMATS: Final = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
@@ -36,18 +38,14 @@ def inspect(path: Path, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
     size = path.stat().st_size
     if size > limits.max_bytes:
         raise ImageError(ImageProblem.TOO_LARGE, "bytes")
-    with path.open("rb") as file:
-        media_type = sniff(file.read(HEAD_BYTES), size)
-        file.seek(0)
-        check_structure(file.read(), media_type)
-        file.seek(0)
-        with pillow_faults():
-            # Closing `file` closes all that Pillow holds.
-            image = Image.open(file, formats=[PILLOW_FORMATS[media_type]])
-            width, height = image.size
-            look = _decode(image, limits, animated=media_type != "image/jpeg")
-        file.seek(0)
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    data = path.read_bytes()
+    media_type = sniff(data[:HEAD_BYTES], size)
+    check_structure(data, media_type)
+    with pillow_faults():
+        image = Image.open(BytesIO(data), formats=[PILLOW_FORMATS[media_type]])
+        width, height = image.size
+        look = _check_and_look(data, image, limits)
+    sha256 = hashlib.sha256(data).hexdigest()
     return ImageFile(sha256=sha256, media_type=media_type, width=width, height=height, size=size, fingerprint=look)
 
 
@@ -72,6 +70,16 @@ def pillow_faults() -> Iterator[None]:
         truncated = cut_off or "truncated" in str(error).lower()
         problem = ImageProblem.TRUNCATED if truncated else ImageProblem.NOT_A_PICTURE
         raise ImageError(problem, type(error).__name__) from None
+
+
+def _check_and_look(data: bytes, image: Image.Image, limits: ImageLimits) -> str | None:
+    """Decode all of an opened image; return the fingerprint of its first frame."""
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        _check_size(image, limits)
+        decoded = decode_usual_png(data, image)
+        if decoded is not None:
+            return _fingerprint(decoded)
+    return _decode(image, limits, animated=not isinstance(image, JpegImagePlugin.JpegImageFile))
 
 
 def _decode(image: Image.Image, limits: ImageLimits, *, animated: bool) -> str | None:

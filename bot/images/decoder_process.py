@@ -22,6 +22,7 @@ _START: Final = "import sys; sys.path.insert(0, sys.argv[1]); from bot.images.de
 # Blocks of large images go back to the system at once; those of usual ones stay, because new pages cost time.
 ENVIRONMENT: Final = {
     "LC_ALL": "C.UTF-8",
+    "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "16777216",
     "MALLOC_TRIM_THRESHOLD_": "33554432",

@@ -4,13 +4,11 @@ The steps are those of Meta's PDQ: a small grey picture, the low frequencies of 
 that is above their median. Scaling, re-encoding and small changes of colour flip few bits.
 """
 
-import math
 from contextlib import suppress
-from itertools import pairwise
-from operator import mul
-from statistics import median
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 _SIDE: Final = 64
@@ -21,9 +19,8 @@ _UPRIGHT: Final = 1
 _LEAST_DETAIL: Final = 50
 _DETAIL_DIVISOR: Final = 90
 # Without the constant part, which says how bright the picture is.
-_WAVES: Final = tuple(
-    tuple(math.cos(math.pi / (2 * _SIDE) * frequency * (2 * place + 1)) for place in range(_SIDE))
-    for frequency in range(1, _FREQUENCIES + 1)
+_WAVES: Final = np.cos(
+    np.pi / (2 * _SIDE) * np.outer(np.arange(1, _FREQUENCIES + 1), 2 * np.arange(_SIDE) + 1)  # a row for each frequency
 )
 
 
@@ -32,16 +29,12 @@ def fingerprint(image: Image.Image) -> str | None:
 
     It is the one of the picture as it is shown, upright. None if the picture is too plain.
     """
-    pixels = _small(image).tobytes()
-    rows = [pixels[at : at + _SIDE] for at in range(0, _SIDE * _SIDE, _SIDE)]
-    columns = list(zip(*rows, strict=True))
-    if _detail(rows) + _detail(columns) < _LEAST_DETAIL * _DETAIL_DIVISOR:
+    pixels = np.asarray(_small(image), dtype=np.int64)
+    if _detail(pixels) < _LEAST_DETAIL * _DETAIL_DIVISOR:
         return None
-    across = [[sum(map(mul, wave, row)) for row in rows] for wave in _WAVES]
-    values = [sum(map(mul, wave, line)) for line in across for wave in _WAVES]
-    middle = median(values)
-    bits = sum(1 << place for place, value in enumerate(values) if value > middle)
-    return f"{bits:064x}"
+    values = (_WAVES @ pixels @ _WAVES.T).T.ravel()
+    bits = values > np.median(values)
+    return np.packbits(bits, bitorder="little")[::-1].tobytes().hex()
 
 
 def _small(image: Image.Image) -> Image.Image:
@@ -64,10 +57,6 @@ def _small(image: Image.Image) -> Image.Image:
     return small.convert("L")
 
 
-def _detail(lines: list[bytes] | list[tuple[int, ...]]) -> int:
-    """Return the differences of neighbouring lines in per cent."""
-    return sum(
-        abs(one - other) * 100 // 255
-        for line, following in pairwise(lines)
-        for one, other in zip(line, following, strict=True)
-    )
+def _detail(pixels: NDArray[np.int64]) -> int:
+    """Return the differences of neighbouring pixels in per cent."""
+    return int(sum((np.abs(np.diff(pixels, axis=axis)) * 100 // 255).sum() for axis in (0, 1)))
