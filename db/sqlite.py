@@ -2,7 +2,8 @@
 
 A whole transaction runs in the connection's thread (aiosqlite's). SQLAlchemy's asyncio dialect switches between the
 loop and that thread three or four times per statement, which measured more than twice the CPU time. Writes that wait at
-the same moment share a transaction, because each commit waits for the disk.
+the same moment share a transaction, because each commit waits for the disk. So do short reads, because each way to a
+thread and back takes longer than a statement.
 """
 
 import asyncio
@@ -33,6 +34,9 @@ _READERS = 3
 # A group of writes ends at this number, or before the first that would begin after this time.
 _MOST_WRITES = 128
 _GROUP_SECONDS = 0.05
+_MOST_READS = 32
+# Waiting reads get a further reader after this time. Earlier, readers would only take the interpreter from each other.
+_PATIENCE_SECONDS = 0.01
 # Deleted rows are overwritten: they may be what a member wanted gone.
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 _READER_PRAGMAS = ("query_only = ON",)
@@ -47,8 +51,8 @@ class _Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Write:
-    """A waiting write, and the place of its result."""
+class _Waiting:
+    """A waiting read or write, and the place of its result."""
 
     function: Callable[[Connection], Any]
     result: asyncio.Future[Any]
@@ -64,11 +68,9 @@ class SqliteBackend:
         self._writer = writer
         self._searcher = searcher
         self._search_turn = asyncio.Lock()
-        self._waiting: deque[_Write] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._committer: asyncio.Task[None] | None = None
-        self._idle_readers: asyncio.LifoQueue[_ThreadConnection] = asyncio.LifoQueue()
-        for reader in readers:
-            self._idle_readers.put_nowait(reader)
+        self._reads = _ReadQueue(readers)
 
     @property
     def dialect(self) -> str:
@@ -103,16 +105,13 @@ class SqliteBackend:
         return cls(connections[0], connections[1], connections[2:])
 
     async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
-        """Run on a free reader.
+        """Run on a reader.
 
-        SQLite has no statement timeout, so `long_running` makes no difference.
+        A `long_running` one has it for itself. SQLite has no statement timeout.
         """
-        del long_running
-        reader = await self._idle_readers.get()
-        try:
-            return await reader.run(function)
-        finally:
-            self._idle_readers.put_nowait(reader)
+        if long_running:
+            return await self._reads.run_alone(function)
+        return await self._reads.run(function)
 
     async def search(self, function: Callable[[Connection], T]) -> T:
         """Run on the reader for searches, one at a time."""
@@ -125,7 +124,7 @@ class SqliteBackend:
         A failed one is undone alone. Nobody gets a result before the commit. `long_running` makes no difference.
         """
         del long_running
-        write = _Write(function, asyncio.get_running_loop().create_future())
+        write = _Waiting(function, asyncio.get_running_loop().create_future())
         self._waiting.append(write)
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit_waiting())
@@ -151,6 +150,68 @@ class SqliteBackend:
         """Close every connection; the last one folds the log back into the file."""
         for connection in reversed(self._connections):
             await connection.close()
+
+
+class _ReadQueue:
+    """Waiting reads, taken by readers in groups."""
+
+    def __init__(self, readers: list["_ThreadConnection"]) -> None:
+        self._waiting: deque[_Waiting] = deque()
+        self._idle: asyncio.LifoQueue[_ThreadConnection] = asyncio.LifoQueue()
+        self._grouping = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._patience: asyncio.TimerHandle | None = None
+        for reader in readers:
+            self._idle.put_nowait(reader)
+
+    async def run(self, function: Callable[[Connection], T]) -> T:
+        """Run a function with the waiting ones."""
+        loop = asyncio.get_running_loop()
+        read = _Waiting(function, loop.create_future())
+        self._waiting.append(read)
+        if not self._grouping:
+            self._begin()
+        elif self._patience is None:
+            self._patience = loop.call_later(_PATIENCE_SECONDS, self._lose_patience)
+        result: T = await read.result
+        return result
+
+    async def run_alone(self, function: Callable[[Connection], T]) -> T:
+        """Run a function without others."""
+        reader = await self._idle.get()
+        try:
+            return await reader.run(function)
+        finally:
+            self._idle.put_nowait(reader)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self._waiting:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._grouping += 1
+        task = asyncio.create_task(self._run_waiting())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_waiting(self) -> None:
+        """Run group after group on a reader until none waits."""
+        try:
+            reader = await self._idle.get()
+            try:
+                while self._waiting:
+                    group = [self._waiting.popleft() for _ in range(min(_MOST_READS, len(self._waiting)))]
+                    try:
+                        outcomes = await reader.run_reads([each.function for each in group])
+                    except Exception as error:  # noqa: BLE001 - it is the error of each
+                        outcomes = [_Outcome(error=error) for _ in group]
+                    for read, outcome in zip(group, outcomes, strict=True):
+                        _end(read.result, outcome)
+            finally:
+                self._idle.put_nowait(reader)
+        finally:
+            self._grouping -= 1
 
 
 class _Dialect(EqualDialect, SQLiteDialect_pysqlite):
@@ -192,6 +253,14 @@ class _ThreadConnection:
         Those that begin late are left out. The transaction is durable or lost by then; an error here is one of all.
         """
         return await _in_thread(self._connection, lambda: self._run_group(functions))
+
+    async def run_reads(self, functions: list[Callable[[Connection], Any]]) -> list[_Outcome]:
+        """Return the outcomes of functions, run in one transaction that reads."""
+        return await _in_thread(self._connection, lambda: self._run_reads(functions))
+
+    def _run_reads(self, functions: list[Callable[[Connection], Any]]) -> list[_Outcome]:
+        with self._transaction():
+            return [_outcome(partial(function, self._transactions)) for function in functions]
 
     def _run(self, function: Callable[[Connection], T]) -> T:
         with self._transaction():

@@ -74,8 +74,8 @@ def pillow_faults() -> Iterator[None]:
 
 def _check_and_look(data: bytes, image: Image.Image, limits: ImageLimits) -> str | None:
     """Decode all of an opened image; return the fingerprint of its first frame."""
+    _check_size(image, limits)
     if isinstance(image, PngImagePlugin.PngImageFile):
-        _check_size(image, limits)
         decoded = decode_usual_png(data, image)
         if decoded is not None:
             return _fingerprint(decoded)

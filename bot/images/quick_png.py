@@ -1,19 +1,19 @@
 """Usual PNGs, checked and decoded in a third of Pillow's time.
 
-isal inflates the image data and checks their sum, image-rs (in kornia-rs) computes the pixels. Whatever is unusual or
-broken is left to Pillow, whose verdict then counts.
+isal inflates the rows and checks their sum; image-rs (in kornia-rs) gets them uncompressed and computes the pixels.
+Whatever is unusual or broken is left to Pillow, whose verdict then counts.
 """
 
 import struct
-import zlib
 from collections.abc import Iterator
-from itertools import dropwhile, takewhile
 from typing import Final
 
 from isal import isal_zlib
 from kornia_rs.io import decode_image_png_u8
 from PIL import Image, PngImagePlugin
 
+# Larger ones would take more memory than with Pillow.
+_MOST_PIXELS: Final = 8 * 1024 * 1024
 _CHANNELS: Final = {"L": 1, "RGB": 3, "RGBA": 4}
 _NAMES: Final = {"L": "mono", "RGB": "rgb", "RGBA": "rgba"}
 _HEAD: Final = struct.Struct(">I4s")
@@ -22,9 +22,16 @@ _SIGNATURE_BYTES: Final = 8
 _BIT_DEPTH_AT: Final = 24
 _USUAL_BIT_DEPTH: Final = 8
 _LAST_FILTER: Final = 4
+_HEADER: Final = slice(33)  # the signature and the first chunk
+_ZLIB_HEADER: Final = b"\x78\x01"
+_STORED: Final = struct.Struct("<BHH")
+_MOST_STORED: Final = 0xFFFF
 _MOVING: Final = b"acTL"
+_FIRST: Final = b"IHDR"
 _DATA: Final = b"IDAT"
 _END: Final = b"IEND"
+_PLACED: Final = frozenset({_FIRST, _DATA, _END})
+_END_CHUNK: Final = _SUM.pack(0) + _END + _SUM.pack(isal_zlib.crc32(_END))
 
 _Chunk = tuple[bytes, memoryview]
 
@@ -32,20 +39,23 @@ _Chunk = tuple[bytes, memoryview]
 def decode_usual_png(data: bytes, image: PngImagePlugin.PngImageFile) -> Image.Image | None:
     """Return the pixels of a PNG opened by Pillow; None if it is broken or unusual.
 
-    Usual is what generators write: one frame, 8 bits a channel, no palette, not interlaced, nothing behind the pixels.
-    Pillow has checked what is before the pixels. The size must have been checked.
+    Usual is what generators write: one frame of at most 8 megapixels, 8 bits a channel, no palette, not interlaced,
+    nothing behind the pixels. Pillow has checked what is before the pixels.
     """
+    width, height = image.size
+    if width * height > _MOST_PIXELS:
+        return None
     if image.mode not in _CHANNELS or "interlace" in image.info or "transparency" in image.info:
         return None
     if data[_BIT_DEPTH_AT] != _USUAL_BIT_DEPTH:
         return None
-    packed = _packed_pixels(data)
-    width, height = image.size
+    packed = _packed_rows(data)
     row_bytes = 1 + width * _CHANNELS[image.mode]
-    if packed is None or not _is_complete(packed, row_bytes, height):
+    rows = None if packed is None else _inflate(packed, row_bytes * height)
+    if rows is None or max(rows[::row_bytes]) > _LAST_FILTER:
         return None
     try:
-        pixels = decode_image_png_u8(data, (height, width), _NAMES[image.mode])
+        pixels = decode_image_png_u8(_uncompressed(data[_HEADER], rows), (height, width), _NAMES[image.mode])
     except BaseException:  # noqa: BLE001 - Pillow says what is wrong; a panic of Rust is no `Exception`
         return None
     decoded = Image.frombuffer(image.mode, image.size, pixels, "raw", image.mode, 0, 1)
@@ -53,15 +63,14 @@ def decode_usual_png(data: bytes, image: PngImagePlugin.PngImageFile) -> Image.I
     return decoded
 
 
-def _packed_pixels(data: bytes) -> bytes | None:
+def _packed_rows(data: bytes) -> bytes | None:
     """Return the image data of a file in the usual order with right sums."""
     chunks = list(_chunks(data))
     kinds = [kind for kind, _ in chunks]
-    first = next(dropwhile(lambda at: kinds[at] != _DATA, range(len(kinds))), 0)
-    parts = list(takewhile(lambda chunk: chunk[0] == _DATA, chunks[first:]))
-    if _MOVING in kinds or kinds[first + len(parts) :] != [_END]:
-        return None
-    return b"".join(body for _, body in parts)
+    parts = [body for kind, body in chunks if kind == _DATA]
+    # All that is before the rows has been checked by Pillow, except its order.
+    usual = [_FIRST, *(kind for kind in kinds if kind not in _PLACED), *[_DATA] * len(parts), _END]
+    return b"".join(parts) if kinds == usual and _MOVING not in kinds else None
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
@@ -74,21 +83,33 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
             (checksum,) = _SUM.unpack_from(data, end)
         except struct.error:
             return
-        if zlib.crc32(view[at + _SUM.size : end]) != checksum:
+        if isal_zlib.crc32(view[at + _SUM.size : end]) != checksum:
             return
         yield kind, view[at + _HEAD.size : end]
         at = end + _SUM.size
 
 
-def _is_complete(packed: bytes, row_bytes: int, rows: int) -> bool:
-    """Return whether packed rows are all there, with known filters."""
+def _inflate(packed: bytes, size: int) -> bytes | None:
+    """Return the rows if they are all there, nothing follows, and their sum is right."""
     inflater = isal_zlib.decompressobj()
-    size = row_bytes * rows
     try:
         # A byte more than expected, so that a longer stream is seen; never more, however much is packed.
-        inflated = inflater.decompress(packed, size + 1)
+        rows = inflater.decompress(packed, size + 1)
     except isal_zlib.error:  # type: ignore[misc] # the stub has it as a variable
-        return False
-    if len(inflated) != size or not inflater.eof or inflater.unused_data:
-        return False
-    return max(inflated[::row_bytes]) <= _LAST_FILTER
+        return None
+    return rows if len(rows) == size and inflater.eof and not inflater.unused_data else None
+
+
+def _uncompressed(header: bytes, rows: bytes) -> bytes:
+    """Return a PNG of rows in stored blocks: to inflate them again would take as long as to compute the pixels."""
+    view = memoryview(rows)
+    parts: list[bytes | memoryview] = [_DATA, _ZLIB_HEADER]
+    for at in range(0, len(rows), _MOST_STORED):
+        block = view[at : at + _MOST_STORED]
+        parts += _STORED.pack(at + _MOST_STORED >= len(rows), len(block), len(block) ^ _MOST_STORED), block
+    parts.append(_SUM.pack(isal_zlib.adler32(rows)))
+    checksum = 0
+    for part in parts:
+        checksum = isal_zlib.crc32(part, checksum)
+    length = sum(map(len, parts)) - len(_DATA)
+    return b"".join((header, _SUM.pack(length), *parts, _SUM.pack(checksum), _END_CHUNK))

@@ -8,8 +8,8 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
 
 import discord
 import structlog
@@ -41,12 +41,25 @@ _EDITS_A_CHANNEL: Final = 8
 # Discord takes few edits of older messages: one at a time, and of the end alone.
 _OLD: Final = timedelta(hours=1)
 _PAUSE_BETWEEN_EDITS: Final = 10.0
-_STORING_TAKES: Final = 1.0
+_PASSING: Final = frozenset({State.SUBMITTING, State.STORING})
+_PASSING_TAKES: Final = 1.0
 _FIRST_RETRY: Final = 2.0
 _LONGEST_RETRY: Final = 300.0
 _MOST_DOUBLINGS: Final = 16
 # Another process may finish the job unseen here. Forgetting a card too early costs one edit.
 _FORGET_AFTER: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a job's card is, and since when."""
+
+    channel_id: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        return cls(channel_id=job.place.channel_id, created_at=job.created_at)
 
 
 @dataclass(slots=True)
@@ -57,12 +70,13 @@ class _Shown:
     state: State | None = None
     at: float = float("-inf")
     used: float = float("-inf")
-    storing: bool = False  # its pictures are on their way
+    passing: State | None = None  # a state that may be over in a moment, and has had its time
     gone: bool = False  # missing while the job was running
     overtaken: bool = False  # the job had moved on when an edit was done, so that the edit may have undone a later one
     failures: int = 0
     not_before: float = float("-inf")
     progress: DeliveryProgress = field(default_factory=DeliveryProgress)
+    place: _Place | None = None  # once known
     delivery: Delivery | None = None  # the card shows the end, but its member is still to be told
     replaced: tuple[KeptAttachment, ...] | None = None  # inputs that a publication replaced, also if there were none
     editing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -161,6 +175,7 @@ class CardUpdater:
         view = self._delivery.card(snapshot)
         shown = self._remembered(snapshot.job.id)
         shown.payload, shown.state = _payload(view), snapshot.job.state
+        shown.place = _Place.of(snapshot.job)
         if snapshot.queue_position is not None or not snapshot.job.prepared:
             shown.at = self._clock.monotonic()  # else its position follows without a pause
         return view
@@ -175,7 +190,7 @@ class CardUpdater:
         Raises:
             RateLimitError: Discord limits edits in the job's channel.
         """
-        shown, old = self._remembered(job.id), self._is_old(job)
+        shown, old = self._remembered(job.id), self._is_old(job.created_at)
         async with shown.editing:
             channel = self._channels.get(job.place.channel_id)
             wait = 0.0 if channel is None else channel.wait_until(old=old) - self._clock.monotonic()
@@ -215,14 +230,14 @@ class CardUpdater:
                     return
                 if same is None or not _is_final(job, message) or shown.overtaken:
                     return
-                old = self._is_old(job)
-                if not self._enter(job, old=old):
+                old = self._is_old(job.created_at)
+                if not self._enter(job_id, job.place.channel_id, old=old):
                     return
                 try:
                     with self._noting_limit(job, old=old):
                         await self._edit_pressed(job, press, message.id, *same)
                 finally:
-                    self._leave(job, old=old)
+                    self._leave(job.place.channel_id, old=old)
         except Exception as error:  # noqa: BLE001 - the press itself is answered
             _log.info("card.menu_not_reset", job=job_id, error=type(error).__name__)
 
@@ -290,24 +305,41 @@ class CardUpdater:
             _log.error("card.failed", job=job_id, retry_in=round(wait, 1), exc_info=error)
 
     async def _bring_up_to_date(self, job_id: str, shown: _Shown) -> None:
+        """Show the job in a turn of its channel.
+
+        In a busy channel most jobs have to wait, so the turn comes before the reading if the channel is known.
+        """
+        snapshot = None
+        if shown.place is None:
+            snapshot = await self._read(job_id)
+            if snapshot is None:
+                return
+            shown.place = _Place.of(snapshot.job)
+        place, old = shown.place, self._is_old(shown.place.created_at)
+        if not self._enter(job_id, place.channel_id, old=old):
+            return
+        try:
+            snapshot = snapshot or await self._read(job_id)
+            if snapshot is not None:
+                with self._noting_limit(snapshot.job, old=old):
+                    await self._show_snapshot(snapshot, shown)
+        finally:
+            self._leave(place.channel_id, old=old)
+
+    async def _read(self, job_id: str) -> Snapshot | None:
+        """Return a job's snapshot; None if it has no card of this updater."""
         try:
             snapshot = await self._snapshots.get(job_id)
         except JobNotFoundError:
             self.forget(job_id)
-            return
-        if snapshot.job.duel_id is not None:
-            self.forget(job_id)
-            if self._on_duel_changed is not None:
-                self._on_duel_changed(snapshot.job.duel_id)
-            return
-        old = self._is_old(snapshot.job)
-        if not self._enter(snapshot.job, old=old):
-            return
-        try:
-            with self._noting_limit(snapshot.job, old=old):
-                await self._show_snapshot(snapshot, shown)
-        finally:
-            self._leave(snapshot.job, old=old)
+            return None
+        duel_id = snapshot.job.duel_id
+        if duel_id is None:
+            return snapshot
+        self.forget(job_id)
+        if self._on_duel_changed is not None:
+            self._on_duel_changed(duel_id)
+        return None
 
     @contextmanager
     def _noting_limit(self, job: Job, *, old: bool) -> Iterator[None]:
@@ -321,35 +353,35 @@ class CardUpdater:
                 _log.warning("card.channel_limited", job=job.id, retry_in=round(error.retry_after, 1))
             raise
 
-    def _enter(self, job: Job, *, old: bool) -> bool:
-        """Begin an edit in the job's channel; if it is busy, schedule the job."""
-        channel = self._channels.setdefault(job.place.channel_id, _Channel())
+    def _enter(self, job_id: str, channel_id: int, *, old: bool) -> bool:
+        """Begin an edit in a channel; if it is busy, schedule the job."""
+        channel = self._channels.setdefault(channel_id, _Channel())
         wait = channel.wait_until(old=old) - self._clock.monotonic()
         if wait > 0:
-            self._schedule.set(job.id, wait)
+            self._schedule.set(job_id, wait)
             return False
         if channel.edits >= _EDITS_A_CHANNEL or (old and channel.old_edits):
-            (channel.old_waiting if old else channel.waiting)[job.id] = None
+            (channel.old_waiting if old else channel.waiting)[job_id] = None
             return False
         for queue in (channel.waiting, channel.old_waiting):
-            queue.pop(job.id, None)
+            queue.pop(job_id, None)
         channel.edits += 1
         channel.old_edits += old
         return True
 
-    def _leave(self, job: Job, *, old: bool) -> None:
+    def _leave(self, channel_id: int, *, old: bool) -> None:
         """End an edit and let the next jobs of the channel begin."""
-        channel = self._channels[job.place.channel_id]
+        channel = self._channels[channel_id]
         channel.edits -= 1
         channel.old_edits -= old
         following = channel.take_waiting()
         for job_id in following:
             self._schedule.set(job_id)
         if not following and not channel.edits and channel.wait_until(old=True) <= self._clock.monotonic():
-            del self._channels[job.place.channel_id]
+            del self._channels[channel_id]
 
-    def _is_old(self, job: Job) -> bool:
-        return self._clock.now() - job.created_at > _OLD
+    def _is_old(self, created_at: datetime) -> bool:
+        return self._clock.now() - created_at > _OLD
 
     async def _show_snapshot(self, snapshot: Snapshot, shown: _Shown) -> None:
         job, job_id = snapshot.job, snapshot.job.id
@@ -372,7 +404,7 @@ class CardUpdater:
                 log = _log.warning if job.card_in_reach(self._clock.now()) else _log.info
                 log("card.gone", job=job_id, state=job.state, delivery=delivery)
             self.forget(job_id)
-        elif job.acknowledged_at is not None and not self._is_old(job):
+        elif job.acknowledged_at is not None and not self._is_old(job.created_at):
             # Without an acknowledgement the change is reported again with it.
             await self._show_progress(snapshot, shown)
             until_close = self._seconds_to_close(job)
@@ -392,10 +424,10 @@ class CardUpdater:
         payload = _payload(view)
         if payload == shown.payload or shown.gone:
             return
-        if job.state is State.STORING and not shown.storing:
-            # Mostly its pictures are here in a moment, and the card is edited once instead of twice.
-            shown.storing = True
-            self._schedule.set(job.id, _STORING_TAKES)
+        if job.state in _PASSING and shown.passing is not job.state and job.cancel_requested_at is None:
+            # Mostly the next state is here in a moment, and the card is edited once instead of twice.
+            shown.passing = job.state
+            self._schedule.set(job.id, _PASSING_TAKES)
             return
         wait = shown.at + _PAUSE_BETWEEN_EDITS - self._clock.monotonic()
         if job.state is shown.state and wait > 0 and job.cancel_requested_at is None:
