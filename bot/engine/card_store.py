@@ -90,13 +90,16 @@ class CardStore:
 
         return await self._database.write(write)
 
-    async def begin_notice(self, job_id: str) -> NoticeTurn | None:
-        """Record the intent to send a job's notice, and its time.
+    async def begin_notice(self, ended: Job) -> NoticeTurn | None:
+        """Record the intent to send an ended job's notice, and its time.
 
         None if the member wants no message, or if an hour's direct messages are used up.
         """
+        job_id = ended.id
+        if ended.notice is None and not _took_long(ended):
+            return None  # most jobs: nothing to read
         if await self._database.read(lambda connection: _notice(connection, job_id)) is None:
-            return None  # most jobs: no turn in the queue of writers
+            return None  # no turn in the queue of writers
         now = self._clock.now()
 
         def write(connection: Connection) -> NoticeTurn | None:

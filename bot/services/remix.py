@@ -243,18 +243,12 @@ class RemixService:
             return make_again(source.job.request, options.changes, self._catalogue)
         return self._of_picture(source, action, InputImage(), options)
 
-    async def get_prices(self, job_id: str) -> dict[Action, int]:
-        """Return the prices on a job's card; impossible actions have none.
-
-        Raises:
-            JobNotFoundError: there is no such job.
-        """
-
-        def read(connection: Connection) -> Source:
-            job = JobRepository(connection).get(job_id)
-            return Source(job=job, original=_original(connection, job), pictures={}, inputs=job.request.inputs)
-
-        source = await self._database.read(read)
+    async def get_prices(self, job: Job) -> dict[Action, int]:
+        """Return the prices on a job's card; impossible actions have none."""
+        original = job.request
+        if _is_processed(job):
+            original = await self._database.read(lambda connection: _original(connection, job))
+        source = Source(job=job, original=original, pictures={}, inputs=job.request.inputs)
         prices = {}
         for action, options in _PRICED.items():
             try:
@@ -336,13 +330,18 @@ def _original(connection: Connection, job: Job) -> GenerationRequest:
     """
     jobs, found = JobRepository(connection), job
     for _ in range(_MAX_PROCESSING_STEPS):
-        if found.origin is None or found.origin.action not in _PROCESSED:
+        if found.origin is None or not _is_processed(found):
             break
         parent = jobs.find(found.origin.job_id)
         if parent is None:
             break
         found = parent
     return found.request
+
+
+def _is_processed(job: Job) -> bool:
+    """Return whether a job only processed the image of another."""
+    return job.origin is not None and job.origin.action in _PROCESSED
 
 
 def _shared(request: GenerationRequest, *, shows_prompt: bool) -> GenerationRequest:

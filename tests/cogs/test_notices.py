@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.jobs import State
+from bot.domain.jobs import Job, State
 from tests.cogs.bot_harness import BotHarness, InteractionResult, MemberActor, panel, texts
 from tests.support.clock import let_others_run
 
@@ -152,9 +152,9 @@ async def test_notice_that_was_only_intended_is_sent_after_crash(
     begun: list[str] = []
     begin = bot._card_updater._card_store.begin_notice
 
-    async def killed(job_id: str) -> None:
-        await begin(job_id)
-        begun.append(job_id)
+    async def killed(job: Job) -> None:
+        await begin(job)
+        begun.append(job.id)
         raise ConnectionError
 
     monkeypatch.setattr(bot._card_updater._card_store, "begin_notice", killed)

@@ -90,11 +90,11 @@ async def test_notices_share_pace_and_hourly_limit_of_direct_messages(database: 
         lambda connection: PreferenceRepository(connection).save(MEMBER, Preferences(notice=Notice.DIRECT), START)
     )
     await build_store(database, clock).begin_direct_message(jobs[0].id)
-    turns = [await build_store(database, clock).begin_notice(job.id) for job in jobs[1:]]
+    turns = [await build_store(database, clock).begin_notice(job) for job in jobs[1:]]
     waits = [turn.wait for turn in turns if turn is not None]
     assert waits == [number * DIRECT_PAUSE.total_seconds() for number in range(1, MOST_DIRECT_PER_HOUR)]
     assert turns[-1] is None
 
-    again = await build_store(database, clock).begin_notice(jobs[1].id)
+    again = await build_store(database, clock).begin_notice(jobs[1])
     assert again is not None
     assert (again.notice, again.is_first, again.wait) == (Notice.DIRECT, False, DIRECT_PAUSE.total_seconds())

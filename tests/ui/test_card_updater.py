@@ -38,6 +38,7 @@ class Discord:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.begun: list[str] = []
+        self.read: list[str] = []
         self.limits: list[RateLimitError] = []
         self.ends: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.restored: list[str] = []
@@ -46,6 +47,7 @@ class Discord:
 
     async def get(self, job_id: str) -> Snapshot:
         """Return the snapshot of a job."""
+        self.read.append(job_id)
         return Snapshot(job=self.jobs[job_id])
 
     async def deliver(self, snapshot: Snapshot, _: object) -> Delivery:
@@ -285,3 +287,50 @@ async def test_publications_of_a_member_hold_up_no_other_member(cards: Cards, mo
     assert published == (URL,)
     held.set()
     assert await asyncio.gather(*others) == [(URL,)] * PUBLICATIONS_AT_ONCE
+
+
+async def test_job_waiting_for_its_channel_is_read_when_its_turn_comes(cards: Cards) -> None:
+    running = await cards.finish(EDITS_A_CHANNEL)
+    waiting = cards.begin_edit()
+    cards.updater.first_card(Snapshot(job=waiting))
+    cards.discord.jobs[waiting.id] = replace(waiting, state=State.DONE)
+    for _ in range(3):
+        cards.updater.on_job_changed(waiting.id)
+        await let_others_run()
+    assert waiting.id not in cards.discord.read
+    await cards.release(running[0])
+    assert cards.discord.read.count(waiting.id) == 1
+    assert cards.discord.begun[-1] == waiting.id
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTING, State.STORING])
+async def test_state_that_passes_quickly_is_not_shown(cards: Cards, state: State) -> None:
+    """Discord takes few edits: one saved is there for another card."""
+    job = cards.begin_edit()
+    cards.discord.jobs[job.id] = replace(job, state=state)
+    cards.updater.on_job_changed(job.id)
+    await let_others_run()
+    cards.discord.jobs[job.id] = replace(job, state=State.DONE)
+    cards.updater.on_job_changed(job.id)
+    await let_others_run()
+    assert (cards.discord.shown, cards.discord.begun) == ([], [job.id])
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTING, State.STORING])
+async def test_state_that_stays_is_shown(cards: Cards, state: State) -> None:
+    job = cards.begin_edit()
+    cards.discord.jobs[job.id] = staying = replace(job, state=state)
+    cards.updater.on_job_changed(job.id)
+    await let_others_run()
+    assert cards.discord.shown == []
+    cards.clock.advance(1.0)
+    await let_others_run()
+    assert cards.discord.shown == [staying]
+
+
+async def test_cancel_while_a_job_is_sent_is_shown_at_once(cards: Cards) -> None:
+    job = cards.begin_edit()
+    cards.discord.jobs[job.id] = cancelled = replace(job, state=State.SUBMITTING, cancel_requested_at=START)
+    cards.updater.on_job_changed(job.id)
+    await let_others_run()
+    assert cards.discord.shown == [cancelled]

@@ -115,7 +115,7 @@ def done(**changes: Any) -> Snapshot:
     return Snapshot(job=job, pictures=(make_image(job),))
 
 
-async def no_prices(_: str) -> dict[Action, int]:
+async def no_prices(_: Job) -> dict[Action, int]:
     """Return no prices."""
     return {}
 

@@ -38,7 +38,7 @@ class JobNotifier:
         try later.
         """
         job = snapshot.job
-        turn = await self._card_store.begin_notice(job.id)
+        turn = await self._card_store.begin_notice(job)
         if turn is None:
             return
         if turn.wait > 0:

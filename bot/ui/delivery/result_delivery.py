@@ -80,7 +80,7 @@ class ResultDelivery:
         clock: Clock,
         soft_deadline: float,
         actions: Collection[Action],
-        prices: Callable[[str], Awaitable[Mapping[Action, int]]],
+        prices: Callable[[Job], Awaitable[Mapping[Action, int]]],
         alternatives: Callable[[Job], Sequence[Alternative]] = lambda _: (),
         outside: bool = False,
         command_ids: Callable[[], Mapping[str, int]] = dict,
@@ -191,7 +191,7 @@ class ResultDelivery:
         async def send() -> None:
             limit = fair_limit(snapshot.pictures, self._messages.guild_upload_limit(job))
             uploads = await self._uploads_of_card(snapshot, progress, progress.card.limit(limit))
-            view = self.card(snapshot, uploads, prices=await self._prices(job.id))
+            view = self.card(snapshot, uploads, prices=await self._prices(job))
             sent.append(await self._messages.send_public(job, view, uploads.files))
 
         await self._by(progress.card, job, send)
@@ -206,10 +206,10 @@ class ResultDelivery:
         if snapshot.removed and not snapshot.taken_down and await self._may_show(snapshot.job):
             kept = await self._messages.fetch_shown(snapshot.job)
             if kept:
-                return self.card(snapshot, kept=kept, prices=await self._prices(snapshot.job.id)), lambda: kept
+                return self.card(snapshot, kept=kept, prices=await self._prices(snapshot.job)), lambda: kept
         limit = fair_limit(snapshot.pictures, self._messages.guild_upload_limit(snapshot.job)) >> halvings
         uploads = await self._uploads_of_card(snapshot, DeliveryProgress(), limit)
-        return self.card(snapshot, uploads, prices=await self._prices(snapshot.job.id)), uploads.files
+        return self.card(snapshot, uploads, prices=await self._prices(snapshot.job)), uploads.files
 
     async def _by(self, channel: DeliveryChannel, job: Job, send: Callable[[], Awaitable[None]]) -> bool:
         """Send by a channel and return whether the channel is open.
@@ -262,7 +262,7 @@ class ResultDelivery:
     async def _on_card(self, snapshot: Snapshot, progress: DeliveryProgress) -> None:
         limit = fair_limit(snapshot.pictures, self._messages.upload_limit(snapshot.job))
         uploads = await self._uploads_of_card(snapshot, progress, progress.card.limit(limit))
-        view = self.card(snapshot, uploads, prices=await self._prices(snapshot.job.id))
+        view = self.card(snapshot, uploads, prices=await self._prices(snapshot.job))
         await self.show(snapshot.job, view, uploads.files if uploads.ready else None)
 
     async def _directly(
@@ -271,7 +271,7 @@ class ResultDelivery:
         job = snapshot.job
         limit = fair_limit(snapshot.pictures, min(job.place.upload_limit, DIRECT_UPLOAD_LIMIT))
         uploads = await self._uploads(snapshot, progress, progress.direct.limit(limit))
-        prices = await self._prices(job.id)
+        prices = await self._prices(job)
         # As late as can be: getting the files ready may take longer than Discord knows a nonce.
         perhaps_sent = self._clock.monotonic() - since > _NONCE_HOLDS_SECONDS
         if perhaps_sent and await self._messages.sent_direct(job):

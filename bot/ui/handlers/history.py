@@ -40,7 +40,7 @@ class HistoryHandlers:
         history: HistoryService,
         images: ImageService,
         actions: Collection[Action],
-        prices: Callable[[str], Awaitable[Mapping[Action, int]]],
+        prices: Callable[[Job], Awaitable[Mapping[Action, int]]],
         page_turns: PageTurns,
         provider_name: Callable[[str], str] = display_name,
     ) -> None:
@@ -227,7 +227,7 @@ class HistoryHandlers:
         await turn.edit(await self._page(page), ())
 
     async def _page(self, page: Page, files: Sequence[Attached] = ()) -> ui.LayoutView:
-        prices = await self._prices(page.job.id)
+        prices = await self._prices(page.job)
         return history_page(page, files, actions=self._actions, prices=prices, provider_name=self._provider_name)
 
 
