@@ -2,8 +2,12 @@
 
 import gc
 import sys
+from typing import Final
 
 from bot.optional_imports import import_without_extras
+
+# A thread of the database gives the interpreter away at each statement, and a busy event loop keeps it for so long.
+_SWITCH_SECONDS: Final = 0.001
 
 
 def main() -> None:
@@ -11,6 +15,7 @@ def main() -> None:
 
     Imports make many objects and hardly any garbage: they are not searched then, nor later.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     gc.disable()
     import_without_extras()
     from bot.command_line import import_command  # noqa: PLC0415 - after the lines above

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,12 +153,17 @@ class SqliteBackend:
 
 
 class _ReadQueue:
-    """Waiting reads, taken by readers in groups."""
+    """Waiting reads, taken by readers in groups.
+
+    A group's reads were asked for before its transaction begins, so each sees all that was committed before. Those that
+    wait behind a slow one get another reader.
+    """
 
     def __init__(self, readers: list["_ThreadConnection"]) -> None:
         self._waiting: deque[_Waiting] = deque()
+        self._groups: list[deque[_Waiting]] = []
         self._idle: asyncio.LifoQueue[_ThreadConnection] = asyncio.LifoQueue()
-        self._grouping = 0
+        self._runners = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._patience: asyncio.TimerHandle | None = None
         for reader in readers:
@@ -169,9 +174,9 @@ class _ReadQueue:
         loop = asyncio.get_running_loop()
         read = _Waiting(function, loop.create_future())
         self._waiting.append(read)
-        if not self._grouping:
+        if not self._runners:
             self._begin()
-        elif self._patience is None:
+        if self._patience is None:
             self._patience = loop.call_later(_PATIENCE_SECONDS, self._lose_patience)
         result: T = await read.result
         return result
@@ -185,33 +190,48 @@ class _ReadQueue:
             self._idle.put_nowait(reader)
 
     def _lose_patience(self) -> None:
+        """Give the reads behind slow ones to a further reader."""
         self._patience = None
+        for group in self._groups:
+            with suppress(IndexError):  # its thread takes from it, too
+                while True:
+                    self._waiting.append(group.popleft())
         if self._waiting:
-            self._begin()
+            self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
+            if not self._idle.empty():
+                self._begin(most=1)
 
-    def _begin(self) -> None:
-        self._grouping += 1
-        task = asyncio.create_task(self._run_waiting())
+    def _begin(self, *, most: int = _MOST_READS) -> None:
+        self._runners += 1
+        task = asyncio.create_task(self._run_waiting(most))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run_waiting(self) -> None:
+    async def _run_waiting(self, most: int) -> None:
         """Run group after group on a reader until none waits."""
         try:
             reader = await self._idle.get()
             try:
                 while self._waiting:
-                    group = [self._waiting.popleft() for _ in range(min(_MOST_READS, len(self._waiting)))]
-                    try:
-                        outcomes = await reader.run_reads([each.function for each in group])
-                    except Exception as error:  # noqa: BLE001 - it is the error of each
-                        outcomes = [_Outcome(error=error) for _ in group]
-                    for read, outcome in zip(group, outcomes, strict=True):
-                        _end(read.result, outcome)
+                    group = deque(self._waiting.popleft() for _ in range(min(most, len(self._waiting))))
+                    await self._run_group(reader, group)
             finally:
                 self._idle.put_nowait(reader)
         finally:
-            self._grouping -= 1
+            self._runners -= 1
+
+    async def _run_group(self, reader: "_ThreadConnection", group: deque[_Waiting]) -> None:
+        taken: list[_Waiting] = []
+        self._groups.append(group)
+        try:
+            outcomes = await reader.run_reads(group, taken)
+        except Exception as error:  # noqa: BLE001 - it is the error of each
+            taken += group
+            outcomes = [_Outcome(error=error) for _ in taken]
+        finally:
+            self._groups.remove(group)
+        for read, outcome in zip(taken, outcomes, strict=True):
+            _end(read.result, outcome)
 
 
 class _Dialect(EqualDialect, SQLiteDialect_pysqlite):
@@ -254,13 +274,20 @@ class _ThreadConnection:
         """
         return await _in_thread(self._connection, lambda: self._run_group(functions))
 
-    async def run_reads(self, functions: list[Callable[[Connection], Any]]) -> list[_Outcome]:
-        """Return the outcomes of functions, run in one transaction that reads."""
-        return await _in_thread(self._connection, lambda: self._run_reads(functions))
+    async def run_reads(self, group: deque[_Waiting], taken: list[_Waiting]) -> list[_Outcome]:
+        """Run a group's reads in one transaction; return their outcomes.
 
-    def _run_reads(self, functions: list[Callable[[Connection], Any]]) -> list[_Outcome]:
-        with self._transaction():
-            return [_outcome(partial(function, self._transactions)) for function in functions]
+        They are `taken` from the group one by one, because others may empty it, too.
+        """
+        return await _in_thread(self._connection, lambda: self._run_reads(group, taken))
+
+    def _run_reads(self, group: deque[_Waiting], taken: list[_Waiting]) -> list[_Outcome]:
+        outcomes = []
+        with self._transaction(), suppress(IndexError):  # the loop may empty the group, too
+            while True:
+                taken.append(group.popleft())
+                outcomes.append(_outcome(partial(taken[-1].function, self._transactions)))
+        return outcomes
 
     def _run(self, function: Callable[[Connection], T]) -> T:
         with self._transaction():

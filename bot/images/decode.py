@@ -73,7 +73,7 @@ def pillow_faults() -> Iterator[None]:
 
 
 def _check_and_look(data: bytes, image: Image.Image, limits: ImageLimits) -> str | None:
-    """Decode all of an opened image; return the fingerprint of its first frame."""
+    """Decode an image; return the fingerprint of its first frame."""
     _check_size(image, limits)
     if isinstance(image, PngImagePlugin.PngImageFile):
         decoded = decode_usual_png(data, image)

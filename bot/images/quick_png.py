@@ -37,9 +37,9 @@ _Chunk = tuple[bytes, memoryview]
 
 
 def decode_usual_png(data: bytes, image: PngImagePlugin.PngImageFile) -> Image.Image | None:
-    """Return the pixels of a PNG opened by Pillow; None if it is broken or unusual.
+    """Return the pixels of a PNG opened by Pillow; None if it is unusual.
 
-    Usual is what generators write: one frame of at most 8 megapixels, 8 bits a channel, no palette, not interlaced,
+    So are broken ones. Usual is what generators write: one frame of at most 8 megapixels, 8 bits a channel, no palette, not interlaced,
     nothing behind the pixels. Pillow has checked what is before the pixels.
     """
     width, height = image.size
@@ -90,7 +90,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
 
 
 def _inflate(packed: bytes, size: int) -> bytes | None:
-    """Return the rows if they are all there, nothing follows, and their sum is right."""
+    """Return the rows if they are complete and their sum is right."""
     inflater = isal_zlib.decompressobj()
     try:
         # A byte more than expected, so that a longer stream is seen; never more, however much is packed.
@@ -101,7 +101,10 @@ def _inflate(packed: bytes, size: int) -> bytes | None:
 
 
 def _uncompressed(header: bytes, rows: bytes) -> bytes:
-    """Return a PNG of rows in stored blocks: to inflate them again would take as long as to compute the pixels."""
+    """Return a PNG of rows without compression.
+
+    To inflate them again would take as long as to compute the pixels.
+    """
     view = memoryview(rows)
     parts: list[bytes | memoryview] = [_DATA, _ZLIB_HEADER]
     for at in range(0, len(rows), _MOST_STORED):

@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from db import postgresql, sqlite
 from db.database import Database
@@ -229,3 +231,70 @@ async def test_open_file_of_another_kind_raises_and_leaves_no_thread(tmp_path: P
 async def _finish_writes(database: Database) -> None:
     while database._running:
         await asyncio.wait(database._running)
+
+
+async def test_sqlite_reads_waiting_together_share_a_transaction(sqlite_database: Database) -> None:
+    threads: list[int] = []
+
+    def read(connection: Connection) -> int:
+        threads.append(threading.get_ident())
+        return int(connection.exec_driver_sql("SELECT 1").scalar_one())
+
+    assert await asyncio.gather(*(sqlite_database.read(read) for _ in range(5))) == [1] * 5
+    assert len(set(threads)) == 1
+
+
+async def test_sqlite_read_behind_a_slow_one_gets_another_reader(sqlite_database: Database) -> None:
+    """Though both began to wait together."""
+    done = threading.Event()
+    slow = asyncio.create_task(sqlite_database.read(lambda _: done.wait(30)))
+    quick = [asyncio.create_task(sqlite_database.read(lambda _: done.is_set())) for _ in range(5)]
+    assert await asyncio.gather(*quick) == [False] * 5
+    done.set()
+    assert await slow
+
+
+async def test_sqlite_error_of_a_read_is_its_own(sqlite_database: Database) -> None:
+    def broken(_: Connection) -> int:
+        raise ValueError("broken")
+
+    reads = [sqlite_database.read(each) for each in (lambda _: 1, broken, lambda _: 3)]
+    one, error, three = await asyncio.gather(*reads, return_exceptions=True)
+    assert (one, str(error), three) == (1, "broken", 3)
+
+
+async def test_sqlite_lost_read_transaction_is_the_error_of_its_reads(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them waits for ever, and the next ones are served."""
+
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SQLiteDialect_pysqlite, "do_commit", fails)
+        reads = [sqlite_database.read(lambda _: 1) for _ in range(3)]
+        errors = await asyncio.gather(*reads, return_exceptions=True)
+    assert [type(each) for each in errors] == [OperationalError] * 3
+    assert await sqlite_database.read(lambda _: 2) == 2
+
+
+async def test_sqlite_read_sees_every_commit_before_it(sqlite_database: Database) -> None:
+    """Also while others read all the time."""
+    await sqlite_database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE counted (number INTEGER)"))
+
+    def count(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM counted").scalar_one())
+
+    def add(connection: Connection) -> None:
+        connection.exec_driver_sql("INSERT INTO counted VALUES (1)")
+
+    async def writes_and_reads() -> None:
+        for _ in range(20):
+            await sqlite_database.write(add)
+            expected = next(numbers)
+            assert await sqlite_database.read(count) >= expected
+
+    numbers = iter(range(1, 1000))
+    await asyncio.gather(*(writes_and_reads() for _ in range(8)))
+    assert await sqlite_database.read(count) == 160
