@@ -39,8 +39,8 @@ _Chunk = tuple[bytes, memoryview]
 def decode_usual_png(data: bytes, image: PngImagePlugin.PngImageFile) -> Image.Image | None:
     """Return the pixels of a PNG opened by Pillow; None if it is unusual.
 
-    So are broken ones. Usual is what generators write: one frame of at most 8 megapixels, 8 bits a channel, no palette, not interlaced,
-    nothing behind the pixels. Pillow has checked what is before the pixels.
+    So are broken ones. Usual is what generators write: one frame of at most 8 megapixels, 8 bits a channel, no palette,
+    not interlaced, nothing behind the pixels. Pillow has checked what is before the pixels.
     """
     width, height = image.size
     if width * height > _MOST_PIXELS:
