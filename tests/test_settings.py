@@ -278,7 +278,6 @@ def test_empty_variable_does_not_override_env_file(monkeypatch: pytest.MonkeyPat
     assert (settings.http_port, settings.http_host, settings.metrics) == (1234, "::1", True)
 
 
-
 def test_wrong_value_in_env_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DISCORD_TOKEN={SECRET}\nHTTP_PORT=none\n")
     assert mistakes(monkeypatch) == ("HTTP_PORT takes a port, 0 to 65535 (0: any)",)
