@@ -17,40 +17,37 @@ _MAX_DEPTH: Final = 3
 # Of a list: a body may have millions of items.
 _MAX_ITEMS: Final = 20
 
-# The kinds that words decide, the first match first. Patterns read folded words.
+# The kinds that words decide, the first match first. Patterns read folded words. `re` compiles and keeps them at their
+# first use: most starts see no fault.
 _PATTERNS: Final = {
     # "safety_tolerance" and the like are names of parameters. An escape joins its letter to the next word, so only
     # whole words count: "\nsfw" is a line break and "sfw".
-    FaultKind.CONTENT: re.compile(
+    FaultKind.CONTENT: (
         r"(?<![a-z\\])(?:safety(?![a-z_])|content[ _-]?(?:policy|violation|filter)|policy violation|moderat(?:ion|ed)"
-        r"|prohibited|not allowed by our|nsfw)",
-        re.IGNORECASE,
+        r"|prohibited|not allowed by our|nsfw)"
     ),
-    FaultKind.ACCOUNT_EMPTY: re.compile(
+    FaultKind.ACCOUNT_EMPTY: (
         r"\bbalance\b|insufficient[ _](?:credits?|funds|quota)|not enough credits?|out of credits?"
-        r"|budget[ _]exhausted",
-        re.IGNORECASE,
+        r"|budget[ _]exhausted"
     ),
-    FaultKind.WEBHOOK_REFUSED: re.compile(r"webhook|callback[ _-]?ur[il]", re.IGNORECASE),
+    FaultKind.WEBHOOK_REFUSED: r"webhook|callback[ _-]?ur[il]",
     # A decoder's "cannot read image" is about the file, not about its address.
-    FaultKind.INPUT_NOT_FETCHED: re.compile(
+    FaultKind.INPUT_NOT_FETCHED: (
         r"(?:file|image|input|url)s?[ _-](?:download|fetch)[ _-](?:error|fail(?:ed|ure))"
         r"|(?:fail(?:ed|ure)?(?: to)?|could not|couldn.t|cannot|can.t|unable to|error|timed? ?out)(?: while| when)?"
         r" (?:download|fetch|retriev|access|reach)\w*[^\n]{0,80}?(?:image|input|url|file|picture|reference|…)"
         r"|(?:image|input|url|file|picture|reference)\S*(?: \S+)? (?:could not|couldn.t|cannot|can.t)"
-        r" be (?:downloaded|fetched|retrieved|accessed|reached)",
-        re.IGNORECASE,
+        r" be (?:downloaded|fetched|retrieved|accessed|reached)"
     ),
     # The model itself, at this provider: unknown, closed or not served any more. A list of possible causes ("Invalid
     # model, missing required field, ...") names none, and an option that a model lacks is no fault of the model.
-    FaultKind.MODEL_UNAVAILABLE: re.compile(
+    FaultKind.MODEL_UNAVAILABLE: (
         r"model_(?:not_found|unavailable|deprecated|retired|disabled)|partner_api_closed"
         r"|(?<![a-z])(?:unknown|invalid|unsupported|unavailable|retired|deprecated|discontinued|no such) model"
         r"(?![a-z_,])"
         r"|(?<![a-z_])(?:model(?: \S+)?|api|endpoint) (?:is |was |has been |does |do |could |can |will be )?"
         r"(?:(?:no longer|not) (?:be )?(?:found|exist|available|supported|offered|served|enabled)"
-        r"|unknown|closed|discontinued|deprecated|retired|disabled|unavailable|withdrawn|sunset|shut down)",
-        re.IGNORECASE,
+        r"|unknown|closed|discontinued|deprecated|retired|disabled|unavailable|withdrawn|sunset|shut down)"
     ),
 }
 
@@ -124,7 +121,7 @@ def reason_of(document: object) -> Reason:
 
 def refuses_content(text: str) -> bool:
     """Return True if the words refuse the prompt or image for its content."""
-    return _PATTERNS[FaultKind.CONTENT].search(text) is not None
+    return _says(text, FaultKind.CONTENT)
 
 
 def refusal_kind(text: str) -> FaultKind:
@@ -145,4 +142,8 @@ def failure_kind(text: str) -> FaultKind:
 
 
 def _first_kind(text: str, *, besides: FaultKind) -> FaultKind | None:
-    return next((kind for kind, words in _PATTERNS.items() if kind is not besides and words.search(text)), None)
+    return next((kind for kind in _PATTERNS if kind is not besides and _says(text, kind)), None)
+
+
+def _says(text: str, kind: FaultKind) -> bool:
+    return re.search(_PATTERNS[kind], text, re.IGNORECASE) is not None
