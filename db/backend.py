@@ -11,7 +11,7 @@ T = TypeVar("T")
 class Backend(Protocol):
     """One kind of database.
 
-    `Database` ensures that neither method is cancelled midway.
+    `Database` ensures that no transaction is cancelled midway.
     """
 
     @property
@@ -29,6 +29,10 @@ class Backend(Protocol):
 
     async def write(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run in one durable transaction."""
+        ...
+
+    async def autocommit(self, function: Callable[[Connection], T]) -> T:
+        """Run on a new connection, without a transaction around all."""
         ...
 
     async def close(self) -> None:

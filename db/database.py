@@ -86,6 +86,13 @@ class Database:
         """
         return await self._run_to_end(self._backend.write(function, long_running=long_running))
 
+    async def autocommit(self, function: Callable[[Connection], T]) -> T:
+        """Return `function(connection)`; each statement commits by itself.
+
+        For what PostgreSQL does only outside a transaction. It may take an hour, and it is cancelled with its caller.
+        """
+        return await self._backend.autocommit(function)
+
     async def close(self) -> None:
         """Finish the running transactions and disconnect."""
         while self._running:

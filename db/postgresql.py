@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, NullPool, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import ExceptionContext
@@ -48,12 +48,15 @@ _ARGUMENT: Final = re.compile(r"invalid input for query argument \$\d+")
 class PostgresqlBackend:
     """Pools of connections: for all, for searches and for long transactions."""
 
-    def __init__(self, engine: AsyncEngine, search_engine: AsyncEngine, long_engine: AsyncEngine) -> None:
-        for each in (engine, search_engine, long_engine):
+    def __init__(
+        self, engine: AsyncEngine, search_engine: AsyncEngine, long_engine: AsyncEngine, single_engine: AsyncEngine
+    ) -> None:
+        for each in (engine, search_engine, long_engine, single_engine):
             event.listen(each.sync_engine, "handle_error", _forget_values)
         self._engine = engine
         self._search_engine = search_engine
         self._long_engine = long_engine
+        self._single_engine = single_engine.execution_options(isolation_level="AUTOCOMMIT")
         self._search_turns = asyncio.Semaphore(_SEARCH_CONNECTIONS)
         self._snapshots = _read_only(engine)
         self._search_snapshots = _read_only(search_engine)
@@ -67,13 +70,14 @@ class PostgresqlBackend:
     @classmethod
     def open(cls, url: URL) -> Self:
         """Return the backend for `url`; connects when first used."""
-        # Statements are compiled once for all three.
+        # Statements are compiled once for all.
         new_engine = partial(_engine, url.set(drivername="postgresql+atelier"), statement_cache())
         engine = new_engine(connections=_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
         event.listen(engine.sync_engine, "connect", _set_idle_timeouts)
         searches = new_engine(connections=_SEARCH_CONNECTIONS, command_seconds=_COMMAND_SECONDS)
         event.listen(searches.sync_engine, "connect", _set_idle_timeouts)
-        return cls(engine, searches, new_engine(connections=1, command_seconds=_LONG_COMMAND_SECONDS))
+        new_long_engine = partial(new_engine, command_seconds=_LONG_COMMAND_SECONDS)
+        return cls(engine, searches, new_long_engine(connections=1), new_long_engine(connections=None))
 
     async def read(self, function: Callable[[Connection], T], *, long_running: bool = False) -> T:
         """Run on a snapshot.
@@ -100,6 +104,11 @@ class PostgresqlBackend:
                 if getattr(error.orig, "sqlstate", None) not in _RETRIED_SQLSTATES:
                     raise
         return await self._write(function, engine)
+
+    async def autocommit(self, function: Callable[[Connection], T]) -> T:
+        """Run on a new connection, which is closed afterwards."""
+        async with self._single_engine.connect() as connection:
+            return await connection.run_sync(function)
 
     async def close(self) -> None:
         """Close the pools."""
@@ -145,13 +154,13 @@ async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
 registry.register("postgresql.atelier", __name__, _Dialect.__name__)
 
 
-def _engine(url: URL, statements: CompiledCacheType, *, connections: int, command_seconds: float) -> AsyncEngine:
+def _engine(url: URL, statements: CompiledCacheType, *, connections: int | None, command_seconds: float) -> AsyncEngine:
+    """Return an engine with a pool; without one if `connections` is None."""
+    pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": _POOL_SECONDS}
     return create_async_engine(
         url,
         execution_options={"compiled_cache": statements},
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=_POOL_SECONDS,
+        **({"poolclass": NullPool} if connections is None else pool),
         connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": command_seconds},
         hide_parameters=True,  # errors go to logs; prompts and tokens must not
     )

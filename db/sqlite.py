@@ -131,6 +131,10 @@ class SqliteBackend:
         result: T = await write.result
         return result
 
+    async def autocommit(self, function: Callable[[Connection], T]) -> T:
+        """Run as a write: nothing that is asked of SQLite needs more."""
+        return await self.write(function)
+
     async def _commit_waiting(self) -> None:
         """Commit group after group until no write waits."""
         try:

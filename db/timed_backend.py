@@ -42,6 +42,10 @@ class TimedBackend:
         with self._timed("write"):
             return await self._backend.write(function, long_running=long_running)
 
+    async def autocommit(self, function: Callable[[Connection], T]) -> T:
+        """Run without a transaction around all, and without a record."""
+        return await self._backend.autocommit(function)
+
     async def close(self) -> None:
         """Disconnect."""
         await self._backend.close()

@@ -40,6 +40,15 @@ async def test_write_is_visible_to_another_process(database: Database, other: Da
     assert await other.read(finding("colour")) == "teal"
 
 
+async def test_autocommit_result_is_durable_and_seen_by_others(database: Database, other: Database) -> None:
+    def write(connection: Connection) -> str:
+        KeyValueRepository(connection).save("colour", "teal")
+        return "saved"
+
+    assert await database.autocommit(write) == "saved"
+    assert await other.read(finding("colour")) == "teal"
+
+
 async def test_long_running_read_sees_data_and_cannot_write(database: Database) -> None:
     await database.write(saving("colour", "teal"))
     assert await database.read(finding("colour"), long_running=True) == "teal"

@@ -53,6 +53,18 @@ def private_cast(connection: Connection) -> None:
     connection.execute(text("SELECT CAST(prompt AS integer) FROM jobs"))
 
 
+async def test_autocommit_keeps_what_preceded_a_fault(server: Database) -> None:
+    def write(connection: Connection) -> None:
+        JobRepository(connection).set_deleted(JOB.id, JOB.created_at)
+        private_cast(connection)
+
+    with pytest.raises(DBAPIError) as caught:
+        await server.autocommit(write)
+    assert "hush-hush" not in str(caught.value)
+    deleted = select(jobs.c.deleted_at)
+    assert await server.read(lambda connection: connection.execute(deleted).scalar()) == JOB.created_at
+
+
 @pytest.mark.parametrize(
     ("write", "words"),
     [
