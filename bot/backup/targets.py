@@ -51,7 +51,7 @@ class BackupContents:
     """Rows of a backup, proved by the restore before."""
 
     def copy(self, staged: Connection, target: Connection, stop: Stop) -> None:
-        """Copy all rows that a backup has."""
+        """Copy all rows of a backup."""
         copy_rows(staged, target, copied_tables(), {}, stop)
 
     def prove(self, target: Connection) -> None:

@@ -44,7 +44,7 @@ async def _request(method: str, url: str, headers: dict[str, str], proxies: Prox
 
 
 def unreachable(whom: str, status: int | None, variable: str) -> Finding:
-    """Return the fault of a service that gave no usable answer."""
+    """Return the fault of a service without a usable answer."""
     why = "no connection" if status is None else f"HTTP {status}"
     remedy = f"Look at the network of this machine, at {variable} and HTTPS_PROXY. The service itself may be down."
     return Finding(good=False, what=f"{whom} cannot be reached ({why})", remedy=remedy)
