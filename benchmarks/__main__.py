@@ -12,6 +12,7 @@ from benchmarks.completion_latency import measure_flow
 from benchmarks.databases import Maker, makers, sqlite_maker
 from benchmarks.decoders import measure_decoders
 from benchmarks.guild_memory import measure_guilds
+from benchmarks.history_search import measure_search
 from benchmarks.hostile_pictures import measure_attack
 from benchmarks.load import Amounts, compare
 from benchmarks.many_jobs import WEIGHTS, measure_crowd, measure_polls, measure_weight
@@ -40,11 +41,19 @@ class Plan:
     flow: int
     pictures: int
     attack_pixels: int
+    searched: int
     weights: tuple[tuple[State, str], ...] = WEIGHTS
 
 
 WHOLE: Final = Plan(
-    sizes=Sizes(), crowd=10_000, polls=(1_000, 10_000), rate=1_000, flow=20, pictures=300, attack_pixels=33_547_264
+    sizes=Sizes(),
+    crowd=10_000,
+    polls=(1_000, 10_000),
+    rate=1_000,
+    flow=20,
+    pictures=300,
+    attack_pixels=33_547_264,
+    searched=20_000,
 )
 LITTLE: Final = Plan(
     sizes=Sizes(jobs=20_000, accounts=2_000, rounds=10),
@@ -54,12 +63,18 @@ LITTLE: Final = Plan(
     flow=3,
     pictures=20,
     attack_pixels=1_000_000,
+    searched=2_000,
 )
 
 
 async def scale(console: Console, plan: Plan) -> bool:
     """Measure each query in a new database and in one with a million jobs."""
     return await _for_each_kind(console, "Years behind it", "new", lambda maker: measure_scale(maker, plan.sizes))
+
+
+async def searches(console: Console, plan: Plan) -> bool:
+    """Measure searches of a member with many jobs, by scan and by index."""
+    return await _for_each_kind(console, "Searches", "scan", lambda maker: measure_search(maker, plan.searched))
 
 
 async def crowd(console: Console, plan: Plan) -> bool:
@@ -121,7 +136,7 @@ async def rules(console: Console, plan: Plan) -> bool:
 
 GROUPS: Final[Mapping[str, Callable[[Console, Plan], Coroutine[None, None, bool]]]] = {
     group.__name__: group
-    for group in (scale, crowd, polls, weight, rate, flow, pictures, attack, decoders, guilds, rules, start)
+    for group in (scale, searches, crowd, polls, weight, rate, flow, pictures, attack, decoders, guilds, rules, start)
 }
 
 

@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 from benchmarks import history_dataset
 from benchmarks.databases import Maker, open_database
 from benchmarks.harness import Harness
-from benchmarks.history_search import measure_search
 from benchmarks.measurements import Figure
 from bot.domain.jobs import TOKEN_LIFE, Job
 from bot.services.history import Direction, Selection
@@ -44,16 +43,12 @@ Do = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Jobs and accounts of both databases, and repetitions of each query.
-
-    `searched_jobs` are those of one member in a third one.
-    """
+    """Jobs and accounts of both databases, and repetitions of each query."""
 
     jobs: int = 1_000_000
     accounts: int = 100_000
     few_jobs: int = 1_000
     few_accounts: int = 100
-    searched_jobs: int = 20_000
     rounds: int = 60
 
 
@@ -77,8 +72,6 @@ async def measure_scale(maker: Maker, sizes: Sizes) -> list[Figure]:
     async with open_database(few) as new, open_database(many) as old:
         figures = await _compare(new, old, sizes.rounds)
         figures += await _measure_audit(new, old)
-    if maker.kind == "SQLite":
-        figures += await measure_search(await maker.make("searched"), sizes.searched_jobs, sizes.rounds)
     return [*figures, Figure(name=f"writing {sizes.jobs:,} jobs, for this benchmark", taken=filled, unit="s")]
 
 

@@ -18,13 +18,14 @@ from bot.domain.jobs import State
 from db.audit import audit
 
 TINY = Plan(
-    sizes=Sizes(jobs=200, accounts=20, few_jobs=40, few_accounts=20, searched_jobs=200, rounds=2),
+    sizes=Sizes(jobs=200, accounts=20, few_jobs=40, few_accounts=20, rounds=2),
     crowd=30,
     polls=(20,),
     rate=4,
     flow=1,
     pictures=2,
     attack_pixels=90_000,
+    searched=200,
     weights=((State.HELD, "counted"),),
 )
 LINES = {
@@ -34,8 +35,8 @@ LINES = {
         "jobs taken over",
         "the audit of what changed, old studio",
         "a hold during the audit, longest",
-        "search without a hit, by index",
     ),
+    "searches": ("search without a hit, by index", "search for a frequent word, by index", "building the index of 200"),
     "crowd": ("start with 30 jobs", "dispatch without a free slot", "twenty cards in line"),
     "polls": ("polls a second after a start", "polls a second later on"),
     "weight": ("a held job, counted",),
@@ -54,7 +55,7 @@ def test_every_group_has_a_tiny_run() -> None:
     assert set(LINES) == set(GROUPS)
 
 
-KINDS = {"scale": "SQLite", "crowd": "SQLite", "polls": "SQLite", "rate": "PostgreSQL"}
+KINDS = {"scale": "SQLite", "searches": "PostgreSQL", "crowd": "SQLite", "polls": "SQLite", "rate": "PostgreSQL"}
 """The database of a tiny run; its other one takes as long again."""
 
 
