@@ -30,6 +30,8 @@ from db.search_index import find_prompts
 from db.tables import jobs, pictures
 
 _MAX_SEARCHED: Final = 20_000
+# On PostgreSQL, a scan of fewer jobs is faster than an index of all members' words.
+_FEW_JOBS: Final = 1_000
 
 
 class HistoryScope(NamedTuple):
@@ -59,9 +61,15 @@ class Place(NamedTuple):
         return self.newer + 1 if self.is_listed else 0
 
 
-def _with_pictures(*, everywhere: bool, favourites: bool) -> Select[Any]:
+def _with_pictures(*, everywhere: bool, favourites: bool, by_id: bool = False) -> Select[Any]:
+    """Return the query of a member's jobs.
+
+    `by_id` is for PostgreSQL and few jobs, looked up by their ids.
+    """
+    # It would take an index with the member, and read all jobs.
+    member = type_coerce(jobs.c.member_id + 0, jobs.c.member_id.type) if by_id else jobs.c.member_id
     owned = select(jobs.c.id, jobs.c.search_text, jobs.c.action, jobs.c.parent_id).where(
-        jobs.c.member_id == bindparam("the_member"),
+        member == bindparam("the_member"),
         jobs.c.finished_at.is_not(None),
         jobs.c.deleted_at.is_(None),
         exists().where(pictures.c.job_id == jobs.c.id),
@@ -144,7 +152,7 @@ def _ancestor_text(near: Subquery) -> ColumnElement[str]:
     return select(func.aggregate_strings(chain.c.search_text, "\n")).where(chain.c.seen).scalar_subquery()
 
 
-def _inherited(*, everywhere: bool, favourites: bool) -> Select[Any]:
+def _inherited(*, everywhere: bool, favourites: bool, by_id: bool) -> Select[Any]:
     """Return the query of the jobs with a hit in their searchable text.
 
     It follows `_searchable_text` the other way: from a prompt down to the images made from its image.
@@ -154,7 +162,7 @@ def _inherited(*, everywhere: bool, favourites: bool) -> Select[Any]:
     found = select(jobs.c.id, literal(0).label("step")).where(hits, _is_searchable(jobs.c)).cte("found", recursive=True)
     made = select(child.c.id, (found.c.step + 1).label("step")).join_from(found, child, child.c.parent_id == found.c.id)
     found = found.union(made.where(~_is_new_image(child.c), found.c.step < LONGEST_CHAIN))
-    owned = _with_pictures(everywhere=everywhere, favourites=favourites).subquery()
+    owned = _with_pictures(everywhere=everywhere, favourites=favourites, by_id=by_id).subquery()
     return select(owned.c.id).where(owned.c.id.in_(select(found.c.id))).order_by(owned.c.id)
 
 
@@ -198,9 +206,18 @@ _COUNTED_MATCHES: Final = {
     for everywhere, favourites in product((False, True), repeat=2)
 }
 _INHERITED: Final = {
-    (everywhere, favourites): _inherited(everywhere=everywhere, favourites=favourites)
+    (dialect, everywhere, favourites): _inherited(
+        everywhere=everywhere, favourites=favourites, by_id=dialect == "postgresql"
+    )
+    for dialect in _POSITIONS
     for everywhere, favourites in product((False, True), repeat=2)
 }
+_MANY: Final = (
+    select(literal(1))
+    .where(jobs.c.member_id == bindparam("the_member"), jobs.c.finished_at.is_not(None), jobs.c.deleted_at.is_(None))
+    .offset(bindparam("few"))
+    .limit(1)
+)
 # Greater than every id: ids are hexadecimal digits.
 _ABOVE_ALL_IDS: Final = "g"
 
@@ -279,11 +296,18 @@ class HistoryRepository:
 
     def _find_indexed(self, search: str) -> list[str] | None:
         """Return all matches, earliest first; None without the index."""
+        if self._connection.dialect.name == "postgresql" and not self._has_many_jobs():
+            return None
         hits = find_prompts(self._connection, search)
         if not hits:
             return hits
         parameters = self._parameters() | {"hits": hits}
-        return list(self._connection.execute(_INHERITED[self._variant], parameters).scalars())
+        statement = _INHERITED[(self._connection.dialect.name, *self._variant)]
+        return list(self._connection.execute(statement, parameters).scalars())
+
+    def _has_many_jobs(self) -> bool:
+        parameters = {"the_member": self._scope.member_id, "few": _FEW_JOBS}
+        return self._connection.execute(_MANY, parameters).first() is not None
 
     def _list(self, job_id: str, most: int, *, older: bool) -> list[str]:
         if self._indexed is not None:

@@ -17,6 +17,7 @@ COUNTING_FREE_REPEATS: Final = 0x41_74_65_71
 CLAIMING_HANDLES: Final = 0x41_74_65_72
 PAUSING: Final = 0x41_74_65_73
 BEGINNING_DAILY_REPORTS: Final = 0x41_74_65_75
+BUILDING_PROMPT_INDEX: Final = 0x41_74_65_76
 
 
 def advisory_lock(connection: Connection, key: int) -> None:

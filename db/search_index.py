@@ -1,7 +1,7 @@
-"""Index of the prompts in SQLite's file, for the searches of `/history`.
+"""Index of the prompts, for the searches of `/history`.
 
 It is a cache that `SearchIndex.extend` builds and continues: no migration creates it, no backup contains it, and a
-search without it reads the jobs themselves. PostgreSQL has none.
+search without it reads the jobs themselves. SQLite's is here, PostgreSQL's in `db/postgresql_index.py`.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import OperationalError
 
+from db import postgresql_index
 from db.database import Database
 
 SHORTEST_INDEXED: Final = 3
@@ -92,9 +93,11 @@ class SearchIndex:
     async def extend(self) -> None:
         """Index the new jobs, in short transactions.
 
-        An index that does not fit its database is rebuilt. Without FTS5 there is none.
+        An index that does not fit its database is rebuilt. Without FTS5 there is none. PostgreSQL indexes new jobs by
+        itself.
         """
         if self._database.dialect != "sqlite":
+            await postgresql_index.build(self._database)
             return
         if not await self._database.read(_is_usable) and not await self._database.write(_create):
             return
@@ -105,7 +108,7 @@ class SearchIndex:
     async def compact(self) -> None:
         """Overwrite the entries of erased prompts, in short transactions.
 
-        The index marks an entry as deleted, and drops it when it merges all its parts.
+        The index marks an entry as deleted, and drops it when it merges all its parts. PostgreSQL's VACUUM does so.
         """
         if self._database.dialect != "sqlite" or not await self._database.read(_is_usable):
             return
@@ -125,27 +128,41 @@ def find_prompts(connection: Connection, wanted: str) -> list[str] | None:
     Jobs that are not in the index yet are read. None if the index is not usable, or not faster: the text is short, or
     there are many hits or new jobs.
     """
-    if connection.dialect.name != "sqlite" or len(wanted) < SHORTEST_INDEXED or not _is_usable(connection):
+    if len(wanted) < SHORTEST_INDEXED:
+        return None
+    is_sqlite = connection.dialect.name == "sqlite"
+    found = _find_on_sqlite(connection, wanted) if is_sqlite else _find_on_postgresql(connection, wanted)
+    return None if found is None or len(found) > MOST_HITS else found
+
+
+def _find_on_sqlite(connection: Connection, wanted: str) -> list[str] | None:
+    if not _is_usable(connection):
         return None
     state = _read_state(connection)
     if connection.execute(_HIGHEST).scalar_one() - state.last_row > _MOST_NEW:
         return None
-    parameters = {"sequences": _sequences(wanted), "most": MOST_HITS + 1}
-    rows = connection.execute(_MATCHES, parameters).scalars().all()
+    query = " AND ".join('"' + each.replace('"', '""') + '"' for each in _sequences(wanted))
+    rows = connection.execute(_MATCHES, {"sequences": query, "most": MOST_HITS + 1}).scalars().all()
     if len(rows) > MOST_HITS:
         return None
     found = list(connection.execute(_LATER, {"last_row": state.last_row, "wanted": wanted}).scalars())
     if rows:
         confirmed = connection.execute(_INDEXED, {"rows": f"[{','.join(map(str, rows))}]", "wanted": wanted})
         found += confirmed.scalars()
-    return None if len(found) > MOST_HITS else found
+    return found
 
 
-def _sequences(wanted: str) -> str:
-    """Return the query of a text: each of its sequences, in any order."""
+def _find_on_postgresql(connection: Connection, wanted: str) -> list[str] | None:
+    if not postgresql_index.is_usable(connection):
+        return None
+    return postgresql_index.find_matches(connection, _sequences(wanted), wanted, MOST_HITS + 1)
+
+
+def _sequences(wanted: str) -> list[str]:
+    """Return the sequences of a text, or enough of them."""
     all_sequences = list(dict.fromkeys(wanted[at : at + 3] for at in range(len(wanted) - 2)))
     step = -(-len(all_sequences) // _MOST_SEQUENCES)
-    return " AND ".join('"' + each.replace('"', '""') + '"' for each in all_sequences[::step])
+    return all_sequences[::step]
 
 
 def _is_usable(connection: Connection) -> bool:

@@ -84,7 +84,7 @@ async def test_index_of_prompts_is_left_out_and_built_again(
     url = await targets.create(migrated=False)
     await restore(file, settings_of(url, tmp_path / "to"))
     restored = await Database.open(url)
-    for is_indexed in (False, restored.dialect == "sqlite"):
+    for is_indexed in (False, True):
         found = await restored.read(lambda each: HistoryRepository(each, SCOPE, "red fox").list_latest(100))
         assert found == expected
         assert (await restored.read(lambda each: find_prompts(each, "red fox")) is not None) is is_indexed

@@ -24,6 +24,12 @@ from tests.support.ledger import adding
 MINE = HistoryScope(GUILD, MEMBER)
 
 
+@pytest.fixture(autouse=True)
+def _no_short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search by the index on PostgreSQL, too, however few jobs there are."""
+    monkeypatch.setattr("db.history._FEW_JOBS", 0)
+
+
 def ended(prompt: str = "a fox", *, state: State = State.DONE, **place: Any) -> Job:
     """Return an ended job."""
     return make_job(

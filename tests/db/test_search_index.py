@@ -1,9 +1,7 @@
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, StaticPool, create_engine, event, text
 
-from bot.domain.jobs import Action, Job, Origin, State
-from bot.domain.requests import KEEP_AS_IT_IS
+from bot.domain.jobs import Job
 from db import search_index
 from db.database import Database
-from db.history import HistoryRepository, HistoryScope, Place
-from db.jobs import JobRepository
+from db.history import HistoryRepository
 from db.migrate import apply_migrations
-from db.pictures import ResultImageRepository
 from db.prompts import PromptRepository
-from db.search_index import SearchIndex, find_prompts
+from db.search_index import SearchIndex
 from tests.support.clock import START
-from tests.support.databases import Databases, SqliteDatabases
-from tests.support.factories import GUILD, MEMBER, make_context, make_image, make_job, make_request
-from tests.support.ledger import adding
+from tests.support.databases import SqliteDatabases
+from tests.support.searches import (
+    MINE,
+    add_with_images,
+    change_some,
+    compare_with_scan,
+    ended,
+    erase,
+    found,
+    histories,
+    insert,
+    searched,
+    searched_texts,
+    set_deleted,
+)
 
-MINE = HistoryScope(GUILD, MEMBER)
 RARE = "🦊🐼🦁"
-
-
-@pytest.fixture
-async def postgresql_database(postgresql_databases: Databases) -> AsyncIterator[Database]:
-    """Return a fresh, migrated PostgreSQL database."""
-    url = await postgresql_databases.create(migrated=True)
-    database = await Database.open(url)
-    yield database
-    await database.close()
-    await postgresql_databases.drop(url)
 
 
 @pytest.fixture(scope="module")
@@ -51,36 +47,6 @@ def memory() -> Iterator[Connection]:
             apply_migrations(connection)
         yield connection
     engine.dispose()
-
-
-def ended(prompt: str = "a red fox", origin: Origin | None = None, **place: Any) -> Job:
-    """Return an ended job."""
-    job = make_job(
-        request=make_request(prompt=prompt),
-        place=make_context(**place),
-        state=State.DONE,
-        finished_at=START,
-        delivered_at=START,
-        charged=0,
-    )
-    return replace(job, origin=origin)
-
-
-async def insert(database: Database, *jobs: Job) -> None:
-    """Insert jobs, each with an image."""
-    await database.write(adding(*jobs))
-    pictures = [make_image(job) for job in jobs]
-    await database.write(lambda connection: ResultImageRepository(connection).add_all(pictures, START))
-
-
-async def found(database: Database, wanted: str) -> list[str] | None:
-    """Return the ids found by the index; None without it."""
-    return await database.read(lambda connection: find_prompts(connection, wanted))
-
-
-async def searched(database: Database, search: str, scope: HistoryScope = MINE) -> list[str]:
-    """Return the ids of the history's matches, the latest first."""
-    return await database.read(lambda connection: HistoryRepository(connection, scope, search).list_latest(100))
 
 
 async def execute(database: Database, statement: str) -> None:
@@ -131,16 +97,6 @@ async def test_text_of_two_characters_is_left_to_the_scan(sqlite_database: Datab
     await SearchIndex(sqlite_database).extend()
     assert await found(sqlite_database, "fo") is None
     assert await searched(sqlite_database, "fo") == [job.id]
-
-
-def set_deleted(connection: Connection, job: Job) -> None:
-    """Delete a job."""
-    JobRepository(connection).set_deleted(job.id, START)
-
-
-def erase(connection: Connection, job: Job) -> None:
-    """Erase a job's words."""
-    PromptRepository(connection).erase([job.id], START)
 
 
 def erase_old(connection: Connection, job: Job) -> None:
@@ -283,85 +239,18 @@ async def test_other_fault_of_creation_is_raised(sqlite_database: Database, monk
         await SearchIndex(sqlite_database).extend()
 
 
-async def test_postgresql_has_no_index(postgresql_database: Database) -> None:
-    job = ended()
-    await insert(postgresql_database, job)
-    await SearchIndex(postgresql_database).extend()
-    await SearchIndex(postgresql_database).compact()
-    assert await found(postgresql_database, "fox") is None
-    assert await searched(postgresql_database, "fox") == [job.id]
-
-
-# Few letters, so that texts often match; with the characters that query languages treat specially.
-LETTERS = "aB%_\"'\\ *-ßÉ🦊İ(^"
-PROMPTS = st.text(LETTERS, min_size=1, max_size=12)
-OTHER = MEMBER + 1
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[Job]:
-    """Return jobs of two members in two guilds, some made from earlier ones."""
-    jobs: list[Job] = []
-    for _ in range(draw(st.integers(1, 9))):
-        origin = None
-        is_made_of_another: bool = draw(st.booleans())
-        if jobs and is_made_of_another:
-            action = draw(st.sampled_from([Action.EDIT, Action.UPSCALE, Action.REFERENCE]))
-            origin = Origin(action=action, job_id=draw(st.sampled_from(jobs)).id, position=0)
-        prompt = draw(PROMPTS | st.just(KEEP_AS_IT_IS))
-        place: dict[str, Any] = {
-            "member_id": draw(st.sampled_from([MEMBER, OTHER])),
-            "guild_id": draw(st.sampled_from([GUILD, GUILD + 1])),
-            "private": draw(st.sampled_from([False, True])),
-        }
-        jobs.append(ended(prompt, origin, **place))
-    return jobs
-
-
 @settings(max_examples=50)
-@given(
-    jobs=histories(),
-    later=histories(),
-    searches=st.lists(st.text(LETTERS, min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=3),
-    data=st.data(),
-)
+@given(jobs=histories(), later=histories(), searches=searched_texts(), data=st.data())
 def test_index_and_scan_find_the_same(
     memory: Connection, jobs: list[Job], later: list[Job], searches: list[str], data: st.DataObject
 ) -> None:
-    connection = memory
-    transaction = connection.begin()
+    transaction = memory.begin()
     try:
-        _add(connection, jobs)
-        search_index._create(connection)
-        search_index._extend(connection)
-        _add(connection, later)
-        everything = [*jobs, *later]
-        for job in data.draw(st.lists(st.sampled_from(everything), max_size=3)):
-            data.draw(st.sampled_from([set_deleted, erase]))(connection, job)
-        for job in data.draw(st.lists(st.sampled_from(everything), max_size=2)):
-            JobRepository(connection).set_favourite(job.id, START)
-        # Parts of the prompts are searched more often than chance would.
-        parts = [job.request.prompt[:4] for job in everything if job.request.prompt[:4].strip()]
-        for search, guild, favourites in product([*searches, *parts[:4]], (0, GUILD), (False, True)):
-            scope = HistoryScope(guild, MEMBER, favourites)
-            history = HistoryRepository(connection, scope, search)
-            scan = HistoryRepository(connection, scope, search)
-            scan._indexed = None
-            near = data.draw(st.sampled_from(everything)).id
-            assert _all_of(history, near) == _all_of(scan, near)
+        add_with_images(memory, jobs)
+        search_index._create(memory)
+        search_index._extend(memory)
+        add_with_images(memory, later)
+        change_some(memory, [*jobs, *later], data)
+        compare_with_scan(memory, [*jobs, *later], searches, data)
     finally:
         transaction.rollback()
-
-
-def _all_of(history: HistoryRepository, job_id: str) -> tuple[list[str], list[str], list[str], Place]:
-    return (
-        history.list_latest(100),
-        history.list_older(job_id, 2),
-        history.list_newer(job_id, 2),
-        history.locate(job_id),
-    )
-
-
-def _add(connection: Connection, jobs: list[Job]) -> None:
-    adding(*jobs)(connection)
-    ResultImageRepository(connection).add_all([make_image(job) for job in jobs], START)

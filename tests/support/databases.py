@@ -108,6 +108,12 @@ class PostgresqlDatabases:
             self._template = _name(url)
         return await self._create(self._template)
 
+    async def create_with(self, options: str) -> str:
+        """Return the URL of a new, migrated database with these options."""
+        url = await self._create(f"template0 {options}")
+        await _migrate(url)
+        return url
+
     async def drop(self, url: str) -> None:
         """Delete a database, even with open connections."""
         await self._run(f"DROP DATABASE {_name(url)} WITH (FORCE)")
