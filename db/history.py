@@ -4,7 +4,7 @@ Keyset paging makes page one million as cheap as page one.
 """
 
 from bisect import bisect_left, bisect_right
-from itertools import product
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from db.search_index import find_prompts
 from db.tables import jobs, pictures
 
 _MAX_SEARCHED: Final = 20_000
+_POSITIONS: Final = {"sqlite": func.instr, "postgresql": func.strpos}
 # On PostgreSQL, a scan of fewer jobs is faster than an index of all members' words.
 _FEW_JOBS: Final = 1_000
 
@@ -89,7 +90,7 @@ def _neighbours(*, everywhere: bool, older: bool, favourites: bool) -> Select[An
     return owned.where(jobs.c.id > bindparam("the_id")).order_by(jobs.c.id)
 
 
-def _searched(statement: Select[Any], *, older: bool, position: Any, most: int = _MAX_SEARCHED) -> Select[Any]:
+def _searched(statement: Select[Any], *, older: bool, position: Any, most: int) -> Select[Any]:
     """Return the statement with a search.
 
     It reads at most `most` jobs, so that a member with very many does not delay the others. `position` is
@@ -100,6 +101,8 @@ def _searched(statement: Select[Any], *, older: bool, position: Any, most: int =
     return select(near.c.id).where(matching).order_by(near.c.id.desc() if older else near.c.id)
 
 
+# Built once, at the first use: building takes several times as long as running, and all variants 7 MB.
+@cache
 def _counted(*, everywhere: bool, favourites: bool) -> Select[int, int, int]:
     """Return the query of a history's size and of a job's position.
 
@@ -109,13 +112,13 @@ def _counted(*, everywhere: bool, favourites: bool) -> Select[int, int, int]:
     return _sums(owned.c.id)
 
 
-def _counted_matches(
-    *, everywhere: bool, favourites: bool, position: Any, most: int = _MAX_SEARCHED
-) -> Select[int, int, int]:
+@cache
+def _counted_matches(*, dialect: str, everywhere: bool, favourites: bool) -> Select[int, int, int]:
     """Return the query of a search's size and of a job's position."""
     owned = _with_pictures(everywhere=everywhere, favourites=favourites)
-    near = owned.order_by(jobs.c.id.desc()).limit(most).subquery("near")
-    return _sums(near.c.id).where(position(_searchable_text(near), bindparam("wanted")) > 0)
+    near = owned.order_by(jobs.c.id.desc()).limit(_MAX_SEARCHED).subquery("near")
+    matching = _POSITIONS[dialect](_searchable_text(near), bindparam("wanted")) > 0
+    return _sums(near.c.id).where(matching)
 
 
 def _sums(job_id: ColumnElement[str]) -> Select[int, int, int]:
@@ -152,6 +155,7 @@ def _ancestor_text(near: Subquery) -> ColumnElement[str]:
     return select(func.aggregate_strings(chain.c.search_text, "\n")).where(chain.c.seen).scalar_subquery()
 
 
+@cache
 def _inherited(*, everywhere: bool, favourites: bool, by_id: bool) -> Select[Any]:
     """Return the query of the jobs with a hit in their searchable text.
 
@@ -180,38 +184,21 @@ def _is_searchable(columns: Any) -> ColumnElement[bool]:
     return and_(columns.search_text.is_not(None), columns.deleted_at.is_(None), visible)
 
 
-# Built once: building a statement costs several times as much as running it.
-_VARIANTS: Final = tuple(product((False, True), repeat=3))
-_PLAIN: Final = {
-    (everywhere, favourites, older): _neighbours(everywhere=everywhere, older=older, favourites=favourites).limit(
-        bindparam("most")
-    )
-    for everywhere, favourites, older in _VARIANTS
-}
-_COUNTED: Final = {
-    (everywhere, favourites): _counted(everywhere=everywhere, favourites=favourites)
-    for everywhere, favourites in product((False, True), repeat=2)
-}
-_POSITIONS: Final = {"sqlite": func.instr, "postgresql": func.strpos}
-_SEARCHED: Final = {
-    (dialect, everywhere, favourites, older): _searched(
-        _neighbours(everywhere=everywhere, older=older, favourites=favourites), older=older, position=position
-    ).limit(bindparam("most"))
-    for dialect, position in _POSITIONS.items()
-    for everywhere, favourites, older in _VARIANTS
-}
-_COUNTED_MATCHES: Final = {
-    (dialect, everywhere, favourites): _counted_matches(everywhere=everywhere, favourites=favourites, position=position)
-    for dialect, position in _POSITIONS.items()
-    for everywhere, favourites in product((False, True), repeat=2)
-}
-_INHERITED: Final = {
-    (dialect, everywhere, favourites): _inherited(
-        everywhere=everywhere, favourites=favourites, by_id=dialect == "postgresql"
-    )
-    for dialect in _POSITIONS
-    for everywhere, favourites in product((False, True), repeat=2)
-}
+@cache
+def _page(*, everywhere: bool, favourites: bool, older: bool) -> Select[Any]:
+    """Return the query of the next jobs on one side."""
+    return _neighbours(everywhere=everywhere, older=older, favourites=favourites).limit(bindparam("most"))
+
+
+@cache
+def _searched_page(
+    *, dialect: str, everywhere: bool, favourites: bool, older: bool, most: int = _MAX_SEARCHED
+) -> Select[Any]:
+    """Return the query of the next jobs with a hit on one side."""
+    owned = _neighbours(everywhere=everywhere, older=older, favourites=favourites)
+    return _searched(owned, older=older, position=_POSITIONS[dialect], most=most).limit(bindparam("most"))
+
+
 _MANY: Final = (
     select(literal(1))
     .where(jobs.c.member_id == bindparam("the_member"), jobs.c.finished_at.is_not(None), jobs.c.deleted_at.is_(None))
@@ -272,9 +259,9 @@ class HistoryRepository:
             return Place(total=len(self._indexed), newer=len(self._indexed) - after, is_listed=is_listed)
         parameters = self._parameters() | {"the_id": job_id}
         if self._search is None:
-            statement = _COUNTED[self._variant]
+            statement = _counted(**self._variant)
         else:
-            statement = _COUNTED_MATCHES[(self._connection.dialect.name, *self._variant)]
+            statement = _counted_matches(dialect=self._connection.dialect.name, **self._variant)
         total, newer, same = self._connection.execute(statement, parameters).one()
         return Place(total=total, newer=newer, is_listed=bool(same))
 
@@ -283,8 +270,8 @@ class HistoryRepository:
         return job_id in self.list_from(job_id, 1)
 
     @property
-    def _variant(self) -> tuple[bool, bool]:
-        return self._scope.guild_id == 0, self._scope.favourites
+    def _variant(self) -> dict[str, bool]:
+        return {"everywhere": self._scope.guild_id == 0, "favourites": self._scope.favourites}
 
     def _parameters(self) -> dict[str, Any]:
         parameters: dict[str, Any] = {"the_member": self._scope.member_id}
@@ -302,7 +289,7 @@ class HistoryRepository:
         if not hits:
             return hits
         parameters = self._parameters() | {"hits": hits}
-        statement = _INHERITED[(self._connection.dialect.name, *self._variant)]
+        statement = _inherited(**self._variant, by_id=self._connection.dialect.name == "postgresql")
         return list(self._connection.execute(statement, parameters).scalars())
 
     def _has_many_jobs(self) -> bool:
@@ -316,7 +303,7 @@ class HistoryRepository:
             return self._indexed[bisect_right(self._indexed, job_id) :][:most]
         parameters = self._parameters() | {"the_id": job_id, "most": most}
         if self._search is None:
-            statement = _PLAIN[(*self._variant, older)]
+            statement = _page(**self._variant, older=older)
         else:
-            statement = _SEARCHED[(self._connection.dialect.name, *self._variant, older)]
+            statement = _searched_page(dialect=self._connection.dialect.name, **self._variant, older=older)
         return list(self._connection.execute(statement, parameters).scalars())

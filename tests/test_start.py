@@ -4,6 +4,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import bot
 
@@ -36,20 +39,39 @@ _UNUSED = {
 """Only other commands, child processes, or settings that are off need them."""
 
 _IMPORTS = """
-import json, sys
+import gc, json, sys
 from bot.optional_imports import import_without_extras
 import_without_extras()
 from bot.command_line import import_command
 import_command("run")
-print(json.dumps(sorted(sys.modules)))
+from sqlalchemy import Column
+from db.columns import metadata
+gc.collect()
+print(json.dumps({
+    "modules": sorted(sys.modules),
+    "columns": sum(isinstance(each, Column) for each in gc.get_objects()),
+    "columns of tables": sum(len(each.columns) for each in metadata.tables.values()),
+}))
 """
 
 
-def test_start_imports_nothing_unused() -> None:
+@pytest.fixture(scope="module")
+def start() -> dict[str, Any]:
+    """Return what the imports of a start leave."""
+    left: dict[str, Any] = json.loads(_run(_IMPORTS))
+    return left
+
+
+def test_start_imports_nothing_unused(start: dict[str, Any]) -> None:
     """Each of them would take memory as long as the bot runs."""
-    imported = set(json.loads(_run(_IMPORTS)))
+    imported = set(start["modules"])
     assert "bot.container" in imported
     assert imported & _UNUSED == set()
+
+
+def test_start_builds_few_statements(start: dict[str, Any]) -> None:
+    """Each alias and subquery copies the columns of its table, 2 kB a column."""
+    assert start["columns"] < 2 * start["columns of tables"]
 
 
 def test_extras_can_be_imported_later() -> None:

@@ -3,7 +3,6 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from sqlalchemy import Connection, event, select
 from bot.domain.jobs import LONGEST_CHAIN, Action, Job, Origin, State
 from bot.domain.requests import KEEP_AS_IT_IS
 from db.database import Database
-from db.history import _POSITIONS, HistoryRepository, HistoryScope, _neighbours, _searched
+from db.history import HistoryRepository, HistoryScope, _searched_page
 from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.search_index import SearchIndex
@@ -237,19 +236,7 @@ async def test_search_executes_one_statement_past_hundreds_of_mismatches(databas
 @pytest.fixture
 def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a search read 30 jobs only."""
-    monkeypatch.setattr(
-        "db.history._SEARCHED",
-        {
-            (dialect, everywhere, False, older): _searched(
-                _neighbours(everywhere=everywhere, older=older, favourites=False),
-                older=older,
-                position=position,
-                most=30,
-            ).limit(1)
-            for dialect, position in _POSITIONS.items()
-            for everywhere, older in product((False, True), repeat=2)
-        },
-    )
+    monkeypatch.setattr("db.history._searched_page", partial(_searched_page, most=30))
 
 
 @pytest.mark.usefixtures("short_search")
