@@ -57,7 +57,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def start() -> dict[str, Any]:
-    """Return what the imports of a start leave."""
+    """Return modules and columns after the imports of a start."""
     left: dict[str, Any] = json.loads(_run(_IMPORTS))
     return left
 
