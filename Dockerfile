@@ -15,6 +15,9 @@ RUN /opt/atelier/bin/python -m pip wheel --no-build-isolation --no-deps --no-ind
 RUN /opt/atelier/bin/python -m pip install --no-deps --no-index dist/*.whl
 
 FROM ${BASE}
+# The base has no compiled library, and the bot's user cannot write one: each start, health check and decoder process
+# would compile what it imports.
+RUN python -m compileall -q -x '/(ensurepip|idlelib|lib2to3|pydoc_data|site-packages|tests?|tkinter|turtledemo)/' "$(python -c 'import os; print(os.path.dirname(os.__file__))')"
 COPY --from=build /opt/atelier /opt/atelier
 # The user needs no name, only a number that owns the data and nothing else.
 RUN install -d -o 10001 -g 10001 /app/data

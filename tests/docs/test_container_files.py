@@ -53,3 +53,9 @@ def test_dockerfile_names_its_base_image_by_digest() -> None:
     (base,) = re.findall(r"(?m)^ARG BASE=(\S+)$", text)
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
     assert set(re.findall(r"(?m)^FROM (\S+)", text)) == {"${BASE}"}
+
+
+def test_dockerfile_compiles_the_library_before_it_drops_rights() -> None:
+    """The bot's user cannot write compiled files there."""
+    last = read("Dockerfile").rpartition("FROM ")[2]
+    assert 0 < last.find("RUN python -m compileall") < last.find("USER ")
