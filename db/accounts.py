@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, func, select, tuple_
 
 from bot.domain.credits import Account
 from db.dialects import InsertUnlessThere, padded
+from db.many_rows import ManyInserts, ManyUpdates
 from db.tables import accounts
 
 AccountKey: TypeAlias = tuple[int, int]
@@ -25,8 +26,12 @@ _LOCK_ALL: Final = (
     .with_for_update()
 )
 _INSERT: Final = InsertUnlessThere(accounts)
-_ADD: Final = insert(accounts)
-_SAVE: Final = update(accounts).where(*_OF_MEMBER)
+_ADD: Final = ManyInserts(accounts)
+_SAVE: Final = ManyUpdates(
+    accounts,
+    {"the_guild": accounts.c.guild_id, "the_member": accounts.c.member_id},
+    lambda given: (accounts.c.guild_id == given["the_guild"], accounts.c.member_id == given["the_member"]),
+)
 
 
 class AccountRepository:
@@ -68,7 +73,7 @@ class AccountRepository:
         """
         if new:
             ordered = sorted(new, key=lambda each: (each.guild_id, each.member_id))
-            self._connection.execute(_ADD, [asdict(each) for each in ordered])
+            _ADD.execute(self._connection, [asdict(each) for each in ordered])
 
     def sum_granted(self, member_id: int) -> int:
         """Return a member's granted credits in all guilds."""
@@ -82,12 +87,12 @@ class AccountRepository:
 
     def save(self, account: Account) -> None:
         """Write back a locked account."""
-        self._connection.execute(_SAVE, _saved(account))
+        _SAVE.execute(self._connection, [_saved(account)])
 
     def save_all(self, changed: Sequence[Account]) -> None:
         """Write back locked accounts."""
         if changed:
-            self._connection.execute(_SAVE, [_saved(each) for each in changed])
+            _SAVE.execute(self._connection, [_saved(each) for each in changed])
 
 
 def _saved(account: Account) -> dict[str, Any]:

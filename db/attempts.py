@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Update, and_, bindparam, delete, func, or_, select, update
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, update
 
 from bot.domain.costs import Cost, CostSource, Currency
 from bot.domain.errors import FaultKind, StaleJobError
 from bot.domain.jobs import AT_PROVIDER, Attempt, Outcome, State
 from db.dialects import padded
 from db.locks import CLAIMING_HANDLES, advisory_lock
+from db.many_rows import ManyInserts, ManyUpdates
 from db.tables import attempts, jobs
 
 _COLUMNS = (
@@ -41,41 +41,38 @@ NANOS: Final = 1_000_000_000
 _HIGHEST_COST: Final = 2**31 - 1
 
 # Built once: building a statement costs several times as much as running it.
-_INSERT: Final = plain_insert(attempts)
+_INSERT: Final = ManyInserts(attempts)
 _OF_JOB: Final = select(*_COLUMNS).where(attempts.c.job_id == bindparam("of_job")).order_by(attempts.c.number)
-_LATEST: Final = (
-    attempts.c.job_id == bindparam("of_job"),
-    attempts.c.number
-    == select(func.max(attempts.c.number)).where(attempts.c.job_id == bindparam("of_job")).scalar_subquery(),
+_LATER: Final = attempts.alias()
+_IS_LATEST: Final = (
+    attempts.c.number == select(func.max(_LATER.c.number)).where(_LATER.c.job_id == attempts.c.job_id).scalar_subquery()
 )
-_UPDATE_LATEST: Final = update(attempts).where(*_LATEST)
+_IS_OF_LATEST_BATCH: Final = (
+    attempts.c.batch == select(func.max(_LATER.c.batch)).where(_LATER.c.job_id == attempts.c.job_id).scalar_subquery()
+)
+_UPDATE_LATEST: Final = ManyUpdates(
+    attempts, {"of_job": attempts.c.job_id}, lambda given: (attempts.c.job_id == given["of_job"], _IS_LATEST)
+)
 _LATEST_BATCH: Final = (
     attempts.c.job_id == bindparam("of_job"),
     attempts.c.batch
     == select(func.max(attempts.c.batch)).where(attempts.c.job_id == bindparam("of_job")).scalar_subquery(),
 )
 _OF_BATCH: Final = select(*_COLUMNS).where(*_LATEST_BATCH).order_by(attempts.c.number)
-_LATER: Final = attempts.alias()
 _IN_JOBS: Final = attempts.c.job_id.in_(bindparam("of_jobs", expanding=True))
 _OF_BATCHES: Final = (
-    select(*_COLUMNS)
-    .where(
-        _IN_JOBS,
-        attempts.c.batch
-        == select(func.max(_LATER.c.batch)).where(_LATER.c.job_id == attempts.c.job_id).scalar_subquery(),
-    )
-    .order_by(attempts.c.job_id, attempts.c.number)
+    select(*_COLUMNS).where(_IN_JOBS, _IS_OF_LATEST_BATCH).order_by(attempts.c.job_id, attempts.c.number)
 )
-_LAST_OF_EACH: Final = select(*_COLUMNS).where(
-    _IN_JOBS,
-    attempts.c.number
-    == select(func.max(_LATER.c.number)).where(_LATER.c.job_id == attempts.c.job_id).scalar_subquery(),
-)
+_LAST_OF_EACH: Final = select(*_COLUMNS).where(_IN_JOBS, _IS_LATEST)
 # A call without a known outcome and without a handle stays as it is.
 _NOT_ENDED: Final = or_(
     attempts.c.outcome == Outcome.OPEN, and_(attempts.c.outcome == Outcome.UNKNOWN, attempts.c.handle.is_not(None))
 )
-_END_BATCH: Final = update(attempts).where(*_LATEST_BATCH, _NOT_ENDED)
+_END_BATCH: Final = ManyUpdates(
+    attempts,
+    {"of_job": attempts.c.job_id},
+    lambda given: (attempts.c.job_id == given["of_job"], _IS_OF_LATEST_BATCH, _NOT_ENDED),
+)
 _REMOVE_BATCH: Final = delete(attempts).where(*_LATEST_BATCH)
 _THIS: Final = (attempts.c.job_id == bindparam("of_job"), attempts.c.number == bindparam("the_number"))
 _UPDATE: Final = update(attempts).where(*_THIS)
@@ -98,8 +95,8 @@ class AttemptRepository:
 
     def add_all(self, new: Sequence[Attempt]) -> None:
         """Record submits before they are sent."""
-        self._connection.execute(
-            _INSERT,
+        _INSERT.execute(
+            self._connection,
             [
                 {
                     "job_id": attempt.job_id,
@@ -141,20 +138,17 @@ class AttemptRepository:
         given = _columns(values)
         if not given:
             return
-        self._connection.execute(_UPDATE_LATEST, {"of_job": job_id, **given})
+        _UPDATE_LATEST.execute(self._connection, [{"of_job": job_id, **given}])
 
     def update_all_latest(self, changes: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Change columns of the last attempts of jobs, as `update_latest` does."""
         rows = [{"of_job": job_id, **_columns(values)} for job_id, values in changes]
-        self._execute_all(_UPDATE_LATEST, [row for row in rows if len(row) > 1])
-
-    def _execute_all(self, statement: Update, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute a statement for rows with different columns."""
-        by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+        by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for row in rows:
             by_columns.setdefault(tuple(row), []).append(row)
-        for each in by_columns.values():
-            self._connection.execute(statement, each)
+        for columns, each in by_columns.items():
+            if len(columns) > 1:
+                _UPDATE_LATEST.execute(self._connection, each)
 
     def latest_batches(self, jobs_: Collection[str]) -> dict[str, tuple[Attempt, ...]]:
         """Return the last batch of each job, as `latest_batch` does."""
@@ -167,7 +161,7 @@ class AttemptRepository:
     def end_batches(self, ends: Sequence[tuple[str, datetime]], outcome: Outcome) -> None:
         """Record the outcome of the last batches of jobs, as `end_batch` does."""
         if ends:
-            self._connection.execute(_END_BATCH, [{"of_job": each, **_ending(outcome, at, {})} for each, at in ends])
+            _END_BATCH.execute(self._connection, [{"of_job": each, **_ending(outcome, at, {})} for each, at in ends])
 
     def list_last(self, jobs_: Collection[str]) -> dict[str, Attempt]:
         """Return the last attempt of each submitted job."""
@@ -200,7 +194,7 @@ class AttemptRepository:
         The result addresses are erased, because they may be signed. A final outcome is not overwritten, and an unknown
         one only if the provider named the job since.
         """
-        self._connection.execute(_END_BATCH, {"of_job": job_id, **_ending(outcome, at, values)})
+        _END_BATCH.execute(self._connection, [{"of_job": job_id, **_ending(outcome, at, values)}])
 
     def set_handle(self, attempt: Attempt, handle: str) -> None:
         """Record the provider's handle for an attempt, unless it has one."""

@@ -5,25 +5,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Boolean, Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from bot.domain.jobs import LIVE, Delivery
 from bot.domain.preferences import Notice
 from db.dialects import padded
+from db.many_rows import ManyUpdates
 from db.tables import jobs
 
 # The first time stays; a message id that arrives later is still added.
-_ACKNOWLEDGE: Final = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("the_id"))
-    .values(
-        acknowledged_at=func.coalesce(jobs.c.acknowledged_at, bindparam("at")),
-        message_id=func.coalesce(jobs.c.message_id, bindparam("the_message")),
-        private=func.coalesce(bindparam("is_private", type_=Boolean), jobs.c.private),
-    )
+_ACKNOWLEDGE: Final = ManyUpdates(
+    jobs,
+    {"the_id": jobs.c.id, "at": jobs.c.acknowledged_at, "the_message": jobs.c.message_id, "is_private": jobs.c.private},
+    lambda given: (jobs.c.id == given["the_id"],),
+    lambda given: {
+        "acknowledged_at": func.coalesce(jobs.c.acknowledged_at, given["at"]),
+        "message_id": func.coalesce(jobs.c.message_id, given["the_message"]),
+        "private": func.coalesce(given["is_private"], jobs.c.private),
+    },
 )
 _ARE_PREPARED: Final = select(jobs.c.id, jobs.c.prepared).where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
-_DELIVER: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.delivered_at.is_(None))
+_DELIVER: Final = ManyUpdates(
+    jobs, {"the_id": jobs.c.id}, lambda given: (jobs.c.id == given["the_id"], jobs.c.delivered_at.is_(None))
+)
 _DIRECT: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.direct_at.is_(None))
 _DIRECT_SINCE: Final = select(func.count(), func.max(jobs.c.direct_at)).where(jobs.c.direct_at > bindparam("since"))
 _NOTICE: Final = update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.notice_at.is_(None))
@@ -68,8 +72,8 @@ class CardRepository:
 
         Return, by job, whether it is queued now; False if inputs must be fetched before.
         """
-        self._connection.execute(
-            _ACKNOWLEDGE,
+        _ACKNOWLEDGE.execute(
+            self._connection,
             [
                 {"the_id": each.job_id, "at": each.at, "the_message": each.message_id, "is_private": each.private}
                 for each in sorted(cards, key=_job_id)
@@ -84,8 +88,8 @@ class CardRepository:
 
     def set_delivered(self, deliveries: Sequence[DeliveredJob]) -> None:
         """Record how and when results were delivered; the first record stays."""
-        self._connection.execute(
-            _DELIVER,
+        _DELIVER.execute(
+            self._connection,
             [
                 {"the_id": each.job_id, "delivered_at": each.at, "delivery": each.delivery}
                 for each in sorted(deliveries, key=_job_id)

@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, select
+from sqlalchemy import BigInteger, Connection, bindparam, delete, or_, select
 
 from bot.domain.images import ResultImage
 from bot.domain.jobs import Delivery
 from bot.domain.provenance import MAX_DISTANCE, distance, index_keys, search_keys
 from bot.domain.sharing.challenges import ChallengeState
+from db.many_rows import ManyInserts
 from db.tables import challenge_entries, challenges, duels, fingerprint_keys, jobs, pictures, submissions
 
 # Members can ask for any number of pictures that look the same.
@@ -17,7 +18,7 @@ _MOST_CANDIDATES: Final = 20_000
 _MOST_IN_STATEMENT: Final = 2_000
 _MOST_FOUND: Final = 20
 
-_INSERT: Final = insert(fingerprint_keys)
+_INSERT: Final = ManyInserts(fingerprint_keys)
 _DELETE: Final = delete(fingerprint_keys).where(fingerprint_keys.c.job_id == bindparam("of_job"))
 # While a challenge is voted on, nobody may learn the makers of its entries.
 _BLIND_ENTRIES: Final = (
@@ -86,7 +87,7 @@ class FingerprintRepository:
             for key in index_keys(picture.file.fingerprint)
         ]
         if rows:
-            self._connection.execute(_INSERT, rows)
+            _INSERT.execute(self._connection, rows)
 
     def remove_for(self, job_id: str, positions: Collection[int] | None = None) -> None:
         """Remove a job's images from the index, or those at positions."""

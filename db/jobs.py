@@ -9,7 +9,6 @@ from sqlalchemy import (
     Connection,
     bindparam,
     func,
-    insert,
     select,
     update,
 )
@@ -31,6 +30,7 @@ from db.accounts import AccountKey
 from db.dialects import InsertUnlessThere, padded
 from db.inputs import InputImageRepository
 from db.job_rows import columns_of, read_job, read_jobs
+from db.many_rows import ManyInserts, ManyUpdates
 from db.request_codec import options_of
 from db.tables import jobs
 
@@ -39,14 +39,20 @@ HELD: Final = (jobs.c.state == State.HELD, jobs.c.finished_at.is_(None))
 """The conditions for a job that waits for a slot."""
 
 # Built once: building a statement costs several times as much as running it.
-_INSERT: Final = insert(jobs)
+_INSERT: Final = ManyInserts(jobs)
 _INSERT_UNLESS_THERE: Final = InsertUnlessThere(jobs, jobs.c.interaction_id)
 _INTERACTIONS: Final = select(jobs.c.interaction_id).where(jobs.c.interaction_id.in_(bindparam("ids", expanding=True)))
 _GET: Final = select(jobs).where(jobs.c.id == bindparam("the_id"))
 _HELD: Final = _GET.with_for_update(read=True)
 _MANY: Final = select(jobs).where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
-_CHANGE: Final = update(jobs).where(
-    jobs.c.id == bindparam("the_id"), jobs.c.state == bindparam("from_state"), jobs.c.fence == bindparam("at_fence")
+_CHANGE: Final = ManyUpdates(
+    jobs,
+    {"the_id": jobs.c.id, "from_state": jobs.c.state, "at_fence": jobs.c.fence},
+    lambda given: (
+        jobs.c.id == given["the_id"],
+        jobs.c.state == given["from_state"],
+        jobs.c.fence == given["at_fence"],
+    ),
 )
 _LOCK_ALL: Final = (
     select(jobs.c.id, jobs.c.state, jobs.c.fence)
@@ -123,7 +129,7 @@ class JobRepository:
             sqlalchemy.exc.IntegrityError: the interaction of one has a job; see `list_known_interactions`.
         """
         ordered = sorted(new, key=lambda job: job.place.interaction_id)
-        self._connection.execute(_INSERT, [columns_of(job) for job in ordered])
+        _INSERT.execute(self._connection, [columns_of(job) for job in ordered])
         for job in new:
             self._add_inputs(job)
 
@@ -167,7 +173,7 @@ class JobRepository:
             guard = {"the_id": job.id, "from_state": job.state, "at_fence": job.fence}
             by_columns.setdefault(tuple(columns), []).append({**guard, **columns})
         for rows in by_columns.values():
-            self._connection.execute(_CHANGE, rows)
+            _CHANGE.execute(self._connection, rows)
 
     def note(self, job: Job, **changes: Any) -> Job:
         """Change columns of a job without changing its state.
@@ -202,7 +208,7 @@ class JobRepository:
 
     def _write(self, job: Job, columns: Mapping[str, Any]) -> None:
         guard = {"the_id": job.id, "from_state": job.state, "at_fence": job.fence}
-        if self._connection.execute(_CHANGE, {**guard, **columns}).rowcount != 1:
+        if _CHANGE.execute(self._connection, [{**guard, **columns}]) != 1:
             raise StaleJobError
 
     def request_cancel(self, job_id: str, at: datetime) -> None:

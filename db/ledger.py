@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
-from sqlalchemy import insert as plain_insert
 
 from bot.domain.allowances import Period
 from bot.domain.credits import Account, Hold, Movement
 from bot.domain.jobs import Job
 from db.dialects import padded
+from db.many_rows import ManyInserts
 from db.tables import holds, jobs, movements, postings
 
 # Built once: building a statement costs several times as much as running it.
-_ADD_MOVEMENT: Final = plain_insert(movements)
-_ADD_POSTINGS: Final = plain_insert(postings)
-_ADD_HOLD: Final = plain_insert(holds)
+_ADD_MOVEMENTS: Final = ManyInserts(movements)
+_ADD_POSTINGS: Final = ManyInserts(postings)
+_ADD_HOLDS: Final = ManyInserts(holds)
 _GET_HOLDS: Final = select(*(holds.c[each.name] for each in fields(Hold))).where(
     holds.c.job_id.in_(bindparam("of_jobs", expanding=True))
 )
@@ -81,8 +81,8 @@ class LedgerRepository:
         """
         if not entries:
             return
-        self._connection.execute(
-            _ADD_MOVEMENT,
+        _ADD_MOVEMENTS.execute(
+            self._connection,
             [
                 {
                     "id": each.id,
@@ -98,8 +98,8 @@ class LedgerRepository:
                 for each in entries
             ],
         )
-        self._connection.execute(
-            _ADD_POSTINGS,
+        _ADD_POSTINGS.execute(
+            self._connection,
             [
                 {"movement_id": each.id, "book": posting.account, "period": posting.period, "amount": posting.amount}
                 for each in entries
@@ -109,8 +109,8 @@ class LedgerRepository:
 
     def add_holds(self, jobs: Sequence[tuple[Job, Hold]]) -> None:
         """Record the holds of jobs with their splits."""
-        self._connection.execute(
-            _ADD_HOLD,
+        _ADD_HOLDS.execute(
+            self._connection,
             [
                 {
                     "job_id": hold.job_id,

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, or_, select, tuple_, update
-from sqlalchemy import insert as plain_insert
 
 from bot.domain.images import ImageFile, ResultImage
 from bot.domain.outbox import MessageKind
@@ -13,6 +12,7 @@ from bot.domain.sharing.challenges import ChallengeState
 from bot.domain.sharing.submissions import AWAITING_REVIEW, SubmissionState
 from db.fingerprints import FingerprintRepository
 from db.image_files import FILE_COLUMNS, file_from_row, file_to_columns
+from db.many_rows import ManyInserts
 from db.reports import HIDDEN_JOBS
 from db.tables import (
     challenge_entries,
@@ -31,7 +31,7 @@ _COLUMNS = (
 )
 
 # Built once: building a statement costs several times as much as running it.
-_INSERT: Final = plain_insert(pictures)
+_INSERT: Final = ManyInserts(pictures)
 _OF_JOB: Final = (
     select(*_COLUMNS)
     .where(pictures.c.job_id == bindparam("of_job"), pictures.c.removed_at.is_(None))
@@ -78,8 +78,8 @@ class ResultImageRepository:
         """Insert images with the times of their storage."""
         if not new:
             return
-        self._connection.execute(
-            _INSERT,
+        _INSERT.execute(
+            self._connection,
             [
                 {
                     "job_id": picture.job_id,
