@@ -1,7 +1,7 @@
 """Cards, deliveries and notices of jobs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -70,16 +70,20 @@ class CardRepository:
     def set_acknowledged(self, cards: Sequence[PostedCard]) -> dict[str, bool]:
         """Record the appearance of cards on Discord.
 
-        Return, by job, whether it is queued now; False if inputs must be fetched before.
+        Of several cards of a job, the first time and message count, and the last word on its privacy. Return, by job,
+        whether it is queued now; False if inputs must be fetched before.
         """
+        by_job: dict[str, PostedCard] = {}
+        for each in cards:
+            by_job[each.job_id] = _merged(by_job.get(each.job_id, each), each)
         _ACKNOWLEDGE.execute(
             self._connection,
             [
                 {"the_id": each.job_id, "at": each.at, "the_message": each.message_id, "is_private": each.private}
-                for each in sorted(cards, key=_job_id)
+                for each in sorted(by_job.values(), key=_job_id)
             ],
         )
-        rows = self._connection.execute(_ARE_PREPARED, {"the_ids": padded(each.job_id for each in cards)})
+        rows = self._connection.execute(_ARE_PREPARED, {"the_ids": padded(by_job)})
         return {row.id: row.prepared for row in rows}
 
     def has_live_on(self, message_id: int) -> bool:
@@ -92,7 +96,7 @@ class CardRepository:
             self._connection,
             [
                 {"the_id": each.job_id, "delivered_at": each.at, "delivery": each.delivery}
-                for each in sorted(deliveries, key=_job_id)
+                for each in sorted({each.job_id: each for each in reversed(deliveries)}.values(), key=_job_id)
             ],
         )
 
@@ -133,6 +137,15 @@ class CardRepository:
         self._connection.execute(
             update(jobs).where(jobs.c.token.is_not(None), jobs.c.created_at < created_before).values(token=None)
         )
+
+
+def _merged(one: PostedCard, other: PostedCard) -> PostedCard:
+    """Return a job's card with the first message and the last privacy."""
+    return replace(
+        one,
+        message_id=other.message_id if one.message_id is None else one.message_id,
+        private=one.private if other.private is None else other.private,
+    )
 
 
 def _job_id(event: PostedCard | DeliveredJob) -> str:

@@ -17,7 +17,7 @@ class JobBatch:
     def __init__(self, connection: Connection, jobs: Sequence[Job]) -> None:
         self._repository = JobRepository(connection)
         self._current = self._repository.lock_all(jobs) if jobs else {}
-        self._changes: list[tuple[Job, dict[str, Any]]] = []
+        self._changes: dict[str, tuple[Job, dict[str, Any]]] = {}  # of each job, as it was first
 
     def require_current(self, job: Job) -> None:
         """Raise `StaleJobError` if a job was moved concurrently."""
@@ -35,10 +35,11 @@ class JobBatch:
         changes["state"] = to
         moved = replace(job, **changes)
         self._current[job.id] = moved.state, moved.fence
-        self._changes.append((job, changes))
+        first, earlier = self._changes.get(job.id, (job, {}))
+        self._changes[job.id] = first, earlier | changes
         return moved
 
     def write(self) -> None:
         """Write the new states."""
         if self._changes:
-            self._repository.change_all(self._changes)
+            self._repository.change_all(list(self._changes.values()))

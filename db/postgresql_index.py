@@ -32,6 +32,7 @@ _LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
 # In other encodings a character is not what it is in Python. Only the table's owner may index it.
 _CAN_MAINTAIN: Final = text("""
     SELECT current_setting('server_encoding') = 'UTF8' AND pg_has_role(relowner, 'USAGE')
+        AND has_schema_privilege(relnamespace, 'CREATE')
     FROM pg_class WHERE oid = to_regclass('jobs')
 """)
 # A build that was killed leaves an index that is not valid.

@@ -156,6 +156,22 @@ class SqliteBackend:
             await connection.close()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Reads of a transaction that are not begun, and its start in monotonic seconds."""
+
+    reads: deque[_Waiting]
+    since: float
+
+    def take_rest(self) -> list[_Waiting]:
+        """Take all reads that are left; the thread takes from them, too."""
+        rest = []
+        with suppress(IndexError):
+            while True:
+                rest.append(self.reads.popleft())
+        return rest
+
+
 class _ReadQueue:
     """Waiting reads, taken by readers in groups.
 
@@ -165,7 +181,8 @@ class _ReadQueue:
 
     def __init__(self, readers: list["_ThreadConnection"]) -> None:
         self._waiting: deque[_Waiting] = deque()
-        self._groups: list[deque[_Waiting]] = []
+        self._groups: list[_Group] = []
+        self._alone = 0
         self._idle: asyncio.LifoQueue[_ThreadConnection] = asyncio.LifoQueue()
         self._runners = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,7 +204,11 @@ class _ReadQueue:
 
     async def run_alone(self, function: Callable[[Connection], T]) -> T:
         """Run a function without others."""
-        reader = await self._idle.get()
+        self._alone += 1
+        try:
+            reader = await self._idle.get()
+        finally:
+            self._alone -= 1
         try:
             return await reader.run(function)
         finally:
@@ -196,14 +217,14 @@ class _ReadQueue:
     def _lose_patience(self) -> None:
         """Give the reads behind slow ones to a further reader."""
         self._patience = None
-        for group in self._groups:
-            with suppress(IndexError):  # its thread takes from it, too
-                while True:
-                    self._waiting.append(group.popleft())
-        if self._waiting:
+        latest = time.monotonic() - _PATIENCE_SECONDS
+        for group in reversed(self._groups):
+            if group.since <= latest:
+                self._waiting.extendleft(reversed(group.take_rest()))
+        if self._waiting and not self._idle.empty():
+            self._begin(most=1)
+        if self._waiting or any(group.reads for group in self._groups):
             self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
-            if not self._idle.empty():
-                self._begin(most=1)
 
     def _begin(self, *, most: int = _MOST_READS) -> None:
         self._runners += 1
@@ -217,20 +238,25 @@ class _ReadQueue:
             reader = await self._idle.get()
             try:
                 while self._waiting:
-                    group = deque(self._waiting.popleft() for _ in range(min(most, len(self._waiting))))
-                    await self._run_group(reader, group)
+                    reads = deque(self._waiting.popleft() for _ in range(min(most, len(self._waiting))))
+                    await self._run_group(reader, _Group(reads, time.monotonic()))
+                    if self._alone:
+                        break  # one that runs alone gets the reader
             finally:
                 self._idle.put_nowait(reader)
         finally:
             self._runners -= 1
+        if self._waiting and not self._runners:
+            self._begin()
 
-    async def _run_group(self, reader: "_ThreadConnection", group: deque[_Waiting]) -> None:
+    async def _run_group(self, reader: "_ThreadConnection", group: "_Group") -> None:
         taken: list[_Waiting] = []
         self._groups.append(group)
         try:
-            outcomes = await reader.run_reads(group, taken)
+            outcomes = await reader.run_reads(group.reads, taken)
+            self._waiting.extendleft(reversed(group.take_rest()))  # of a transaction that ended early
         except Exception as error:  # noqa: BLE001 - it is the error of each
-            taken += group
+            taken += group.take_rest()
             outcomes = [_Outcome(error=error) for _ in taken]
         finally:
             self._groups.remove(group)
@@ -291,6 +317,8 @@ class _ThreadConnection:
             while True:
                 taken.append(group.popleft())
                 outcomes.append(_outcome(partial(taken[-1].function, self._transactions)))
+                if not self._connection.in_transaction:
+                    break  # some errors of SQLite undo it, and the next read would see another state
         return outcomes
 
     def _run(self, function: Callable[[Connection], T]) -> T:

@@ -61,6 +61,8 @@ _DELETIONS_AT_ONCE: Final = 8
 _UNUSED_INPUT_LIFETIME: Final = timedelta(minutes=10)
 # A row that refers to a file stored just now may not be written yet; jobs reset its age right before they write it.
 _RECENT: Final = timedelta(minutes=2)
+# A build that fails at its end took the disk's time for nothing.
+_PAUSE_AFTER_FAILED_INDEX: Final = 3600.0
 # Longer than any download takes, so a file or a temporary file of this age was left behind.
 _ORPHAN_AGE: Final = timedelta(minutes=20)
 
@@ -96,18 +98,37 @@ class Maintenance:
         self._retention = retention
         self._too_young: set[tuple[str, str]] = set()
         self._queue = DelayQueue(clock, self._run_duty, concurrency=1)
+        # PostgreSQL builds an index after all older transactions, and no other duty may wait for those.
+        self._index_queue = DelayQueue(clock, self._extend_index, concurrency=1)
 
     async def run(self) -> None:
         """Run each duty when due, until cancelled; a running one may finish."""
-        for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words", "guilds", "index"):
+        for duty in ("usage", "tokens", "unused", "images", "presets", "searches", "words", "guilds"):
             self._queue.set(duty)
         for duty in ("temporary", "orphans"):
             self._queue.set(duty, self._intervals[duty])
         self._queue.set("audit", _FIRST_AUDIT_SECONDS)
+        self._index_queue.set("index")
+        indexing = asyncio.create_task(self._index_queue.run())
         try:
             await self._queue.run()
         finally:
-            await self._queue.drain(_GRACE_SECONDS)
+            indexing.cancel()
+            await asyncio.gather(
+                indexing,
+                self._queue.drain(_GRACE_SECONDS),
+                self._index_queue.drain(_GRACE_SECONDS),
+                return_exceptions=True,
+            )
+
+    async def _extend_index(self, duty: str) -> None:
+        """Continue the index of prompts; after a failure, not soon again."""
+        pause = _PAUSE_AFTER_FAILED_INDEX
+        try:
+            await self._search_index.extend()
+            pause = self._intervals[duty]
+        finally:
+            self._index_queue.set(duty, pause)
 
     async def _run_duty(self, duty: str) -> None:
         self._queue.set(duty, self._intervals[duty])
@@ -124,8 +145,6 @@ class Maintenance:
                 await self.remove_unused_images()
             case "usage":
                 await self.measure_usage()
-            case "index":
-                await self._search_index.extend()
             case "images":
                 await self.remove_old_images()
             case "presets":

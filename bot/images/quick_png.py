@@ -26,7 +26,8 @@ _HEADER: Final = slice(33)  # the signature and the first chunk
 _ZLIB_HEADER: Final = b"\x78\x01"
 _STORED: Final = struct.Struct("<BHH")
 _MOST_STORED: Final = 0xFFFF
-_MOVING: Final = b"acTL"
+_MOVING: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_LARGEST_WINDOW: Final = 7  # as a PNG may announce it
 _FIRST: Final = b"IHDR"
 _DATA: Final = b"IDAT"
 _END: Final = b"IEND"
@@ -70,7 +71,7 @@ def _packed_rows(data: bytes) -> bytes | None:
     parts = [body for kind, body in chunks if kind == _DATA]
     # All that is before the rows has been checked by Pillow, except its order.
     usual = [_FIRST, *(kind for kind in kinds if kind not in _PLACED), *[_DATA] * len(parts), _END]
-    return b"".join(parts) if kinds == usual and _MOVING not in kinds else None
+    return b"".join(parts) if kinds == usual and _MOVING.isdisjoint(kinds) else None
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
@@ -91,6 +92,8 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
 
 def _inflate(packed: bytes, size: int) -> bytes | None:
     """Return the rows if they are complete and their sum is right."""
+    if not packed or packed[0] >> 4 > _LARGEST_WINDOW:
+        return None
     inflater = isal_zlib.decompressobj()
     try:
         # A byte more than expected, so that a longer stream is seen; never more, however much is packed.

@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,47 @@ async def test_sqlite_read_sees_every_commit_before_it(sqlite_database: Database
     numbers = iter(range(1, 1000))
     await asyncio.gather(*(writes_and_reads() for _ in range(8)))
     assert await sqlite_database.read(count) == 160
+
+
+async def test_sqlite_long_read_gets_a_reader_while_short_ones_keep_coming(sqlite_database: Database) -> None:
+    done = asyncio.Event()
+
+    async def keep_reading() -> None:
+        while not done.is_set():
+            await sqlite_database.read(lambda _: time.sleep(0.001))
+
+    reading = asyncio.gather(*(keep_reading() for _ in range(20)))
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(3):
+                await sqlite_database.read(lambda _: None, long_running=True)
+    finally:
+        done.set()
+        await reading
+
+
+async def test_sqlite_reads_end_about_in_the_order_in_which_they_were_asked_for(sqlite_database: Database) -> None:
+    """Though several readers share them, and a reader's turn is longer than its patience."""
+    ended: list[int] = []
+
+    async def read(number: int) -> None:
+        await sqlite_database.read(lambda _: time.sleep(0.002))
+        ended.append(number)
+
+    await asyncio.gather(*(read(number) for number in range(150)))
+    assert max(abs(place - number) for place, number in enumerate(ended)) < 100
+
+
+async def test_sqlite_reads_do_not_go_on_after_an_undone_transaction(sqlite_database: Database) -> None:
+    """Some errors undo it; later reads of the group are of one state again."""
+    states: list[bool] = []
+
+    def undo(connection: Connection) -> None:
+        connection.exec_driver_sql("ROLLBACK")
+
+    def look(connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        states.append(driver.in_transaction)
+
+    await asyncio.gather(sqlite_database.read(undo), *(sqlite_database.read(look) for _ in range(3)))
+    assert states == [True] * 3

@@ -35,12 +35,14 @@ from db.jobs import JobRepository
 from db.pictures import ResultImageRepository
 from db.presets import PresetRepository
 from db.saved_forms import SavedFormRepository
+from db.search_index import SearchIndex
 from db.searches import SearchRepository
 from db.tables import accounts, inputs
 from sandbox.providers.pictures import draw_picture
 from tests.support.clock import START, ManualClock, let_others_run
 from tests.support.factories import MEMBER, make_id, make_job, make_request
 from tests.support.ledger import adding, hold, make_job_for, make_ledger
+from tests.support.polling import poll
 
 RETENTION = timedelta(days=30)
 
@@ -365,6 +367,57 @@ async def test_audit_waits_for_an_hour_after_the_start(sqlite_database: Database
     running.cancel()
     await asyncio.wait({running})
     assert [result is not None for result in found] == [False, False, True]
+
+
+async def test_duties_do_not_wait_for_the_index(
+    sqlite_database: Database, image_service: ImageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL its creation waits for all older transactions, which may take an hour."""
+    built = asyncio.Event()
+
+    async def extend(_: SearchIndex) -> None:
+        await built.wait()
+
+    monkeypatch.setattr(SearchIndex, "extend", extend)
+    job = make_job(created_at=START - timedelta(hours=1))
+    await sqlite_database.write(adding(job))
+    process = Maintenance(
+        database=sqlite_database, image_service=image_service, clock=ManualClock(), retention=timedelta(days=30)
+    )
+    running = asyncio.create_task(process.run())
+
+    async def is_erased() -> bool:
+        stored = await sqlite_database.read(lambda connection: JobRepository(connection).get(job.id))
+        return stored.place.token is None
+
+    await poll(is_erased)
+    built.set()
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_index_that_cannot_be_built_is_tried_again_after_an_hour(
+    sqlite_database: Database, image_service: ImageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+    clock = ManualClock()
+
+    async def extend(_: SearchIndex) -> None:
+        tries.append(clock.monotonic())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SearchIndex, "extend", extend)
+    process = Maintenance(
+        database=sqlite_database, image_service=image_service, clock=clock, retention=timedelta(days=30)
+    )
+    indexing = asyncio.create_task(process._index_queue.run())
+    process._index_queue.set("index")
+    for pause in (0.0, 60.0, 3539.0, 1.0):
+        clock.advance(pause)
+        await let_others_run(20)
+    indexing.cancel()
+    await asyncio.wait({indexing})
+    assert [at - tries[0] for at in tries] == [0.0, 3600.0]
 
 
 async def _audit_result(database: Database) -> AuditResult | None:

@@ -212,6 +212,26 @@ def test_stream_of_many_more_pixels_is_left_to_pillow() -> None:
     assert quickly(data) is None
 
 
+@pytest.mark.parametrize("window", [8, 15])
+def test_window_larger_than_a_png_may_have_is_refused(tmp_path: Path, window: int) -> None:
+    head, *_ = chunks = chunks_of(png(scattered("RGB", 20, 20)))
+    packed = bytearray(b"".join(body for kind, body in chunks if kind == b"IDAT"))
+    packed[:2] = (window << 12 | 8 << 8 | 31 - (window << 12 | 8 << 8) % 31).to_bytes(2)
+    path = tmp_path / "a"
+    path.write_bytes(file_of([head, (b"IDAT", bytes(packed)), (b"IEND", b"")]))
+    with pytest.raises(ImageError):
+        inspect(path)
+
+
+@pytest.mark.parametrize("kind", [b"acTL", b"fcTL", b"fdAT"])
+def test_file_with_a_piece_of_an_animation_is_left_to_pillow(kind: bytes) -> None:
+    """It may show another frame."""
+    head, *others = chunks_of(png(scattered("RGB", 20, 20)))
+    opened = Image.open(BytesIO(png(scattered("RGB", 20, 20))))
+    assert isinstance(opened, PngImagePlugin.PngImageFile)
+    assert decode_usual_png(file_of([head, (kind, bytes(26)), *others]), opened) is None
+
+
 def test_wrong_sum_of_the_pixels_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a"
     head, *_ = chunks = chunks_of(png(scattered("RGB", 20, 20)))

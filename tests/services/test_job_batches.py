@@ -458,3 +458,19 @@ async def test_group_and_single_job_of_a_new_member_do_not_wait_in_a_circle(serv
 
     await services.database.write(hold)
     assert told(await group[0]) == {"DuplicateInteractionError": 1, "Snapshot": 1}
+
+
+async def test_job_moved_twice_in_a_batch_is_where_it_was_moved_last(services: ServiceHarness) -> None:
+    first, other = await make_jobs(services, 2)
+
+    def move(connection: Connection) -> Job:
+        batch = JobBatch(connection, [first, other])
+        accepted = batch.advance(first, State.QUEUED)
+        batch.advance(other, State.QUEUED)
+        running = batch.advance(accepted, State.RUNNING)
+        batch.write()
+        return running
+
+    moved = await services.database.write(move)
+    stored, _ = await services.job_store.get(first.id)
+    assert (moved.state, stored.state) == (State.RUNNING, State.RUNNING)
