@@ -39,7 +39,7 @@ class ManyInserts:
 
 
 class ManyUpdates:
-    """An UPDATE for rows with the same columns, each for another row of the table.
+    """An UPDATE for rows with the same columns; each changes another row.
 
     `where` and `values` return the conditions and the changes for a row's values. Values beside the columns to set are
     in `others`, with columns of their types. Without `values`, the columns are set as they are given.

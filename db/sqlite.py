@@ -158,7 +158,7 @@ class SqliteBackend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Group:
-    """Reads of a transaction that are not begun, and its start in monotonic seconds."""
+    """The unbegun reads of a transaction, and its start in monotonic seconds."""
 
     reads: deque[_Waiting]
     since: float

@@ -328,7 +328,7 @@ async def test_sqlite_long_read_gets_a_reader_while_short_ones_keep_coming(sqlit
 
 
 async def test_sqlite_reads_end_about_in_the_order_in_which_they_were_asked_for(sqlite_database: Database) -> None:
-    """Though several readers share them, and a reader's turn is longer than its patience."""
+    """Though readers share them, and a turn is longer than the patience."""
     ended: list[int] = []
 
     async def read(number: int) -> None:

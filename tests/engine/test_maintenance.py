@@ -372,7 +372,7 @@ async def test_audit_waits_for_an_hour_after_the_start(sqlite_database: Database
 async def test_duties_do_not_wait_for_the_index(
     sqlite_database: Database, image_service: ImageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On PostgreSQL its creation waits for all older transactions, which may take an hour."""
+    """On PostgreSQL its creation waits for all older transactions."""
     built = asyncio.Event()
 
     async def extend(_: SearchIndex) -> None:
