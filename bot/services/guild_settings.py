@@ -1,6 +1,6 @@
 """Settings of servers, and the record of their changes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from bot.domain.outbox import MessageKind
 from bot.domain.sharing.votes import MOST_POSTS
 from db.appeals import AppealRepository
 from db.audit_log import AuditLogRepository
+from db.batches import Batch
 from db.database import Database
 from db.guilds import GuildRepository
 from db.outbox import OutboxRepository
@@ -36,10 +37,14 @@ class GuildSettingsService:
         self._database = database
         self._now = now
         self._new_id = new_id
+        self._reads = Batch(database, _read_all, reads=True)
 
     async def get(self, guild_id: int) -> GuildSettings:
-        """Return a guild's settings."""
-        return await self._database.read(lambda connection: GuildRepository(connection).settings(guild_id))
+        """Return a guild's settings.
+
+        Commands of a guild that wait at the same moment share a reading.
+        """
+        return await self._reads.run(guild_id)
 
     async def change(self, guild_id: int, changes: Mapping[str, Any], *, by: int) -> GuildSettings:
         """Change settings by name and record the changed ones in the audit log.
@@ -115,6 +120,12 @@ class GuildSettingsService:
 def _logged(name: str, value: Any) -> Any:
     """Return a setting as the audit log has it: of reasons, their number."""
     return len(value) if name == "refusal_reasons" else _plain(value)
+
+
+def _read_all(connection: Connection, guild_ids: Sequence[int]) -> list[GuildSettings]:
+    guilds = GuildRepository(connection)
+    found = {each: guilds.settings(each) for each in set(guild_ids)}
+    return [found[each] for each in guild_ids]
 
 
 def _change(before: Any, after: Any) -> dict[str, Any]:

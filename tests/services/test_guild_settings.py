@@ -1,5 +1,6 @@
 """Settings of servers: changes, records, effects on requests."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from bot.services.request_resolver import ResolverService
 from db.allowances import AllowanceRepository
 from db.audit_log import AuditLogRepository
 from db.database import Database
+from db.guilds import GuildRepository
 from db.preferences import PreferenceRepository
 from db.sharing_settings import SharingSettingsRepository
 from tests.services.conftest import ServiceHarness
@@ -146,3 +148,20 @@ async def test_privacy_is_chosen_else_the_members_else_the_guilds(
     of_command = resolver.resolver_for(guild_id=GUILD, member_id=MEMBER, prompt="a fox", options={}, private=chosen)
     of_card = resolver.resolver_for_request(GUILD, MEMBER, make_request(), private=chosen)
     assert [(await resolver.resolve(each)).private for each in (of_command, of_card)] == [private, private]
+
+
+async def test_commands_waiting_together_share_a_reading(
+    settings: GuildSettingsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settings.change(GUILD, {"locale": "en"}, by=ADMIN)
+    read: list[int] = []
+    find = GuildRepository.settings
+
+    def counted(repository: GuildRepository, guild_id: int) -> GuildSettings:
+        read.append(guild_id)
+        return find(repository, guild_id)
+
+    monkeypatch.setattr(GuildRepository, "settings", counted)
+    found = await asyncio.gather(*(settings.get(guild_id) for guild_id in [GUILD] * 20 + [GUILD + 1]))
+    assert found == [GuildSettings(locale="en")] * 20 + [GuildSettings()]
+    assert len(read) <= 5
