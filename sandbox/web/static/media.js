@@ -140,7 +140,8 @@ function enlarge(tileNode) {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => {
     dialog.remove();
-    tileNode.focus();
+    // The browser has given the focus back before, and the person may have moved it since.
+    if (document.activeElement === document.body) tileNode.focus();
   });
   show();
   document.body.append(dialog);
