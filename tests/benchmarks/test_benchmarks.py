@@ -36,7 +36,7 @@ async def test_profile_shows_time_by_function() -> None:
     written = io.StringIO()
     await profile(Console(file=written, width=160), A_LITTLE)
     assert "db/sqlite.py" in written.getvalue()
-    assert "container/startup.py" in written.getvalue()
+    assert "engine/delay_queue.py" in written.getvalue()
 
 
 def test_ratio_compares_with_baseline_plus_parts() -> None:
