@@ -1,7 +1,6 @@
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -310,16 +309,24 @@ async def test_sqlite_read_sees_every_commit_before_it(sqlite_database: Database
     assert await sqlite_database.read(count) == 160
 
 
+def work(connection: Connection) -> None:
+    """Keep a reader busy for some milliseconds."""
+    count = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT count(*) FROM n"
+    assert connection.exec_driver_sql(count).scalar_one() == 10000
+
+
 async def test_sqlite_long_read_gets_a_reader_while_short_ones_keep_coming(sqlite_database: Database) -> None:
     done = asyncio.Event()
 
     async def keep_reading() -> None:
         while not done.is_set():
-            await sqlite_database.read(lambda _: time.sleep(0.001))
+            await sqlite_database.read(work)
 
-    reading = asyncio.gather(*(keep_reading() for _ in range(20)))
+    reading = asyncio.gather(*(keep_reading() for _ in range(100)))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
+            for _ in range(4):  # until all readers are busy
+                await sqlite_database.read(work)
             for _ in range(3):
                 await sqlite_database.read(lambda _: None, long_running=True)
     finally:
@@ -332,7 +339,7 @@ async def test_sqlite_reads_end_about_in_the_order_in_which_they_were_asked_for(
     ended: list[int] = []
 
     async def read(number: int) -> None:
-        await sqlite_database.read(lambda _: time.sleep(0.002))
+        await sqlite_database.read(work)
         ended.append(number)
 
     await asyncio.gather(*(read(number) for number in range(150)))

@@ -52,7 +52,7 @@ _FORGET_AFTER: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a job's card is, and since when."""
+    """The channel of a job's card, and the time of the job."""
 
     channel_id: int
     created_at: datetime
